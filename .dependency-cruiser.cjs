@@ -1,0 +1,89 @@
+/** The layers: who may import whom. ARCHITECTURE.md has the picture. */
+const core = '^packages/core/src';
+const layer = (name, from, to, comment) => ({
+  name,
+  comment,
+  severity: 'error',
+  from: { path: from },
+  to: { path: to },
+});
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+module.exports = {
+  forbidden: [
+    {
+      name: 'no-cycles',
+      comment: 'A cycle has no order in which it can be understood.',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
+    layer(
+      'domain-is-pure',
+      `${core}/domain/`,
+      `${core}/(store|queue|worker|services|adapters)/|^node_modules/`,
+      'Decisions are pure: data in, data out.',
+    ),
+    {
+      name: 'domain-without-node',
+      comment: 'Clock, ids, randomness and environment come in as arguments.',
+      severity: 'error',
+      from: { path: `${core}/domain/`, pathNot: '\\.test\\.ts$' },
+      to: { dependencyTypes: ['core'] },
+    },
+    layer(
+      'store-knows-only-domain',
+      `${core}/store/`,
+      `${core}/(queue|worker|services|adapters)/`,
+      'SQL knows nothing of who calls it.',
+    ),
+    layer(
+      'queue-below-worker',
+      `${core}/queue/`,
+      `${core}/(worker|adapters)/`,
+      'A producer must not drag in the worker.',
+    ),
+    layer(
+      'services-below-worker',
+      `${core}/services/`,
+      `${core}/(worker|adapters)/`,
+      'Services run in a worker and do not know it.',
+    ),
+    layer(
+      'adapters-are-leaves',
+      `${core}/adapters/`,
+      `${core}/(store|worker|services)/`,
+      'An adapter only translates.',
+    ),
+    {
+      name: 'driver-only-in-store',
+      comment: 'SQL and its driver live in the store.',
+      severity: 'error',
+      from: { path: `${core}/`, pathNot: `${core}/(store|testing)/|\\.test\\.ts$` },
+      to: { path: '^node_modules/(pg|@types/pg)/' },
+    },
+    {
+      name: 'command-uses-the-public-index',
+      comment: 'What the command needs of core is public.',
+      severity: 'error',
+      from: { path: '^packages/lineshaft/src', pathNot: '\\.test\\.ts$' },
+      to: {
+        path: '^packages/core/(src|dist)/',
+        pathNot: '^packages/core/(src|dist)/(index|producer)\\.(ts|js|d\\.ts)$',
+      },
+    },
+    layer(
+      'nobody-imports-the-command',
+      '^packages/core',
+      '^packages/lineshaft',
+      'The command is the composition root.',
+    ),
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '\\.generated\\.ts$|/dist/.*\\.map$' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.base.json' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'types', 'default'] },
+  },
+};
