@@ -1,0 +1,382 @@
+-- What moves jobs other than the hot path: cancel, retry, delete, rescue, leadership.
+-- Each is a function because it needs several statements, each with a snapshot of its own: first lock, then look.
+-- Lock order everywhere: worker, lease, job, then ready / later / blocked / dead.
+-- Lock cost: new objects only: functions, and the first partitions of history.
+
+-- A line of history as the workers write it, for jobs that finish without one.
+create function lineshaft.entry_of(j lineshaft.job, outcome text, reason text)
+returns text language sql stable as $$
+  select replace(json_build_array(
+    j.lane, outcome, j.attempt, floor(extract(epoch from j.created_at) * 1000), null,
+    floor(extract(epoch from clock_timestamp()) * 1000), null, j.payload, null,
+    jsonb_strip_nulls(jsonb_build_object('reason', reason, 'options', j.options, 'errors', j.errors))
+  )::text, e'\n', ' ')
+$$;
+
+-- The retention in milliseconds of a job for one of succeededMs, failedMs, cancelledMs.
+create function lineshaft.retention_of(j lineshaft.job, field text)
+returns double precision language sql stable as $$
+  select coalesce(
+    (j.options #>> array['retention', field])::double precision,
+    (q.retention ->> field)::double precision,
+    1209600000
+  )
+  from lineshaft.lane l join lineshaft.queue q on q.id = l.queue_id
+  where l.id = j.lane
+$$;
+
+-- Frees, or keeps for its time, the unique key of a job that has reached a finished state (state_bit).
+create function lineshaft.release_key(j lineshaft.job, state_bit smallint)
+returns void language plpgsql as $$
+declare
+  of_key text := j.options #>> '{unique,key}';
+  of_project bigint;
+begin
+  if of_key is null then
+    return;
+  end if;
+  select q.project_id into of_project from lineshaft.lane l join lineshaft.queue q on q.id = l.queue_id where l.id = j.lane;
+  perform lineshaft.release_keys(array[of_project], array[of_key], array[j.id], state_bit);
+end
+$$;
+
+create function lineshaft.release_keys(projects bigint[], keys text[], holders uuid[], state_bit smallint)
+returns void language plpgsql as $$
+begin
+  update lineshaft.unique_key u
+  set until = clock_timestamp() + u.keep_ms * interval '1 millisecond'
+  from unnest(projects, keys, holders) as k (project_id, key, job_id)
+  where u.project_id = k.project_id and u.key = k.key and u.job_id = k.job_id and u.states & state_bit <> 0;
+  delete from lineshaft.unique_key u
+  using unnest(projects, keys, holders) as k (project_id, key, job_id)
+  where u.project_id = k.project_id and u.key = k.key and u.job_id = k.job_id and u.states & state_bit = 0;
+end
+$$;
+
+-- Takes a job out of wherever it waits. Its row in job must be locked by the caller.
+-- Returns where it was: ready, later, blocked, dead; or running.
+create function lineshaft.unplace(j lineshaft.job)
+returns text language plpgsql as $$
+begin
+  delete from lineshaft.ready r
+  where r.lane = j.lane and r.priority = j.priority and r.due = j.due and r.seq = j.seq and r.job_id = j.id;
+  if found then
+    return 'ready';
+  end if;
+  delete from lineshaft.later l where l.due = j.due and l.seq = j.seq and l.job_id = j.id;
+  if found then
+    return 'later';
+  end if;
+  delete from lineshaft.blocked b where b.job_id = j.id;
+  if found then
+    return 'blocked';
+  end if;
+  delete from lineshaft.dead d where d.job_id = j.id;
+  if found then
+    return 'dead';
+  end if;
+  return 'running';
+end
+$$;
+
+-- Cancels jobs. Final at once: a running job's worker is told, and its late result is dropped.
+-- Returns per id: cancelled, running (cancelled while it ran), finished, or unknown.
+create function lineshaft.cancel(ids uuid[], why text)
+returns table (id uuid, result text) language plpgsql as $$
+#variable_conflict use_column
+declare
+  j lineshaft.job;
+  place text;
+  target uuid;
+begin
+  for target in select distinct t from unnest(ids) t order by t loop
+    select * into j from lineshaft.job where lineshaft.job.id = target for update;
+    if not found then
+      id := target;
+      result := case when exists (select from lineshaft.history h where h.id_span @> target and target = any (h.ids))
+        then 'finished' else 'unknown' end;
+      return next;
+      continue;
+    end if;
+    if exists (select from lineshaft.dead d where d.job_id = target) then
+      id := target;
+      result := 'finished';
+      return next;
+      continue;
+    end if;
+    place := lineshaft.unplace(j);
+    delete from lineshaft.job where lineshaft.job.id = target;
+    if lineshaft.retention_of(j, 'cancelledMs') > 0 then
+      insert into lineshaft.history (expires_at, ids, id_span, lanes, entries)
+      values (
+        now() + lineshaft.retention_of(j, 'cancelledMs') * interval '1 millisecond',
+        array[target], lineshaft.id_range(target, target, '[]'), array[j.lane], lineshaft.entry_of(j, 'cancelled', why)
+      );
+    end if;
+    perform lineshaft.release_key(j, 16::smallint);
+    if place = 'running' then
+      insert into lineshaft.cancellation (job_id, reason) values (target, why) on conflict do nothing;
+      perform pg_notify('lineshaft', 'c' || target);
+    end if;
+    perform lineshaft.announce(array[target]);
+    id := target;
+    result := case place when 'running' then 'running' else 'cancelled' end;
+    return next;
+  end loop;
+end
+$$;
+
+-- Tells waiters which jobs have finished; does nothing where nobody waits.
+create function lineshaft.announce(ids uuid[])
+returns void language plpgsql as $$
+begin
+  if cardinality(ids) > 0 and exists (select from lineshaft.waiter where until > now()) then
+    perform pg_notify('lineshaft',
+      case when cardinality(ids) <= 200 then 'd' || array_to_string(ids, ',') else 'd' end);
+  end if;
+end
+$$;
+
+-- Gives dead letters new attempts, and lets blocked and scheduled jobs go at once.
+-- Returns per id: retried, ready (it was), running, finished or unknown (nothing was changed).
+create function lineshaft.retry(ids uuid[])
+returns table (id uuid, result text) language plpgsql as $$
+#variable_conflict use_column
+declare
+  j lineshaft.job;
+  place text;
+  target uuid;
+  queues bigint[] := '{}';
+begin
+  for target in select distinct t from unnest(ids) t order by t loop
+    select * into j from lineshaft.job where lineshaft.job.id = target for update;
+    if not found then
+      id := target;
+      result := case when exists (select from lineshaft.history h where h.id_span @> target and target = any (h.ids))
+        then 'finished' else 'unknown' end;
+      return next;
+      continue;
+    end if;
+    place := lineshaft.unplace(j);
+    id := target;
+    result := case place when 'running' then 'running' when 'ready' then 'ready' else 'retried' end;
+    if place <> 'running' then
+      update lineshaft.job
+      set fence = fence + 1, due = case when place = 'ready' then due else clock_timestamp() end,
+        attempt = case when place = 'dead' then 0 else attempt end,
+        rescued = case when place = 'dead' then 0 else rescued end
+      where lineshaft.job.id = target
+      returning * into j;
+      insert into lineshaft.ready (due, seq, lane, priority, job_id) values (j.due, j.seq, j.lane, j.priority, target);
+      queues := queues || (select l.queue_id from lineshaft.lane l where l.id = j.lane);
+    end if;
+    return next;
+  end loop;
+  perform lineshaft.wake(queues, false, 'always');
+end
+$$;
+
+-- Removes jobs without a trace. Returns per id: deleted, running (cancel it first; nothing was changed) or unknown.
+create function lineshaft.remove(ids uuid[])
+returns table (id uuid, result text) language plpgsql as $$
+#variable_conflict use_column
+declare
+  j lineshaft.job;
+  target uuid;
+  place integer;
+begin
+  for target in select distinct t from unnest(ids) t order by t loop
+    id := target;
+    select * into j from lineshaft.job where lineshaft.job.id = target for update;
+    if found then
+      if lineshaft.unplace(j) = 'running' then
+        result := 'running';
+      else
+        delete from lineshaft.job where lineshaft.job.id = target;
+        perform lineshaft.release_key(j, 0::smallint);
+        result := 'deleted';
+      end if;
+    else
+      delete from lineshaft.history h where h.id_span @> target and h.ids = array[target];
+      if found then
+        result := 'deleted';
+      else
+        update lineshaft.history h
+        set ids = array_remove(h.ids, target),
+          lanes = h.lanes,
+          entries = (
+            select string_agg(line, e'\n' order by n)
+            from unnest(string_to_array(h.entries, e'\n')) with ordinality as e (line, n)
+            where n <> array_position(h.ids, target)
+          )
+        where h.id_span @> target and target = any (h.ids);
+        result := case when found then 'deleted' else 'unknown' end;
+      end if;
+    end if;
+    return next;
+  end loop;
+end
+$$;
+
+-- Gives back the jobs of a worker whose lease has run out: locks the worker and its leases first, and only then
+-- looks which of their jobs still exist, so that a job completed in the meantime is never revived.
+-- Returns how many went back and how many are dead now (rescued `max_rescues` times), and the jobs' ids.
+create function lineshaft.rescue(of_worker bigint, max_rescues integer, out returned integer, out buried integer, out job_ids uuid[])
+language plpgsql as $$
+declare
+  dying lineshaft.worker;
+  one lineshaft.lease;
+  queues bigint[];
+begin
+  returned := 0;
+  buried := 0;
+  job_ids := '{}';
+  select * into dying from lineshaft.worker w where w.id = of_worker and w.lease_until < clock_timestamp()
+  for update skip locked;
+  if not found then
+    return;
+  end if;
+  for one in select * from lineshaft.lease l where l.worker = of_worker order by l.id for update loop
+    job_ids := job_ids || lineshaft.rescue_lease(one, max_rescues, dying.worker_id);
+  end loop;
+  delete from lineshaft.lease l where l.worker = of_worker;
+  delete from lineshaft.worker w where w.id = of_worker;
+  select count(*) filter (where d.job_id is not null), count(*) filter (where d.job_id is null),
+    array_agg(distinct l.queue_id) filter (where d.job_id is null)
+  into buried, returned, queues
+  from unnest(job_ids) as t (id)
+  join lineshaft.job j on j.id = t.id
+  join lineshaft.lane l on l.id = j.lane
+  left join lineshaft.dead d on d.job_id = t.id;
+  perform lineshaft.wake(coalesce(queues, '{}'), false, 'always');
+end
+$$;
+
+create function lineshaft.rescue_lease(one lineshaft.lease, max_rescues integer, of_worker text)
+returns uuid[] language plpgsql as $$
+declare
+  j lineshaft.job;
+  moved uuid[] := '{}';
+  why jsonb;
+begin
+  for j in
+    select k.* from unnest(one.job_ids, one.fences) as r (id, fence)
+    join lineshaft.job k on k.id = r.id and k.fence = r.fence
+    order by k.id
+    for update of k
+  loop
+    moved := moved || j.id;
+    why := jsonb_build_object(
+      'name', 'LineshaftError', 'code', 'WORKER_POISONED', 'attempt', j.attempt + 1, 'at', clock_timestamp(),
+      'message', format('worker %s died while it ran this job (rescue %s of %s)', of_worker, j.rescued + 1, max_rescues)
+    );
+    if j.rescued + 1 >= max_rescues then
+      update lineshaft.job set fence = fence + 1, rescued = rescued + 1, errors = lineshaft.append_error(errors, why)
+      where id = j.id;
+      insert into lineshaft.dead (job_id, lane, reason, expires_at)
+      values (j.id, j.lane, 'poison', now() + lineshaft.retention_of(j, 'failedMs') * interval '1 millisecond');
+      perform lineshaft.release_key(j, 8::smallint);
+      perform lineshaft.announce(array[j.id]);
+    else
+      update lineshaft.job set fence = fence + 1, rescued = rescued + 1 where id = j.id;
+      insert into lineshaft.ready (due, seq, lane, priority, job_id) values (j.due, j.seq, j.lane, j.priority, j.id);
+    end if;
+  end loop;
+  return moved;
+end
+$$;
+
+create function lineshaft.append_error(kept jsonb, next jsonb)
+returns jsonb language sql immutable as $$
+  select case when jsonb_array_length(coalesce(kept, '[]')) < 10 then coalesce(kept, '[]') || next
+    else (kept - 1) || next end
+$$;
+
+-- Leadership under a name: takes it, or renews it, for so long. Returns the term, or null while another leads.
+create function lineshaft.lead(what text, by_worker bigint, lease_ms integer)
+returns bigint language sql as $$
+  insert into lineshaft.leader as l (name, worker, until)
+  values (what, by_worker, clock_timestamp() + lease_ms * interval '1 millisecond')
+  on conflict (name) do update
+  set worker = excluded.worker, until = excluded.until, term = l.term + case when l.worker = excluded.worker then 0 else 1 end
+  where l.worker = excluded.worker or l.until < clock_timestamp()
+  returning term
+$$;
+
+-- Makes the history partition of a day (UTC), if it is missing. Safe when several do it at once.
+create function lineshaft.make_history_partition(day date)
+returns boolean language plpgsql as $$
+declare
+  part text := 'history_' || to_char(day, 'YYYYMMDD');
+begin
+  perform pg_advisory_xact_lock(hashtextextended('lineshaft.partition', 0));
+  if to_regclass(format('lineshaft.%I', part)) is not null then
+    return false;
+  end if;
+  execute format(
+    'create table lineshaft.%I partition of lineshaft.history for values from (%L) to (%L)',
+    part, day::timestamp at time zone 'UTC', (day + 1)::timestamp at time zone 'UTC'
+  );
+  return true;
+end
+$$;
+select lineshaft.make_history_partition((now() at time zone 'UTC')::date + n) from generate_series(-1, 7) n;
+
+-- Deletes a queue; with its jobs if they are to be purged. Running jobs hold it either way.
+create function lineshaft.delete_queue(of_queue bigint, purge boolean)
+returns text language plpgsql as $$
+declare
+  of_lanes integer[];
+begin
+  perform from lineshaft.queue q where q.id = of_queue for update;
+  of_lanes := array(select l.id from lineshaft.lane l where l.queue_id = of_queue);
+  if exists (
+    select from lineshaft.lease e cross join lateral unnest(e.job_ids, e.fences) as h (id, fence)
+    join lineshaft.job k on k.id = h.id and k.fence = h.fence where k.lane = any (of_lanes)
+  ) then
+    return 'not-empty';
+  end if;
+  if not purge and exists (select from lineshaft.job j where j.lane = any (of_lanes)) then
+    return 'not-empty';
+  end if;
+  perform lineshaft.release_key(j, 0::smallint) from lineshaft.job j
+  where j.lane = any (of_lanes) and j.options #>> '{unique,key}' is not null;
+  delete from lineshaft.ready r where r.lane = any (of_lanes);
+  delete from lineshaft.later w where w.lane = any (of_lanes);
+  delete from lineshaft.blocked b where b.lane = any (of_lanes);
+  delete from lineshaft.dead d where d.lane = any (of_lanes);
+  delete from lineshaft.job j where j.lane = any (of_lanes);
+  delete from lineshaft.queue q where q.id = of_queue;
+  perform pg_notify('lineshaft', 'q');
+  return 'deleted';
+end
+$$;
+
+-- Partitions of history whose day is over and in which no row is to be kept any longer, or that are being detached.
+create function lineshaft.expired_partitions()
+returns table (name text, day date, detaching boolean) language plpgsql as $$
+declare
+  part record;
+  alive boolean;
+begin
+  for part in
+    select c.relname, to_date(right(c.relname, 8), 'YYYYMMDD') as of_day, i.inhdetachpending as pending
+    from pg_inherits i
+    join pg_class c on c.oid = i.inhrelid
+    where i.inhparent = 'lineshaft.history'::regclass
+    order by c.relname
+  loop
+    alive := false;
+    if not part.pending then
+      continue when part.of_day >= (now() at time zone 'UTC')::date - 1;
+      execute format('select exists (select from lineshaft.%I where expires_at > now())', part.relname) into alive;
+    end if;
+    if not alive then
+      name := part.relname;
+      day := part.of_day;
+      detaching := part.pending;
+      return next;
+    end if;
+  end loop;
+end
+$$;

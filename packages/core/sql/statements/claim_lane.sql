@@ -1,0 +1,36 @@
+-- Takes up to $3 jobs of one lane, in order, under one new lease.
+-- $1 worker bigint, $2 lane integer, $3 take integer
+-- Returns a row per job: lease, id, lane, fence, attempt, rescued, version, created (ms), due (ms), payload, options, errors.
+-- Locks: the taken rows of ready (skip locked); key share on the worker's row, so that a rescued worker claims nothing.
+-- Index: ready_order, job_pkey. Called by: the claim loop.
+with picked as materialized (
+  select r.ctid
+  from lineshaft.ready r
+  where r.lane = $2::integer
+  order by r.priority desc, r.due, r.seq
+  limit $3::integer
+  for update skip locked
+),
+taken as (
+  delete from lineshaft.ready
+  where ctid = any (array(select p.ctid from picked p))
+  returning job_id
+),
+claimed as materialized (
+  select j.*
+  from taken t
+  join lineshaft.job j on j.id = t.job_id
+  order by j.priority desc, j.due, j.seq
+),
+leased as (
+  insert into lineshaft.lease (worker, job_ids, fences)
+  select $1::bigint, array_agg(c.id), array_agg(c.fence)
+  from claimed c
+  having count(*) > 0
+  returning id
+)
+select l.id, c.id, c.lane, c.fence, c.attempt, c.rescued, c.version,
+  floor(extract(epoch from c.created_at) * 1000)::bigint, floor(extract(epoch from c.due) * 1000)::bigint,
+  c.payload, c.options, c.errors
+from leased l
+cross join claimed c

@@ -1,0 +1,30 @@
+-- Ends jobs for good and keeps them in history, as one batch. All of it or nothing: when a lease is gone or a job
+-- has moved on, the statement fails with LS409 and the worker looks for the culprit.
+-- $1 leases bigint[] (of these jobs), $2 ids uuid[] (sorted), $3 fences integer[], $4 finished bigint[] (leases that have no jobs left),
+-- $5 keep_ms double precision, $6 lanes integer[] (distinct), $7 entries text (a line per job, in the order of ids)
+-- Locks: key share on the leases, the jobs. Index: lease_pkey, job_pkey. Called by: the completion flusher.
+with held as materialized (
+  select l.id from lineshaft.lease l where l.id = any ($1::bigint[]) for key share
+),
+done as (
+  delete from lineshaft.job j
+  using unnest($2::uuid[], $3::integer[]) as r (id, fence)
+  where j.id = r.id and j.fence = r.fence
+  returning 1
+),
+released as (
+  delete from lineshaft.lease l where l.id = any ($4::bigint[])
+),
+kept as (
+  insert into lineshaft.history (expires_at, ids, id_span, lanes, entries)
+  values (
+    now() + $5::double precision * interval '1 millisecond',
+    $2::uuid[],
+    lineshaft.id_range(($2::uuid[])[1], ($2::uuid[])[cardinality($2::uuid[])], '[]'),
+    $6::integer[],
+    $7::text
+  )
+)
+select lineshaft.demand((select count(*) from held), cardinality($1::bigint[])::bigint),
+  lineshaft.demand((select count(*) from done), cardinality($2::uuid[])::bigint),
+  case when exists (select from lineshaft.waiter where until > now()) then lineshaft.announce($2::uuid[]) end

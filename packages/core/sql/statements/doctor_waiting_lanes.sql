@@ -1,0 +1,20 @@
+-- The lanes that have jobs to claim, with what a worker must have for them.
+-- $1 lanes integer: at most so many, $2 jobs integer: counts no further than this
+-- Returns kind, requirements text[], pin, build, queue, slug, project, state, resume_at text, tags text[] (of
+-- the queue), jobs bigint. Locks: none. Index: ready_order, a probe a lane and its first entries. Called by:
+-- doctor.
+with recursive hop as (
+  (select r.lane, 1 as n from lineshaft.ready r order by r.lane limit 1)
+  union all
+  select (select r.lane from lineshaft.ready r where r.lane > h.lane order by r.lane limit 1), h.n + 1
+  from hop h
+  where h.lane is not null and h.n < $1::integer
+)
+select l.kind, l.requirements, l.pin, l.build, q.name as queue, q.slug, p.name as project, q.state,
+  q.resume_at::text as resume_at, q.tags,
+  (select count(*) from (select from lineshaft.ready r where r.lane = l.id limit $2::integer) c) as jobs
+from hop h
+join lineshaft.lane l on l.id = h.lane
+join lineshaft.queue q on q.id = l.queue_id
+join lineshaft.project p on p.id = q.project_id
+order by l.id

@@ -1,0 +1,17 @@
+-- What became of jobs that are no longer alive. $1 ids uuid[]
+-- Returns id, state (succeeded, cancelled, failed, forgotten), entry text (a line of history, or null), errors jsonb (failed).
+-- Jobs that are still alive are left out. Index: job_pkey, dead_pkey, history_span. Called by: waiters and `job show`.
+select t.id,
+  case when d.job_id is not null then 'failed' when h.entry is not null then h.entry::json ->> 1 else 'forgotten' end as state,
+  h.entry,
+  j.errors
+from unnest($1::uuid[]) as t (id)
+left join lineshaft.job j on j.id = t.id
+left join lineshaft.dead d on d.job_id = t.id
+left join lateral (
+  select split_part(p.entries, e'\n', array_position(p.ids, t.id)) as entry
+  from lineshaft.history p
+  where j.id is null and p.id_span @> t.id and t.id = any (p.ids)
+  limit 1
+) h on true
+where j.id is null or d.job_id is not null
