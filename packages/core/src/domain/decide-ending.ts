@@ -1,0 +1,89 @@
+/**
+ * Decides what becomes of a job when an attempt of it has ended. Pure: the outcome and the policy go in, the
+ * ending comes out; the store applies it.
+ */
+
+import { appendError, type ErrorRecord } from './attempt.ts';
+import type { Backoff } from './job-options.ts';
+import { retryDelayMs } from './retry.ts';
+
+/** What must be known of a job to decide. */
+export interface EndingFacts {
+  readonly attemptsBefore: number;
+  readonly maxAttempts: number;
+  readonly backoff: Backoff;
+  readonly errors: readonly ErrorRecord[];
+}
+
+export type AttemptOutcome =
+  | { readonly type: 'succeeded'; readonly outputText: string | undefined }
+  | { readonly type: 'failed'; readonly error: ErrorRecord; readonly retryable: boolean }
+  | { readonly type: 'snoozed'; readonly delayMs: number }
+  | { readonly type: 'cancelled'; readonly reason: string }
+  | { readonly type: 'returned' };
+
+export type Ending =
+  | { readonly type: 'succeeded'; readonly attempt: number; readonly outputText: string | undefined }
+  | { readonly type: 'cancelled'; readonly attempt: number; readonly reason: string }
+  | {
+      readonly type: 'later';
+      readonly attempt: number;
+      readonly delayMs: number;
+      readonly reason: 'r' | 's';
+      readonly errors: readonly ErrorRecord[] | undefined;
+    }
+  | { readonly type: 'ready'; readonly attempt: number }
+  | {
+      readonly type: 'dead';
+      readonly attempt: number;
+      readonly reason: 'attempts' | 'not-retryable';
+      readonly errors: readonly ErrorRecord[];
+    };
+
+/**
+ * The ending of an attempt. A snooze and a return count no attempt; a failure counts one, and the last one that
+ * is allowed, or one that says it is not retryable, makes a dead letter.
+ *
+ * @param random from 0 up to 1, for the jitter of the back-off
+ * @param nowMs milliseconds since 1970, kept with the error
+ */
+export function decideEnding(
+  facts: EndingFacts,
+  outcome: AttemptOutcome,
+  random: number,
+  nowMs: number,
+): Ending {
+  const attempt = facts.attemptsBefore + 1;
+  switch (outcome.type) {
+    case 'succeeded':
+      return { type: 'succeeded', attempt, outputText: outcome.outputText };
+    case 'cancelled':
+      return { type: 'cancelled', attempt, reason: outcome.reason };
+    case 'snoozed':
+      return {
+        type: 'later',
+        attempt: facts.attemptsBefore,
+        delayMs: outcome.delayMs,
+        reason: 's',
+        errors: undefined,
+      };
+    case 'returned':
+      return { type: 'ready', attempt: facts.attemptsBefore };
+    case 'failed': {
+      const errors = appendError(facts.errors, {
+        ...outcome.error,
+        attempt,
+        at: new Date(nowMs).toISOString(),
+      });
+      if (!outcome.retryable) return { type: 'dead', attempt, reason: 'not-retryable', errors };
+      if (attempt >= facts.maxAttempts) return { type: 'dead', attempt, reason: 'attempts', errors };
+      return {
+        type: 'later',
+        attempt,
+        delayMs: retryDelayMs(facts.backoff, attempt, random),
+        reason: 'r',
+        errors,
+      };
+    }
+  }
+}
