@@ -137,8 +137,29 @@ begin
 end
 $$;
 
+-- Takes the unique key of a dead letter for its new life. False where another job has the key.
+create function lineshaft.retake_key(j lineshaft.job)
+returns boolean language plpgsql as $$
+declare
+  of_key text := j.options #>> '{unique,key}';
+begin
+  if of_key is null then
+    return true;
+  end if;
+  insert into lineshaft.unique_key as u (project_id, key, job_id, states, keep_ms)
+  select q.project_id, of_key, j.id, lineshaft.state_bits(j.options #> '{unique,states}'),
+    coalesce((j.options #>> '{unique,keepMs}')::bigint, 3600000)
+  from lineshaft.lane l join lineshaft.queue q on q.id = l.queue_id where l.id = j.lane
+  on conflict (project_id, key) do update
+    set job_id = excluded.job_id, states = excluded.states, keep_ms = excluded.keep_ms, until = null
+    where u.until <= clock_timestamp() or u.job_id = excluded.job_id;
+  return found;
+end
+$$;
+
 -- Gives dead letters new attempts, and lets blocked and scheduled jobs go at once.
--- Returns per id: retried, ready (it was), running, finished or unknown (nothing was changed).
+-- Returns per id: retried, ready (it was); nothing was changed: running, finished, key-taken (another job has its
+-- unique key), unknown.
 create function lineshaft.retry(ids uuid[])
 returns table (id uuid, result text) language plpgsql as $$
 #variable_conflict use_column
@@ -154,6 +175,12 @@ begin
       id := target;
       result := case when exists (select from lineshaft.history h where h.id_span @> target and target = any (h.ids))
         then 'finished' else 'unknown' end;
+      return next;
+      continue;
+    end if;
+    if exists (select from lineshaft.dead d where d.job_id = target) and not lineshaft.retake_key(j) then
+      id := target;
+      result := 'key-taken';
       return next;
       continue;
     end if;

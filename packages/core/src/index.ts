@@ -1,0 +1,54 @@
+/**
+ * Lineshaft as a library: durable jobs on PostgreSQL.
+ *
+ * @example
+ * import { Lineshaft } from '@lineshaft/core';
+ *
+ * const lineshaft = new Lineshaft({ databaseUrl: 'postgresql://localhost/app' });
+ * await lineshaft.migrate();
+ * lineshaft.handle('greet', ({ name }: { name: string }) => `Hello ${name}`);
+ * const worker = lineshaft.worker();
+ * await worker.start();
+ * const { id } = await lineshaft.enqueue('greet', { name: 'Ada' });
+ * const [job] = await lineshaft.waitFor([id]);
+ * console.log(job?.output);
+ * await lineshaft.close();
+ *
+ * @module
+ */
+
+export type { ErrorRecord } from './domain/attempt.ts';
+export type { Clock } from './domain/clock.ts';
+export {
+  type CatalogueEntry,
+  type ErrorCategory,
+  type ErrorCode,
+  errorCatalogue,
+  isLineshaftError,
+  LineshaftError,
+} from './domain/errors.ts';
+export type { JobState } from './domain/job.ts';
+export type {
+  AttemptLimits,
+  Backoff,
+  EnqueueOptions,
+  EnqueueRequest,
+  EnqueueResult,
+  Retention,
+  UniqueOptions,
+} from './domain/job-options.ts';
+export { defineKinds, type KindDefinition, type Kinds } from './domain/kinds.ts';
+export type { Queue, QueueDeclaration } from './domain/queue.ts';
+export { didYouMean, suggest } from './domain/suggest.ts';
+export { Lineshaft, type LineshaftOptions } from './lineshaft.ts';
+export { type Log, type LogLevel, silentLog, textLog } from './log.ts';
+export type { JobChange, JobFilter, JobSummary, JobView } from './queue/job-book.ts';
+export { type CallerTransaction, type Enqueueing, Producer, type ProducerOptions } from './queue/producer.ts';
+export type { LaneView, Project, WorkerView } from './queue/queue-book.ts';
+export type { FinishedJob } from './queue/waiters.ts';
+export type { Finding } from './store/doctor.ts';
+export type { MigrateOptions, MigrationReport } from './store/migrate.ts';
+export type { Handler, HandlerCommand, HandlerModule, JobContext, JobLog } from './worker/handler.ts';
+export type { HandlerLike } from './worker/registry.ts';
+export type { Worker, WorkerEvents } from './worker/worker.ts';
+export type { WorkerOptions } from './worker/worker-options.ts';

@@ -1,0 +1,211 @@
+/** The facade: everything that one installation of Lineshaft can do, in one object. It delegates. */
+
+import { arch, hostname, platform } from 'node:os';
+import type { Clock } from './domain/clock.ts';
+import type { Queue, QueueDeclaration } from './domain/queue.ts';
+import { type Log, textLog } from './log.ts';
+import { JobBook, type JobChange, type JobFilter, type JobSummary, type JobView } from './queue/job-book.ts';
+import { Notifications } from './queue/notifications.ts';
+import { Producer, type ProducerOptions } from './queue/producer.ts';
+import { type LaneView, type Project, QueueBook, type WorkerView } from './queue/queue-book.ts';
+import { type FinishedJob, Waiters } from './queue/waiters.ts';
+import { examine, type Finding } from './store/doctor.ts';
+import { type MigrateOptions, type MigrationReport, migrate } from './store/migrate.ts';
+import { demandSchema } from './store/schema-version.ts';
+import { systemClock } from './system-clock.ts';
+import type { Handler, HandlerCommand, HandlerModule } from './worker/handler.ts';
+import { type HandlerLike, registerKinds } from './worker/registry.ts';
+import { Worker } from './worker/worker.ts';
+import { checkWorkerOptions, type WorkerOptions } from './worker/worker-options.ts';
+
+export interface LineshaftOptions<PayloadMap extends object = Record<string, unknown>>
+  extends ProducerOptions<PayloadMap> {
+  /** Where workers say what happens. Default: text on standard error, from `info` on. */
+  readonly log?: Log;
+  readonly clock?: Clock;
+}
+
+/**
+ * Lineshaft in a program: enqueue jobs, run workers, look at what waits.
+ *
+ * @example
+ * const lineshaft = new Lineshaft({ databaseUrl: 'postgresql://localhost/app' });
+ * await lineshaft.migrate();
+ * lineshaft.handle('greet', ({ name }: { name: string }) => `Hello ${name}`);
+ * await lineshaft.worker().start();
+ * const { id } = await lineshaft.enqueue('greet', { name: 'Ada' });
+ * const [job] = await lineshaft.waitFor([id]);
+ */
+export class Lineshaft<PayloadMap extends object = Record<string, unknown>> extends Producer<PayloadMap> {
+  private readonly log: Log;
+  private readonly clock: Clock;
+  private readonly notifications: Notifications;
+  private readonly waiters: Waiters;
+  private readonly jobBook: JobBook;
+  private readonly queueBook: QueueBook;
+  private readonly handlers: Record<string, HandlerLike> = {};
+  private readonly workersOfThis = new Set<Worker>();
+
+  constructor(options: LineshaftOptions<PayloadMap> = {}) {
+    super(options);
+    this.log =
+      options.log ??
+      textLog(
+        'info',
+        (line) => process.stderr.write(`${line}\n`),
+        () => new Date(),
+      );
+    this.clock = options.clock ?? systemClock;
+    this.notifications = new Notifications({ route: this.route, channel: this.schema, clock: this.clock });
+    this.waiters = new Waiters({
+      route: this.route,
+      statements: this.statements,
+      notifications: this.notifications,
+      clock: this.clock,
+      id: this.ids.next(),
+    });
+    this.jobBook = new JobBook(this.pool, this.statements);
+    this.queueBook = new QueueBook(this.pool, this.statements);
+  }
+
+  /** Brings the schema up to date; harmless when it is, and when many processes do it at once. */
+  migrate(options: Omit<MigrateOptions, 'schema'> = {}): Promise<MigrationReport> {
+    return this.pool.withClient((client) => migrate(client, { ...options, schema: this.schema }));
+  }
+
+  /** What differs between the schema on disk and in the database, and what threatens the health of the queue. */
+  examine(): Promise<Finding[]> {
+    return this.pool.withClient((client) =>
+      examine(client, { schema: this.schema, now: () => this.clock.now() }),
+    );
+  }
+
+  /** Registers what does the work of a kind, for the workers of this object that have no handlers of their own. */
+  handle<Kind extends Extract<keyof PayloadMap, string>, Payload extends PayloadMap[Kind]>(
+    kind: Kind,
+    handler: Handler<Payload> | HandlerModule | HandlerCommand,
+  ): this {
+    this.handlers[kind] = handler as HandlerLike;
+    return this;
+  }
+
+  /** Makes a worker; it does nothing before `start`. @throws LineshaftError OPTION_INVALID, OPTION_UNKNOWN, HANDLER_INVALID */
+  worker(options: WorkerOptions = {}): Worker {
+    const checked = checkWorkerOptions(options);
+    const workerId =
+      checked.workerId ?? `${hostname().slice(0, 60)}-${process.pid}-${this.ids.next().slice(-6)}`;
+    const worker = new Worker({
+      route: this.route,
+      pool: this.pool,
+      statements: this.statements,
+      schema: this.schema,
+      notifications: this.notifications,
+      clock: this.clock,
+      log: this.log,
+      build: this.build,
+      facts: {
+        hostname: hostname(),
+        os: platform(),
+        arch: arch(),
+        node: process.versions.node,
+        pid: process.pid,
+      },
+      random: Math.random,
+      kinds: registerKinds(checked.handlers ?? this.handlers, this.definitions),
+      options: { ...checked, workerId },
+      prepare: (request) => this.prepare(request),
+    });
+    this.workersOfThis.add(worker);
+    worker.once('stopped', () => this.workersOfThis.delete(worker));
+    return worker;
+  }
+
+  /**
+   * Resolves when all jobs have finished, with how they ended, in the order of the ids.
+   * @throws LineshaftError WAIT_TIMEOUT
+   */
+  waitFor(
+    ids: readonly string[],
+    options: { timeoutMs?: number; signal?: AbortSignal } = {},
+  ): Promise<FinishedJob[]> {
+    return this.waiters.waitFor(ids, options.timeoutMs, options.signal);
+  }
+
+  /** All that is known of a job. @throws LineshaftError JOB_NOT_FOUND */
+  showJob(id: string): Promise<JobView> {
+    return this.jobBook.show(id);
+  }
+
+  listJobs(filter: JobFilter = {}): Promise<JobSummary[]> {
+    return this.jobBook.list(filter);
+  }
+
+  /** Cancels jobs, waiting or running: final at once; a running attempt is asked to end and its result dropped. */
+  cancel(ids: readonly string[], reason = 'cancelled'): Promise<JobChange[]> {
+    return this.jobBook.cancel(ids, reason);
+  }
+
+  /** Gives failed jobs new attempts; scheduled, retrying and blocked ones run at once. */
+  retry(ids: readonly string[]): Promise<JobChange[]> {
+    return this.jobBook.retry(ids);
+  }
+
+  /** Removes jobs without a trace, unless they run. */
+  deleteJobs(ids: readonly string[]): Promise<JobChange[]> {
+    return this.jobBook.delete(ids);
+  }
+
+  /** Makes a queue, or changes the settings that are given; workers see it within a second. */
+  declare(declaration: QueueDeclaration): Promise<Queue> {
+    return this.queueBook.declare(declaration);
+  }
+
+  pauseQueue(name: string, options: { project?: string; until?: Date } = {}): Promise<void> {
+    return this.queueBook.pause(name, options.project ?? 'default', options.until);
+  }
+
+  resumeQueue(name: string, options: { project?: string } = {}): Promise<void> {
+    return this.queueBook.resume(name, options.project ?? 'default');
+  }
+
+  deleteQueue(name: string, options: { project?: string; purge?: boolean } = {}): Promise<void> {
+    return this.queueBook.delete(name, options.project ?? 'default', options.purge ?? false);
+  }
+
+  queues(): Promise<Queue[]> {
+    return this.queueBook.list();
+  }
+
+  /** A queue and what waits in it, lane by lane. @throws LineshaftError QUEUE_NOT_FOUND */
+  async showQueue(
+    name: string,
+    options: { project?: string } = {},
+  ): Promise<{ queue: Queue; lanes: LaneView[] }> {
+    const queue = await this.queueBook.find(name, options.project ?? 'default');
+    return { queue, lanes: await this.queueBook.lanes(queue.id) };
+  }
+
+  createProject(name: string): Promise<Project & { readonly made: boolean }> {
+    return this.queueBook.createProject(name);
+  }
+
+  projects(): Promise<Project[]> {
+    return this.queueBook.projects();
+  }
+
+  workers(): Promise<WorkerView[]> {
+    return this.queueBook.workers();
+  }
+
+  /** @throws LineshaftError SCHEMA_MISSING, SCHEMA_NEWER where the database was not migrated to this version */
+  demandSchema(): Promise<void> {
+    return this.pool.withClient((client) => demandSchema(client, this.schema));
+  }
+
+  protected override async shutDown(): Promise<void> {
+    await Promise.all([...this.workersOfThis].map((worker) => worker.stop()));
+    await this.waiters.close();
+    await this.notifications.close();
+    await super.shutDown();
+  }
+}

@@ -1,0 +1,263 @@
+/**
+ * Enqueueing with group commit: calls that arrive while a write is in flight go together in the next one; the
+ * first after a pause is written at once. No timer, no setting. Jobs with unique keys go their own way, because
+ * a stranger's open transaction may hold a key; a batch that the database refuses is halved until the culprit
+ * is found, so that one caller's trouble stays his own.
+ */
+
+import { isLineshaftError, LineshaftError } from '../domain/errors.ts';
+import type { EnqueueResult } from '../domain/job-options.ts';
+import type { Route, Statement } from '../store/session.ts';
+import { Session } from '../store/session.ts';
+import type { BoundStatements } from '../store/statements.ts';
+import {
+  batchMaxBytes,
+  batchMaxJobs,
+  enqueueResults,
+  enqueueValues,
+  type PreparedJob,
+  splitBatches,
+  type WakeMode,
+} from './enqueue-batch.ts';
+
+interface Call {
+  readonly job: PreparedJob;
+  readonly resolve: (result: EnqueueResult) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Calls that may wait in memory for the database; more are refused. */
+const waitingMax = 100_000;
+/** How many batches of one large call are written side by side. */
+const bulkConnections = 2;
+/** How many calls wait side by side for keys that strangers hold. */
+const patientConnections = 4;
+
+export class Enqueuer {
+  private readonly statements: BoundStatements;
+  private readonly plain: Flusher;
+  private readonly keyed: Flusher;
+  private readonly bulk: Session[];
+  private readonly route: Route;
+  private readonly wake: WakeMode;
+
+  constructor(route: Route, statements: BoundStatements, wake: WakeMode) {
+    this.route = route;
+    this.statements = statements;
+    this.wake = wake;
+    this.plain = new Flusher(route, statements, wake);
+    this.keyed = new Flusher(route, statements, wake);
+    this.bulk = [];
+  }
+
+  /** Enqueues one job; resolves when it is durable. */
+  enqueue(job: PreparedJob): Promise<EnqueueResult> {
+    return (job.uniqueKey === undefined && !job.resend ? this.plain : this.keyed).add(job);
+  }
+
+  /** Enqueues many; each batch is all or nothing, the order is that of the list. Resolves when all are durable. */
+  async enqueueMany(jobs: readonly PreparedJob[]): Promise<EnqueueResult[]> {
+    const batches = splitBatches(jobs);
+    const [first] = batches;
+    if (first === undefined) return [];
+    if (batches.length === 1) return await this.write(this.session(0), first, null);
+    const [[since = null] = []] = await this.session(0).query(this.statements.clock);
+    const results: EnqueueResult[][] = new Array(batches.length);
+    let next = 0;
+    const lane = async (number: number): Promise<void> => {
+      for (let place = next++; place < batches.length; place = next++) {
+        const batch = batches[place];
+        if (batch !== undefined)
+          results[place] = await this.write(this.session(number), batch, later(since, place));
+      }
+    };
+    const lanes = Array.from({ length: Math.min(bulkConnections, batches.length) }, (_, number) =>
+      lane(number),
+    );
+    const ended = await Promise.allSettled(lanes);
+    for (const end of ended) if (end.status === 'rejected') throw end.reason;
+    return results.flat();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([
+      this.plain.close(),
+      this.keyed.close(),
+      ...this.bulk.map((session) => session.close()),
+    ]);
+  }
+
+  private session(number: number): Session {
+    this.bulk[number] ??= new Session(this.route, 'hot');
+    return this.bulk[number];
+  }
+
+  private async write(
+    session: Session,
+    batch: PreparedJob[],
+    since: string | null,
+  ): Promise<EnqueueResult[]> {
+    const named = await session.query(this.statements.enqueueMany, enqueueValues(batch, this.wake, since));
+    return enqueueResults(batch, named);
+  }
+}
+
+/** Batches of one call get times a microsecond apart, so that they stay in order whichever is written first. */
+function later(since: string | null, microseconds: number): string | null {
+  if (since === null || microseconds === 0) return since;
+  const match = /^(.*:\d\d)(?:\.(\d{1,6}))?(.*)$/.exec(since);
+  if (match === null) return since;
+  const [, seconds = '', fraction = '', zone = ''] = match;
+  const micros = Number(fraction.padEnd(6, '0')) + microseconds;
+  if (micros > 999_999) return since;
+  return `${seconds}.${String(micros).padStart(6, '0')}${zone}`;
+}
+
+/** One connection with calls that wait for it. */
+class Flusher {
+  private readonly session: Session;
+  private readonly statements: BoundStatements;
+  private readonly wake: WakeMode;
+  private readonly patience: Patience;
+  private waiting: Call[] = [];
+  private flushing = false;
+  private idle: Promise<void> = Promise.resolve();
+
+  constructor(route: Route, statements: BoundStatements, wake: WakeMode) {
+    this.session = new Session(route, 'hot');
+    this.patience = new Patience(route, statements, wake);
+    this.statements = statements;
+    this.wake = wake;
+  }
+
+  add(job: PreparedJob): Promise<EnqueueResult> {
+    if (this.waiting.length >= waitingMax) {
+      return Promise.reject(
+        new LineshaftError('DATABASE_UNAVAILABLE', {
+          message: `${waitingMax} calls of enqueue already wait for the database; slow down, or use enqueueMany`,
+        }),
+      );
+    }
+    return new Promise((resolve, reject) => {
+      this.waiting.push({ job, resolve, reject });
+      if (!this.flushing) {
+        this.flushing = true;
+        this.idle = this.drain();
+      }
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.idle;
+    await this.patience.close();
+    await this.session.close();
+  }
+
+  private async drain(): Promise<void> {
+    // Calls of the same turn of the event loop go together.
+    await Promise.resolve();
+    while (this.waiting.length > 0) await this.flush(this.take());
+    this.flushing = false;
+  }
+
+  private take(): Call[] {
+    let bytes = 0;
+    let count = 0;
+    for (const call of this.waiting) {
+      bytes += call.job.payloadText.length;
+      if (count >= batchMaxJobs || (count > 0 && bytes > batchMaxBytes)) break;
+      count += 1;
+    }
+    return this.waiting.splice(0, count);
+  }
+
+  private async flush(calls: Call[]): Promise<void> {
+    const jobs = calls.map((call) => call.job);
+    try {
+      const named = await this.write(jobs);
+      const results = enqueueResults(jobs, named);
+      for (const [place, call] of calls.entries()) {
+        const result = results[place];
+        if (result !== undefined) call.resolve(result);
+      }
+    } catch (error) {
+      const [only] = calls;
+      if (calls.length === 1 && only !== undefined && isLockTimeout(error)) {
+        this.patience.add(only);
+        return;
+      }
+      if (
+        calls.length === 1 ||
+        isLineshaftError(error, 'DATABASE_UNAVAILABLE') ||
+        isLineshaftError(error, 'CLOSED')
+      ) {
+        for (const call of calls) call.reject(error);
+        return;
+      }
+      const middle = calls.length >> 1;
+      await this.flush(calls.slice(0, middle));
+      await this.flush(calls.slice(middle));
+    }
+  }
+
+  /** Keyed jobs wait here only a moment for a key that a stranger's transaction holds; then alone, elsewhere. */
+  private async write(jobs: PreparedJob[]): Promise<readonly (readonly (string | null)[])[]> {
+    const values = enqueueValues(jobs, this.wake, null);
+    if (!jobs.some((job) => job.uniqueKey !== undefined)) {
+      return await this.session.query(this.statements.enqueueMany, values);
+    }
+    return await this.session.transaction(async (run) => {
+      await run(shortLockWait);
+      return await run(this.statements.enqueueMany, values);
+    });
+  }
+}
+
+/** Calls whose key somebody's open transaction holds: each waits on a connection of its own, a few at a time. */
+class Patience {
+  private readonly route: Route;
+  private readonly statements: BoundStatements;
+  private readonly wake: WakeMode;
+  private readonly waiting: Call[] = [];
+  private readonly running = new Set<Promise<void>>();
+
+  constructor(route: Route, statements: BoundStatements, wake: WakeMode) {
+    this.route = route;
+    this.statements = statements;
+    this.wake = wake;
+  }
+
+  add(call: Call): void {
+    this.waiting.push(call);
+    if (this.running.size >= patientConnections) return;
+    const run = this.work().finally(() => this.running.delete(run));
+    this.running.add(run);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.running);
+  }
+
+  private async work(): Promise<void> {
+    const session = new Session(this.route, 'hot');
+    for (let call = this.waiting.shift(); call !== undefined; call = this.waiting.shift()) {
+      try {
+        const named = await session.query(
+          this.statements.enqueueMany,
+          enqueueValues([call.job], this.wake, null),
+        );
+        const [result] = enqueueResults([call.job], named);
+        if (result !== undefined) call.resolve(result);
+      } catch (error) {
+        call.reject(error);
+      }
+    }
+    await session.close();
+  }
+}
+
+const shortLockWait: Statement = { name: 'short_lock_wait', text: "set local lock_timeout = '100ms'" };
+
+function isLockTimeout(error: unknown): boolean {
+  return isLineshaftError(error) && error.details['sqlstate'] === '55P03';
+}

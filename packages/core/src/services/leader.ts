@@ -1,0 +1,58 @@
+/** Leadership for what must run once: one worker holds it, renews it, and resigns when it stops. */
+
+import type { Session } from '../store/session.ts';
+import type { BoundStatements } from '../store/statements.ts';
+import { Loop, type LoopOptions, type Service } from './service.ts';
+
+/** A leader that is not heard of for so long is replaced. */
+const leaderLeaseMs = 10_000;
+
+export interface Leadership extends Service {
+  /** The term of this worker's leadership; undefined while another leads, or when it cannot be sure. */
+  readonly term: string | undefined;
+}
+
+export function createLeadership(
+  context: Pick<LoopOptions, 'clock' | 'onError' | 'onRecovered'> & {
+    session: Session;
+    statements: BoundStatements;
+    /** The row of the worker; it changes when the worker had to register anew. */
+    workerRow: () => string;
+    onElected: () => void;
+  },
+): Leadership {
+  const { session, statements, clock } = context;
+  let term: string | undefined;
+  let sureUntilMs = 0;
+  const loop = new Loop({
+    ...context,
+    name: 'leader',
+    async round() {
+      const askedAtMs = clock.monotonic();
+      const [[won = null] = []] = await session.query(statements.lead, [
+        'main',
+        context.workerRow(),
+        leaderLeaseMs,
+      ]);
+      const elected = won !== null && won !== term;
+      term = won ?? undefined;
+      // Counted from before the question: the lease in the database ends later than ours.
+      sureUntilMs = askedAtMs + leaderLeaseMs;
+      if (elected) context.onElected();
+      return leaderLeaseMs / 3;
+    },
+  });
+  return {
+    name: 'leader',
+    get term() {
+      return clock.monotonic() < sureUntilMs ? term : undefined;
+    },
+    start: () => loop.start(),
+    async stop() {
+      await loop.stop();
+      if (term === undefined) return;
+      term = undefined;
+      await session.query(statements.resign, ['main', context.workerRow()]).catch(() => {});
+    },
+  };
+}

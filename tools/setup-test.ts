@@ -1,0 +1,52 @@
+/**
+ * Installs what the tests need besides npm packages, where it is missing: PostgreSQL 15, the oldest version
+ * that is supported, and pgbouncer. On Debian and Ubuntu, by apt, as root or by sudo. Does nothing where all
+ * is there.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { findPgbouncer } from '../packages/core/src/testing/pgbouncer.ts';
+import { hasBinaries } from '../packages/core/src/testing/server-binaries.ts';
+
+/** The Debian packages that are missing. */
+export function missingPackages(): string[] {
+  return [
+    ...(hasBinaries(15) ? [] : ['postgresql-15']),
+    ...(findPgbouncer() === undefined ? ['pgbouncer'] : []),
+  ];
+}
+
+/** Installs what is missing; throws with what to do by hand where that is not possible. */
+export function setupTest(): void {
+  const packages = missingPackages();
+  if (packages.length === 0) return;
+  const byHand =
+    `install ${packages.join(' and ')} by hand (other systems and releases: apt.postgresql.org) ` +
+    'and run the tests again';
+  if (!existsSync('/usr/bin/apt-get')) throw new Error(`this system has no apt-get; ${byHand}`);
+  // Runlevel 1: what is installed shall not start, a server on the standard port is nobody's wish here.
+  const environment = ['env', 'DEBIAN_FRONTEND=noninteractive', 'RUNLEVEL=1'];
+  const prefix = process.geteuid?.() === 0 ? environment : ['sudo', '-n', ...environment];
+  process.stderr.write(`setup-test: installing ${packages.join(', ')} with apt-get\n`);
+  const install = ['apt-get', 'install', '-y', '-q', '--no-install-recommends', ...packages];
+  if (apt([...prefix, ...install])) return;
+  // Lists that are missing or old: get them and try again.
+  if (apt([...prefix, 'apt-get', 'update', '-q']) && apt([...prefix, ...install])) return;
+  throw new Error(`apt-get could not install them; ${byHand}`);
+}
+
+function apt([program = '', ...parameters]: string[]): boolean {
+  // Its output is for people; standard output belongs to the tests.
+  const { status } = spawnSync(program, parameters, { stdio: ['ignore', 2, 2] });
+  return status === 0;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  try {
+    setupTest();
+  } catch (error) {
+    process.stderr.write(`setup-test: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 1;
+  }
+}
