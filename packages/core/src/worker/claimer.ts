@@ -1,0 +1,317 @@
+/**
+ * The claim loop: asks the database for jobs while there is room, goes on at once after a full claim, and sleeps
+ * when nothing is known to wait, until a notification, an ended job or the polling interval wakes it.
+ */
+
+import type { Clock } from '../domain/clock.ts';
+import { isLineshaftError } from '../domain/errors.ts';
+import { textArray } from '../queue/enqueue-batch.ts';
+import { Loop } from '../services/service.ts';
+import type { Row, Session } from '../store/session.ts';
+import type { BoundStatements } from '../store/statements.ts';
+import { HeldJob, Lease } from './held-job.ts';
+import type { Lane, LaneDirectory } from './lanes.ts';
+import { type Ask, claimMaxJobs, planClaim, type QueueLoad } from './plan-claim.ts';
+import type { QueueRuntime } from './queue-runtime.ts';
+
+export interface ClaimerHost {
+  readonly directory: LaneDirectory;
+  /** The row of this worker, which fences its claims. */
+  workerRow(): string;
+  runtimes(): IterableIterator<QueueRuntime>;
+  runtime(queueId: number): QueueRuntime | undefined;
+  held(): number;
+  slots(): number;
+  /** How often to look when nothing wakes it; undefined: as its queues say. */
+  pollingIntervalMs(): number | undefined;
+  /** No claims while it is true: stopping, or too much is not written yet. */
+  paused(): boolean;
+  /** Takes the jobs in; they start with `startJobs`. */
+  onClaimed(lease: Lease, jobs: readonly HeldJob[]): void;
+  startJobs(): void;
+  /** The database does not know this worker any more. */
+  onDisowned(): Promise<void>;
+  onError(name: string, error: unknown): void;
+  onRecovered(): void;
+  /** Nothing is known to wait, after asking. */
+  onDrained(): void;
+}
+
+/** Queues with more lanes than this are asked by the directory which of them hold jobs. */
+const fewLanes = 8;
+const discoverBatch = 2_000;
+const discoverMaxBatches = 50;
+const busyDiscoverMs = 1_000;
+/** A look takes at most this share of the time. */
+const discoverShare = 0.01;
+/** Looks after a wake from somebody else's transaction, which may not have been the last to commit. */
+const secondLooksMs = [20, 100, 500];
+
+export class Claimer {
+  private readonly host: ClaimerHost;
+  private readonly session: Session;
+  private readonly statements: BoundStatements;
+  private readonly clock: Clock;
+  private readonly loop: Loop;
+  private claimMs = 5;
+  private discoverAtMs = Number.NEGATIVE_INFINITY;
+  private discoverCostMs = 0;
+  private discoverWanted = true;
+  private looks: (() => void)[] = [];
+  private asleep = false;
+  /** Counts wakes, so that a claim that was under way when one came does not call a lane empty. */
+  private wakes = 0;
+
+  constructor(options: { host: ClaimerHost; session: Session; statements: BoundStatements; clock: Clock }) {
+    this.host = options.host;
+    this.session = options.session;
+    this.statements = options.statements;
+    this.clock = options.clock;
+    this.loop = new Loop({
+      name: 'claim',
+      clock: options.clock,
+      round: () => this.round(),
+      onError: (name, error) => this.host.onError(name, error),
+      onRecovered: () => this.host.onRecovered(),
+    });
+  }
+
+  start(): void {
+    this.loop.start();
+  }
+
+  async stop(): Promise<void> {
+    for (const takeBack of this.looks) takeBack();
+    this.looks = [];
+    await this.loop.stop();
+  }
+
+  /** A job ended, so there may be room: cheap enough to call for each. */
+  kick(): void {
+    if (this.asleep) this.loop.wake();
+  }
+
+  /** Queues have jobs. `twice`: told from a transaction of somebody else, so look again a little later. */
+  wakeQueues(queueIds: readonly number[], twice: boolean): void {
+    this.expectJobs(queueIds);
+    if (!twice || this.looks.length > 0) return;
+    this.looks = secondLooksMs.map((ms, place) =>
+      this.clock.after(ms, () => {
+        if (place === secondLooksMs.length - 1) this.looks = [];
+        this.expectJobs(queueIds);
+      }),
+    );
+  }
+
+  /** Asks the database where jobs wait, as after a lost connection or a change of queues. */
+  lookAround(): void {
+    this.wakes += 1;
+    this.discoverWanted = true;
+    this.loop.wake();
+  }
+
+  private expectJobs(queueIds: readonly number[]): void {
+    this.wakes += 1;
+    for (const queueId of queueIds) {
+      if (this.host.directory.queue(queueId) === undefined) continue;
+      const lanes = this.host.directory.lanesOf(queueId);
+      if (lanes.length > fewLanes) this.discoverWanted = true;
+      else this.host.directory.markActive(lanes.map((lane) => lane.id));
+    }
+    this.loop.wake();
+  }
+
+  private async round(): Promise<number> {
+    this.asleep = false;
+    while (!this.host.paused()) {
+      const asks = this.plan();
+      if (asks.length > 0) {
+        await this.claim(asks);
+        if (this.clock.monotonic() - this.discoverAtMs > this.busyInterval()) this.discoverWanted = true;
+        continue;
+      }
+      if (!this.discoverWanted) break;
+      await this.discover();
+      if (this.plan().length === 0) this.host.onDrained();
+    }
+    this.asleep = true;
+    // Each poll is a look around: messages can be lost, and behind a pooler there are none.
+    const sinceLookMs = this.clock.monotonic() - this.discoverAtMs;
+    const pollMs = this.pollMs();
+    if (sinceLookMs >= pollMs) this.discoverWanted = true;
+    return Math.max(pollMs - sinceLookMs, 10);
+  }
+
+  private busyInterval(): number {
+    return Math.max(busyDiscoverMs, this.discoverCostMs / discoverShare);
+  }
+
+  private pollMs(): number {
+    const own = this.host.pollingIntervalMs();
+    if (own !== undefined) return own;
+    let pollMs = 60_000;
+    for (const queue of this.host.directory.servedQueues())
+      pollMs = Math.min(pollMs, queue.pollingIntervalMs);
+    return pollMs;
+  }
+
+  private plan(): Ask[] {
+    const loads: QueueLoad[] = [];
+    for (const runtime of this.host.runtimes()) {
+      const active = this.host.directory.activeOf(runtime.queue.id);
+      if (active.size === 0 || runtime.queue.state === 'paused') continue;
+      loads.push({
+        queueId: runtime.queue.id,
+        concurrency: runtime.queue.concurrency,
+        held: runtime.held,
+        meanMs: runtime.meanMs,
+        lanes: rotated(active, runtime),
+        priority: runtime.queue.priority,
+      });
+    }
+    if (loads.length === 0) return [];
+    return planClaim(loads, { slots: this.host.slots(), held: this.host.held(), claimMs: this.claimMs });
+  }
+
+  private async claim(asks: readonly Ask[]): Promise<void> {
+    const startedMs = this.clock.monotonic();
+    const { wakes } = this;
+    const rows = await this.ask(asks);
+    if (rows === undefined) return;
+    this.claimMs += (this.clock.monotonic() - startedMs - this.claimMs) * 0.2;
+    const perLane = new Map<number, number>();
+    const [first] = rows;
+    if (first !== undefined) {
+      const lease = new Lease(first[0] as string, this.clock.monotonic());
+      const jobs: HeldJob[] = [];
+      for (const row of rows) {
+        const lane = this.host.directory.lane(Number(row[2]));
+        const runtime = lane === undefined ? undefined : this.host.runtime(lane.queueId);
+        if (lane === undefined || runtime === undefined) continue;
+        perLane.set(lane.id, (perLane.get(lane.id) ?? 0) + 1);
+        jobs.push(new HeldJob(row, lease, lane, runtime));
+      }
+      this.host.onClaimed(lease, jobs);
+      await this.releaseKeys(jobs).catch((error: unknown) => this.host.onError('claim', error));
+      // After a full claim the next one is sent before these jobs run, so that the database never waits for us.
+      if (rows.length >= claimMaxJobs / 2) setImmediate(() => this.host.startJobs());
+      else this.host.startJobs();
+    }
+    if (wakes === this.wakes) this.forgetEmptyLanes(asks, perLane);
+  }
+
+  private async ask(asks: readonly Ask[]): Promise<Row[] | undefined> {
+    const [only] = asks;
+    try {
+      if (asks.length === 1 && only !== undefined) {
+        return await this.session.query(this.statements.claimLane, [
+          this.host.workerRow(),
+          only.lane,
+          only.take,
+        ]);
+      }
+      return await this.session.query(this.statements.claimLanes, [
+        this.host.workerRow(),
+        pgArray(asks.map((ask) => ask.lane)),
+        pgArray(asks.map((ask) => ask.take)),
+        pgArray(asks.map((ask) => ask.group)),
+        pgArray(asks.map((ask) => ask.limit)),
+      ]);
+    } catch (error) {
+      if (!isLineshaftError(error) || error.details['sqlstate'] !== '23503') throw error;
+      await this.host.onDisowned();
+      return undefined;
+    }
+  }
+
+  /** Frees the unique keys that cover their jobs only while they wait. */
+  private async releaseKeys(jobs: readonly HeldJob[]): Promise<void> {
+    const keyed = jobs.filter(({ options: { unique } }) => {
+      return unique?.states?.every((state) => state === 'waiting') ?? false;
+    });
+    if (keyed.length === 0) return;
+    await this.session.query(this.statements.releaseRunningKeys, [
+      pgArray(keyed.map((job) => job.runtime.queue.projectId)),
+      textArray(keyed.map((job) => job.options.unique?.key)),
+      `{${keyed.map((job) => job.jobId).join(',')}}`,
+    ]);
+  }
+
+  /** A lane is empty when it gave less than it was asked for, and its group was not cut short. */
+  private forgetEmptyLanes(asks: readonly Ask[], perLane: ReadonlyMap<number, number>): void {
+    const groups = new Map<number, { total: number; full: boolean; limit: number }>();
+    for (const ask of asks) {
+      const count = perLane.get(ask.lane) ?? 0;
+      const group = groups.get(ask.group) ?? { total: 0, full: false, limit: ask.limit };
+      group.total += count;
+      group.full ||= count >= ask.take;
+      groups.set(ask.group, group);
+    }
+    for (const ask of asks) {
+      const group = groups.get(ask.group);
+      if (group === undefined || group.full || group.total >= group.limit) continue;
+      this.host.directory.markEmpty(ask.lane);
+    }
+  }
+
+  private async discover(): Promise<void> {
+    this.discoverWanted = false;
+    const startedMs = this.clock.monotonic();
+    // Lanes without jobs are known from the start: a wake names queues, and their lanes are asked at once.
+    if (this.discoverAtMs === Number.NEGATIVE_INFINITY) await this.loadLanes([]);
+    let after = 0;
+    for (let batch = 0; batch < discoverMaxBatches; batch += 1) {
+      const rows = await this.session.query(this.statements.lanesWithJobs, [after, discoverBatch]);
+      const ids = rows.map((row) => Number(row[0]));
+      if (this.host.directory.markActive(ids).unknown) {
+        await this.loadLanes(ids);
+        this.host.directory.markActive(ids);
+      }
+      if (rows.length < discoverBatch) break;
+      after = ids.at(-1) ?? after;
+    }
+    this.discoverAtMs = this.clock.monotonic();
+    this.discoverCostMs = this.discoverAtMs - startedMs;
+  }
+
+  /** Loads lanes that are new; all of them if one that should be known is not (numbers commit out of order). */
+  private async loadLanes(seen: readonly number[]): Promise<void> {
+    const { directory } = this.host;
+    const missed = seen.some((id) => id <= directory.highest && directory.lane(id) === undefined);
+    const rows = await this.session.query(this.statements.lanesSince, [missed ? 0 : directory.highest]);
+    directory.addLanes(rows.map(laneFromRow));
+  }
+}
+
+/** The active lanes of a queue, beginning with another one each time. */
+function rotated(active: ReadonlySet<number>, runtime: QueueRuntime): number[] {
+  const lanes = [...active];
+  if (lanes.length <= 1) return lanes;
+  runtime.nextLane = (runtime.nextLane + 1) % lanes.length;
+  return [...lanes.slice(runtime.nextLane), ...lanes.slice(0, runtime.nextLane)];
+}
+
+function laneFromRow(row: Row): Lane {
+  return {
+    id: Number(row[0]),
+    queueId: Number(row[1]),
+    kind: row[2] ?? '',
+    requirements: parseTextArray(row[3] ?? '{}'),
+    pin: row[4] as Lane['pin'],
+    build: row[5] ?? '',
+  };
+}
+
+/** Reads a one-dimensional array literal of PostgreSQL. */
+export function parseTextArray(literal: string): string[] {
+  const items: string[] = [];
+  const pattern = /"((?:[^"\\]|\\.)*)"|([^,{}]+)/g;
+  for (const match of literal.matchAll(pattern)) {
+    items.push(match[1] === undefined ? (match[2] ?? '') : match[1].replace(/\\(.)/g, '$1'));
+  }
+  return items;
+}
+
+function pgArray(values: readonly number[]): string {
+  return `{${values.join(',')}}`;
+}

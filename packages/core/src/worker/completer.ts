@@ -1,0 +1,226 @@
+/**
+ * Writes how attempts ended, with group commit: results that come in while a write is in flight go together in
+ * the next one; an idle worker writes at once. Every write names the leases and fences that it speaks for. A
+ * result that is refused because its job has moved on is found by halving, reported and dropped. While the
+ * database is away results are kept and written when it is back.
+ */
+
+import { recordError } from '../domain/attempt.ts';
+import type { Ending } from '../domain/decide-ending.ts';
+import { isLineshaftError } from '../domain/errors.ts';
+import type { PreparedJob } from '../queue/enqueue-batch.ts';
+import { enqueueValues } from '../queue/enqueue-batch.ts';
+import type { Session } from '../store/session.ts';
+import type { BoundStatements } from '../store/statements.ts';
+import { groupResults, type ResultGroup } from './completion-groups.ts';
+import type { HeldJob } from './held-job.ts';
+
+/** How an attempt of a held job ended, ready to be written. */
+export interface Result {
+  readonly job: HeldJob;
+  readonly ending: Ending | { readonly type: 'blocked'; readonly reason: string; readonly detail: unknown };
+  readonly finishedMs: number;
+  /** Jobs that are enqueued in the same transaction. */
+  readonly enqueue: readonly PreparedJob[];
+}
+
+export interface CompleterListener {
+  /** Results were written, or dropped because their jobs had moved on. */
+  onSettled(results: readonly Result[], late: boolean): void;
+  /** A write failed for a reason that is not the job's; it is tried again. Told once per outage. */
+  onTrouble(error: unknown): void;
+  onRecovered(): void;
+}
+
+/** Jobs in one write. */
+const flushMax = 1_000;
+
+export class Completer {
+  private readonly session: Session;
+  private readonly statements: BoundStatements;
+  private readonly listener: CompleterListener;
+  private readonly workerName: string;
+  private readonly pause: (ms: number) => Promise<void>;
+  private waiting: Result[] = [];
+  private inFlight = 0;
+  private flushing: Promise<void> | undefined;
+  private troubled = false;
+  private abandoned = false;
+
+  constructor(options: {
+    session: Session;
+    statements: BoundStatements;
+    listener: CompleterListener;
+    workerName: string;
+    pause: (ms: number) => Promise<void>;
+  }) {
+    this.session = options.session;
+    this.statements = options.statements;
+    this.listener = options.listener;
+    this.workerName = options.workerName;
+    this.pause = options.pause;
+  }
+
+  /** Results that are not written yet. The claim loop stops while there are too many. */
+  get backlog(): number {
+    return this.waiting.length + this.inFlight;
+  }
+
+  add(result: Result): void {
+    this.waiting.push(result);
+    if (this.flushing === undefined) {
+      this.flushing = this.drain().finally(() => {
+        this.flushing = undefined;
+      });
+    }
+  }
+
+  /** Resolves when everything that was added so far is written. */
+  async settled(): Promise<void> {
+    while (this.flushing !== undefined) await this.flushing;
+  }
+
+  /** Gives up what is not written: its leases run out and the jobs are rescued. */
+  abandon(): void {
+    this.abandoned = true;
+  }
+
+  private async drain(): Promise<void> {
+    // Results of the same turn of the event loop go together.
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    while (this.waiting.length > 0 && !this.abandoned) {
+      const batch = this.waiting.length <= flushMax ? this.waiting : this.waiting.slice(0, flushMax);
+      this.waiting = this.waiting.length <= flushMax ? [] : this.waiting.slice(flushMax);
+      this.inFlight = batch.length;
+      for (const group of groupResults(batch, this.workerName)) await this.writeUntilDone(group);
+      this.inFlight = 0;
+    }
+  }
+
+  private async writeUntilDone(group: ResultGroup): Promise<void> {
+    for (let attempt = 1; !this.abandoned; attempt += 1) {
+      try {
+        await this.write(group);
+        this.recovered();
+        this.listener.onSettled(group.results, false);
+        return;
+      } catch (error) {
+        if (isLineshaftError(error, 'DATABASE_UNAVAILABLE')) {
+          this.trouble(error);
+          await this.pause(Math.min(100 * 2 ** Math.min(attempt, 5), 2_000));
+          continue;
+        }
+        if (isLineshaftError(error, 'CLOSED')) return;
+        if (group.results.length === 1 && !isRefusal(error)) {
+          // Not the job's fault, as far as one can tell: its result is kept and tried again.
+          this.trouble(error);
+          await this.pause(Math.min(100 * 2 ** Math.min(attempt, 5), 2_000));
+          continue;
+        }
+        await this.split(group, error);
+        return;
+      }
+    }
+  }
+
+  /** Finds the result that the database refuses. */
+  private async split(group: ResultGroup, error: unknown): Promise<void> {
+    if (group.results.length > 1) {
+      const middle = group.results.length >> 1;
+      for (const half of [group.results.slice(0, middle), group.results.slice(middle)]) {
+        for (const part of groupResults(half, this.workerName)) await this.writeUntilDone(part);
+      }
+      return;
+    }
+    const [result] = group.results;
+    if (result === undefined) return;
+    if (!isLineshaftError(error, 'LEASE_LOST')) {
+      for (const part of groupResults([refused(result, error)], this.workerName))
+        await this.writeUntilDone(part);
+      return;
+    }
+    this.listener.onSettled(group.results, true);
+    if (group.finished.length > 0) {
+      await this.session.query(this.statements.dropLeases, [pgArray(group.finished)]).catch(() => {});
+    }
+  }
+
+  private async write(group: ResultGroup): Promise<void> {
+    const extras = this.extras(group);
+    if (extras.length === 0) {
+      await this.session.query(group.statement(this.statements), group.values());
+      return;
+    }
+    await this.session.transaction(async (run) => {
+      await run(group.statement(this.statements), group.values());
+      for (const [statement, values] of extras) await run(statement, values);
+    });
+  }
+
+  /** What belongs in the same transaction: unique keys, jobs that a handler enqueued, progress to forget. */
+  private extras(group: ResultGroup): [BoundStatements[keyof BoundStatements], unknown[]][] {
+    const extras: [BoundStatements[keyof BoundStatements], unknown[]][] = [];
+    if (group.keys.length > 0) {
+      extras.push([
+        this.statements.releaseKeys,
+        [
+          pgArray(group.keys.map((key) => String(key.projectId))),
+          group.keyTexts(),
+          pgArray(group.keys.map((key) => key.jobId)),
+          group.keyBit,
+        ],
+      ]);
+    }
+    const enqueued = group.results.flatMap((result) => result.enqueue);
+    if (enqueued.length > 0)
+      extras.push([this.statements.enqueueMany, enqueueValues(enqueued, 'always', null)]);
+    // Jobs that go back at once are news to the other workers.
+    const returned = new Set(
+      group.results
+        .filter(({ ending }) => ending.type === 'ready')
+        .map(({ job }) => String(job.runtime.queue.id)),
+    );
+    if (returned.size > 0) extras.push([this.statements.wakeQueues, [pgArray([...returned]), 'always']]);
+    const progressed = group.results
+      .filter((result) => result.job.progressed)
+      .map((result) => result.job.jobId);
+    if (progressed.length > 0) extras.push([this.statements.dropProgress, [pgArray(progressed)]]);
+    return extras;
+  }
+
+  private trouble(error: unknown): void {
+    if (this.troubled) return;
+    this.troubled = true;
+    this.listener.onTrouble(error);
+  }
+
+  private recovered(): void {
+    if (!this.troubled) return;
+    this.troubled = false;
+    this.listener.onRecovered();
+  }
+}
+
+function pgArray(values: readonly string[]): string {
+  return `{${values.join(',')}}`;
+}
+
+/** Whether the database refuses this very write: its job has moved on, or its data cannot be stored. */
+function isRefusal(error: unknown): boolean {
+  if (!isLineshaftError(error)) return false;
+  if (error.code === 'LEASE_LOST' || error.category === 'invalid' || error.category === 'not-found')
+    return true;
+  // History has no partition for today yet: that is nobody's data.
+  if (error.details['sqlstate'] === '23514') return false;
+  return /^(22|23|54)/.test(String(error.details['sqlstate'] ?? '')) || error.category === 'limit';
+}
+
+/** A result that cannot be stored is a failure that is not tried again; one that is no success has lost its details. */
+function refused(result: Result, error: unknown): Result {
+  const record = { ...recordError(error), attempt: result.job.attempt };
+  return {
+    ...result,
+    ending: { type: 'dead', attempt: result.job.attempt, reason: 'not-retryable', errors: [record] },
+    enqueue: [],
+  };
+}

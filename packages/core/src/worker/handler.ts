@@ -1,0 +1,75 @@
+/** What a user writes: handlers, and what they are given. */
+
+import type { EnqueueOptions } from '../domain/job-options.ts';
+import type { ExecutorName } from './executors/port.ts';
+
+/** What a handler can see of, and say about, the attempt that it is. */
+export interface JobContext {
+  readonly id: string;
+  readonly kind: string;
+  readonly queue: string;
+  /** 1 for the first attempt. */
+  readonly attempt: number;
+  readonly maxAttempts: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly meta: Readonly<Record<string, unknown>>;
+  /** Aborted when the job is cancelled, its time is up, or its worker stops; `reason` is a LineshaftError. */
+  readonly signal: AbortSignal;
+  /** When its time limit ends; undefined without one. */
+  readonly deadline: Date | undefined;
+  /** Writes to the log of the worker. */
+  readonly log: JobLog;
+  /** Says how far the work is. The last value is shown by `job show` while it runs. */
+  progress(current: number, total?: number): void;
+  /** Says that it is alive; starts its time limit anew. */
+  heartbeat(): void;
+  /** Ends the attempt: the job comes back after the delay, and the attempt does not count. Never returns. */
+  snooze(delayMs: number): never;
+  /** Ends the attempt: the job is cancelled for the given reason. Never returns. */
+  cancel(reason?: string): never;
+  /** Enqueues a job in the transaction that completes this one: both happen, or neither. */
+  enqueue(kind: string, payload?: unknown, options?: EnqueueOptions): void;
+}
+
+export interface JobLog {
+  debug(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  info(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  error(message: string, fields?: Readonly<Record<string, unknown>>): void;
+}
+
+/** Does the work of one kind. What it returns is kept as the output of the job. */
+export type Handler<Payload = unknown> = (payload: Payload, job: JobContext) => unknown;
+
+/** A handler that lives in a module of its own, so that threads and processes can load it. */
+export interface HandlerModule {
+  /** File URL or absolute path of the module. */
+  readonly module: string | URL;
+  /** Name of its export. Default `default`. */
+  readonly export?: string;
+}
+
+/** A program that does the work: payload as JSON on standard input, output as JSON on standard output. */
+export interface HandlerCommand {
+  readonly command: string;
+  readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+}
+
+/** What an executor has to run for a kind. */
+export type HandlerSource =
+  | { readonly type: 'function'; readonly handler: Handler }
+  | ({ readonly type: 'module' } & HandlerModule)
+  | ({ readonly type: 'command' } & HandlerCommand);
+
+export interface ExecutorOptions {
+  /** `thread`, `process`: how many threads or children. Default: available processors. */
+  readonly size?: number;
+  /** `process`: a child is replaced after this many attempts. Default 100,000; 0: never. */
+  readonly maxTasksPerChild?: number;
+  /** Memory limit of each thread or child in bytes where the attempt has none of its own. */
+  readonly memoryBytes?: number;
+}
+
+export type { ExecutorName };

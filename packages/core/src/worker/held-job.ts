@@ -1,0 +1,132 @@
+/** A claimed job in the memory of its worker: what an executor needs of it, and what its completion must name. */
+
+import type { ErrorRecord } from '../domain/attempt.ts';
+import type { Backoff, StoredOptions } from '../domain/job-options.ts';
+import type { Row } from '../store/session.ts';
+import type { Attempt } from './executors/port.ts';
+import type { Lane } from './lanes.ts';
+import type { QueueRuntime } from './queue-runtime.ts';
+
+/** A batch of jobs that were claimed together; its row fences their completions. */
+export class Lease {
+  readonly id: string;
+  /** Jobs under this lease that have not ended, by id. */
+  readonly open = new Map<string, HeldJob>();
+  readonly takenAtMs: number;
+  /** Jobs whose end is not written yet; the row of the lease goes with the last of them. */
+  unsettled = 0;
+  /** How many jobs its row names; larger than `open.size` once some have ended. */
+  listed = 0;
+
+  constructor(id: string, takenAtMs: number) {
+    this.id = id;
+    this.takenAtMs = takenAtMs;
+  }
+}
+
+/** What a job has beside its payload: [fence, attempt, rescued, version, options, errors]. */
+type Rest = readonly [number, number, number, number, StoredOptions | null, readonly ErrorRecord[] | null];
+
+/** Of a job that is new and has nothing but a payload; the database sends null for it. */
+const plain: Rest = [0, 0, 0, 1, null, null];
+const noOptions: StoredOptions = Object.freeze({});
+const noErrors: readonly ErrorRecord[] = [];
+const nothing = Object.freeze({});
+
+export class HeldJob implements Attempt {
+  readonly jobId: string;
+  readonly lease: Lease;
+  readonly lane: Lane;
+  readonly runtime: QueueRuntime;
+  readonly createdMs: string;
+  /** As it was sent; `payloadText` may have been upgraded. */
+  readonly sentText: string;
+  payloadText: string;
+  startedMs = 0;
+  state: 'waiting' | 'running' | 'ended' = 'waiting';
+  progressed = false;
+  private readonly rest: Rest;
+
+  /** @param row of `claim_lane.sql` */
+  constructor(row: Row, lease: Lease, lane: Lane, runtime: QueueRuntime) {
+    const rest = row[5];
+    this.jobId = row[1] as string;
+    this.lease = lease;
+    this.lane = lane;
+    this.runtime = runtime;
+    this.createdMs = row[3] as string;
+    this.sentText = row[4] as string;
+    this.payloadText = this.sentText;
+    this.rest = rest == null ? plain : (JSON.parse(rest) as Rest);
+  }
+
+  /** Changes whenever the job goes back to wait; a write that names an older one changes nothing. */
+  get fence(): number {
+    return this.rest[0];
+  }
+
+  /** Attempts that ended and count, before this one. */
+  get attemptsBefore(): number {
+    return this.rest[1];
+  }
+
+  /** The version of the payload as it was sent. */
+  get version(): number {
+    return this.rest[3];
+  }
+
+  get options(): StoredOptions {
+    return this.rest[4] ?? noOptions;
+  }
+
+  get errors(): readonly ErrorRecord[] {
+    return this.rest[5] ?? noErrors;
+  }
+
+  /** Whether it has nothing beside its payload: no options, no errors, never tried before. */
+  get isPlain(): boolean {
+    return this.rest === plain;
+  }
+
+  get kind(): string {
+    return this.lane.kind;
+  }
+
+  get queue(): string {
+    return this.runtime.queue.name;
+  }
+
+  get attempt(): number {
+    return this.attemptsBefore + 1;
+  }
+
+  get maxAttempts(): number {
+    return this.options.maxAttempts ?? this.runtime.queue.maxAttempts;
+  }
+
+  get backoff(): Backoff {
+    return this.options.backoff ?? this.runtime.queue.backoff;
+  }
+
+  get labels(): Readonly<Record<string, string>> {
+    return this.options.labels ?? nothing;
+  }
+
+  get meta(): Readonly<Record<string, unknown>> {
+    return this.options.meta ?? nothing;
+  }
+
+  get timeoutMs(): number | undefined {
+    return this.options.limits?.timeoutMs ?? this.runtime.queue.limits.timeoutMs;
+  }
+
+  get memoryBytes(): number | undefined {
+    return this.options.limits?.memoryBytes ?? this.runtime.queue.limits.memoryBytes;
+  }
+
+  /** How long the finished job is remembered, in ms. */
+  keepMs(outcome: 'succeeded' | 'failed' | 'cancelled'): number {
+    const field = `${outcome}Ms` as const;
+    return this.options.retention?.[field] ?? this.runtime.queue.retention[field];
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * Decides what to ask for in the next claim. Pure: what the worker has, what its queues allow and how long their
+ * jobs take go in; how many jobs of which lanes comes out.
+ */
+
+/** What is known of a queue when a claim is planned. */
+export interface QueueLoad {
+  readonly queueId: number;
+  /** Attempts of this queue that may run at once on this worker. */
+  readonly concurrency: number;
+  /** Claimed jobs that run or wait in memory. */
+  readonly held: number;
+  /** Mean duration of its recent attempts in ms; undefined before the first has ended. */
+  readonly meanMs: number | undefined;
+  /** Lanes that are believed to hold jobs, in the order in which they are to be asked. */
+  readonly lanes: readonly number[];
+  readonly priority: number;
+}
+
+export interface WorkerLoad {
+  readonly slots: number;
+  readonly held: number;
+  /** Smoothed time from asking for jobs to having them, in ms. */
+  readonly claimMs: number;
+}
+
+/** One lane of a claim: lanes of one group (queue) are merged in exact order, up to the limit of the group. */
+export interface Ask {
+  readonly lane: number;
+  readonly take: number;
+  readonly group: number;
+  readonly limit: number;
+}
+
+/** A claim takes at most so many jobs, and asks at most so many lanes. */
+export const claimMaxJobs = 500;
+export const claimMaxLanes = 64;
+/** A worker holds at most so many claimed jobs in memory. */
+export const heldMax = 1_500;
+
+/**
+ * How many jobs beyond its free slots a queue may hold: as many as its slots finish while a claim is on its way,
+ * twice over so that the next claim overlaps with the work. Zero as soon as an attempt outlasts a claim.
+ */
+export function prefetch(queue: Pick<QueueLoad, 'concurrency' | 'meanMs'>, claimMs: number): number {
+  if (queue.meanMs === undefined || queue.meanMs > claimMs) return 0;
+  const perClaim = (queue.concurrency * claimMs) / Math.max(queue.meanMs, 0.001);
+  return Math.min(Math.floor(2 * perClaim), 2 * claimMaxJobs);
+}
+
+/** The asks of the next claim; empty when there is nothing to ask for or no room. */
+export function planClaim(queues: readonly QueueLoad[], worker: WorkerLoad): Ask[] {
+  const wishes = queues
+    .filter((queue) => queue.lanes.length > 0)
+    .map((queue) => ({ queue, room: roomOf(queue, worker) }))
+    .filter((wish) => wish.room > 0)
+    .sort((a, b) => b.queue.priority - a.queue.priority);
+  if (wishes.length === 0) return [];
+  const extra = wishes.some((wish) => wish.room > wish.queue.concurrency - wish.queue.held)
+    ? heldMax
+    : worker.slots;
+  let budget = Math.min(claimMaxJobs, Math.max(worker.slots, extra) - worker.held);
+  const asks: Ask[] = [];
+  for (const [place, { queue, room }] of wishes.entries()) {
+    const lanesLeft = claimMaxLanes - asks.length;
+    if (budget <= 0 || lanesLeft <= 0) break;
+    // What earlier queues leave is shared evenly by those that follow.
+    const share = Math.max(1, Math.ceil(budget / Math.min(wishes.length - place, claimMaxLanes)));
+    const limit = Math.min(room, share);
+    const lanes = queue.lanes.slice(0, lanesLeft);
+    const take = takePerLane(limit, lanes.length);
+    for (const lane of lanes) asks.push({ lane, take, group: queue.queueId, limit });
+    budget -= limit;
+  }
+  return asks;
+}
+
+/**
+ * Rows to read of each lane when several are merged: more than an even share, so that the merge rarely stops short,
+ * and never so many that the unread ones weigh.
+ */
+function takePerLane(limit: number, lanes: number): number {
+  if (lanes === 1) return limit;
+  return Math.max(Math.ceil((2 * limit) / lanes), Math.min(limit, 8));
+}
+
+function roomOf(queue: QueueLoad, worker: WorkerLoad): number {
+  const free = queue.concurrency - queue.held;
+  const ahead = prefetch(queue, worker.claimMs);
+  // A claim for a few jobs costs nearly as much as one for many: wait until half of what may be ahead is used up.
+  if (free <= 0 && queue.held - queue.concurrency > ahead / 2) return 0;
+  return free + ahead;
+}

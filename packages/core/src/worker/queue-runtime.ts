@@ -1,0 +1,89 @@
+/** A queue as one worker serves it: its settings, the jobs that wait in memory, and how long attempts take. */
+
+import type { Queue } from '../domain/queue.ts';
+import type { HeldJob } from './held-job.ts';
+
+/** Results with the same label are written by one statement: how they ended, and how long they are kept. */
+export function finalLabel(ending: 'succeeded' | 'cancelled', keepMs: number): string {
+  return `${keepMs > 0 ? `keep:${keepMs}` : 'forget'}:${ending}`;
+}
+
+export class QueueRuntime {
+  /** The labels of results whose jobs have no retention of their own. */
+  labels: { readonly succeeded: string; readonly cancelled: string };
+  running = 0;
+  /** Mean duration of recent attempts in ms, exponentially smoothed; undefined before the first has ended. */
+  meanMs: number | undefined;
+  /** Rotates the lanes that are asked, so that each has its turn. */
+  nextLane = 0;
+  private waiting: HeldJob[] = [];
+  private head = 0;
+
+  private settings: Queue;
+
+  constructor(queue: Queue) {
+    this.settings = queue;
+    this.labels = labelsOf(queue);
+  }
+
+  get queue(): Queue {
+    return this.settings;
+  }
+
+  set queue(queue: Queue) {
+    this.settings = queue;
+    this.labels = labelsOf(queue);
+  }
+
+  get waitingCount(): number {
+    return this.waiting.length - this.head;
+  }
+
+  get held(): number {
+    return this.running + this.waitingCount;
+  }
+
+  add(job: HeldJob): void {
+    this.waiting.push(job);
+  }
+
+  /** The next job that has not been cancelled meanwhile. */
+  take(): HeldJob | undefined {
+    while (this.head < this.waiting.length) {
+      const job = this.waiting[this.head];
+      this.head += 1;
+      if (this.head > 256 && this.head * 2 > this.waiting.length) {
+        this.waiting = this.waiting.slice(this.head);
+        this.head = 0;
+      }
+      if (job !== undefined && job.state === 'waiting') return job;
+    }
+    return undefined;
+  }
+
+  /** Empties the memory: all jobs that have not started. */
+  takeAll(): HeldJob[] {
+    const jobs = this.waiting.slice(this.head).filter((job) => job.state === 'waiting');
+    this.waiting = [];
+    this.head = 0;
+    return jobs;
+  }
+
+  /** Since when the oldest job waits in memory, by the monotonic clock; undefined if none does. */
+  get waitingSinceMs(): number | undefined {
+    return this.waiting[this.head]?.lease.takenAtMs;
+  }
+
+  observe(durationMs: number): void {
+    // A single slow attempt must end the prefetch at once; many fast ones bring it back.
+    if (this.meanMs === undefined || durationMs > 4 * this.meanMs + 1) this.meanMs = durationMs;
+    else this.meanMs += (durationMs - this.meanMs) * 0.05;
+  }
+}
+
+function labelsOf({ retention }: Queue): QueueRuntime['labels'] {
+  return {
+    succeeded: finalLabel('succeeded', retention.succeededMs),
+    cancelled: finalLabel('cancelled', retention.cancelledMs),
+  };
+}

@@ -1,0 +1,330 @@
+/**
+ * Runs the claimed jobs of one worker: starts what its queues and slots allow, hands each attempt to its
+ * executor, and turns outcomes into results for the completer.
+ */
+
+import { recordError } from '../domain/attempt.ts';
+import type { Clock } from '../domain/clock.ts';
+import { type AttemptOutcome, decideEnding } from '../domain/decide-ending.ts';
+import { isLineshaftError, LineshaftError } from '../domain/errors.ts';
+import type { EnqueueRequest } from '../domain/job-options.ts';
+import { checkPayload, upgradePayload } from '../domain/kinds.ts';
+import type { PreparedJob } from '../queue/enqueue-batch.ts';
+import type { Completer, Result } from './completer.ts';
+import type { ExecutorPool } from './executor-pool.ts';
+import type { Attempt, AttemptEvent, AttemptListener, Outcome } from './executors/port.ts';
+import { HeldJob, type Lease } from './held-job.ts';
+import type { QueueRuntime } from './queue-runtime.ts';
+import type { RegisteredKind } from './registry.ts';
+
+export interface RunnerHost {
+  readonly clock: Clock;
+  readonly slots: number;
+  readonly build: string;
+  readonly outputMaxBytes: number;
+  readonly kinds: ReadonlyMap<string, RegisteredKind>;
+  readonly executors: ExecutorPool;
+  readonly completer: Completer;
+  runtimes(): IterableIterator<QueueRuntime>;
+  random(): number;
+  prepare(request: EnqueueRequest): PreparedJob;
+  onEvent(job: HeldJob, event: AttemptEvent): void;
+  onFailed(job: HeldJob, outcome: Outcome & { type: 'failed' }, result: Result): void;
+  /** A job ended: there may be room for others. */
+  onRoom(): void;
+}
+
+export class Runner implements AttemptListener {
+  private readonly host: RunnerHost;
+  private readonly leases = new Map<string, Lease>();
+  private starting = false;
+  private stopped = false;
+  private rotation = 0;
+  /** Attempts that run now. */
+  running = 0;
+  /** Resolved each time an attempt ends while somebody waits for it. */
+  private idleWaiters: (() => void)[] = [];
+
+  constructor(host: RunnerHost) {
+    this.host = host;
+  }
+
+  /** Claimed jobs that run or wait in memory. */
+  get held(): number {
+    let held = 0;
+    for (const runtime of this.host.runtimes()) held += runtime.held;
+    return held;
+  }
+
+  openLeases(): IterableIterator<Lease> {
+    return this.leases.values();
+  }
+
+  knowsLease(id: string): boolean {
+    return this.leases.has(id);
+  }
+
+  add(lease: Lease, jobs: readonly HeldJob[]): void {
+    this.leases.set(lease.id, lease);
+    lease.unsettled = jobs.length;
+    lease.listed = jobs.length;
+    for (const job of jobs) {
+      lease.open.set(job.jobId, job);
+      job.runtime.add(job);
+    }
+  }
+
+  /** Finds a job that this worker holds. */
+  find(jobId: string): HeldJob | undefined {
+    for (const lease of this.leases.values()) {
+      const job = lease.open.get(jobId);
+      if (job !== undefined) return job;
+    }
+    return undefined;
+  }
+
+  /** Starts waiting jobs as far as slots and the concurrency of their queues allow, queues taking turns. */
+  startJobs(): void {
+    if (this.starting || this.stopped) return;
+    this.starting = true;
+    let progress = true;
+    while (progress && this.running < this.host.slots) {
+      progress = false;
+      for (const runtime of this.inTurn()) {
+        if (this.running >= this.host.slots) break;
+        // A queue starts a few before the next has its turn.
+        for (let n = 0; n < 16; n += 1) {
+          if (runtime.running >= runtime.queue.concurrency || this.running >= this.host.slots) break;
+          const job = runtime.take();
+          if (job === undefined) break;
+          this.begin(job);
+          progress = true;
+        }
+      }
+    }
+    this.starting = false;
+  }
+
+  /** No further job starts. */
+  stopStarting(): void {
+    this.stopped = true;
+  }
+
+  /** Gives back the jobs that wait in memory: of one queue, or of all. */
+  giveBack(only?: QueueRuntime): void {
+    for (const runtime of only === undefined ? this.host.runtimes() : [only]) {
+      for (const job of runtime.takeAll()) this.end(job, { type: 'returned' });
+    }
+  }
+
+  /** Resolves when no attempt runs. */
+  async idle(): Promise<void> {
+    while (this.running > 0) await new Promise<void>((resolve) => this.idleWaiters.push(resolve));
+  }
+
+  /** Asks the attempts that run to end. */
+  interrupt(reason: 'shutdown' | 'lease-lost', graceMs: number): void {
+    for (const lease of this.leases.values()) {
+      for (const job of lease.open.values()) {
+        if (job.state === 'running') this.host.executors.cancel(job, reason, graceMs);
+      }
+    }
+  }
+
+  /** Attempts that did not end although they were asked to: their jobs go back, what they still give is ignored. */
+  abandonRunning(): void {
+    for (const lease of this.leases.values()) {
+      for (const job of [...lease.open.values()])
+        if (job.state === 'running') this.onOutcome(job, { type: 'returned' });
+    }
+  }
+
+  /** The database has forgotten this worker: what waits is dropped, what runs is interrupted; nothing is written for them. */
+  disown(): void {
+    for (const runtime of this.host.runtimes()) {
+      for (const job of runtime.takeAll()) {
+        job.state = 'ended';
+        job.lease.open.delete(job.jobId);
+        job.lease.unsettled -= 1;
+        if (job.lease.unsettled === 0) this.leases.delete(job.lease.id);
+      }
+    }
+    this.interrupt('lease-lost', 0);
+  }
+
+  /** A job was cancelled by somebody: its row is gone already. */
+  cancel(jobId: string, graceMs: number): void {
+    const job = this.find(jobId);
+    if (job === undefined) return;
+    if (job.state === 'running') this.host.executors.cancel(job, 'cancelled', graceMs);
+    else if (job.state === 'waiting') this.end(job, { type: 'returned' });
+  }
+
+  onStart(attempt: Attempt): void {
+    if (attempt instanceof HeldJob) attempt.startedMs = this.host.clock.now();
+  }
+
+  onEvent(attempt: Attempt, event: AttemptEvent): void {
+    if (attempt instanceof HeldJob && attempt.state === 'running') this.host.onEvent(attempt, event);
+  }
+
+  onOutcome(attempt: Attempt, outcome: Outcome): void {
+    if (!(attempt instanceof HeldJob) || attempt.state !== 'running') return;
+    const { runtime } = attempt;
+    const slotsWereFull = this.running >= this.host.slots;
+    runtime.running -= 1;
+    this.running -= 1;
+    this.end(attempt, outcome);
+    if (this.running === 0 && this.idleWaiters.length > 0) {
+      for (const resolve of this.idleWaiters.splice(0)) resolve();
+    }
+    if (slotsWereFull) this.startJobs();
+    else this.refill(runtime);
+    this.host.onRoom();
+  }
+
+  /** Starts the next jobs of one queue; right where only its own concurrency held them back. */
+  private refill(runtime: QueueRuntime): void {
+    if (this.starting || this.stopped) return;
+    this.starting = true;
+    while (runtime.running < runtime.queue.concurrency && this.running < this.host.slots) {
+      const job = runtime.take();
+      if (job === undefined) break;
+      this.begin(job);
+    }
+    this.starting = false;
+  }
+
+  /** The results of a lease's jobs were written; the lease goes with the last. */
+  onSettled(results: readonly Result[]): void {
+    for (const { job } of results) {
+      job.lease.unsettled -= 1;
+      if (job.lease.unsettled === 0) this.leases.delete(job.lease.id);
+    }
+  }
+
+  private begin(job: HeldJob): void {
+    job.state = 'running';
+    job.runtime.running += 1;
+    this.running += 1;
+    const kind = this.host.kinds.get(job.kind);
+    if (kind === undefined) {
+      this.onOutcome(job, { type: 'returned' });
+      return;
+    }
+    const { definition } = kind;
+    if (definition?.schema === undefined && (definition?.version ?? 1) === job.version) {
+      job.startedMs = this.host.clock.now();
+      this.host.executors.run(job, kind, this);
+      return;
+    }
+    this.prepareAndRun(job, kind).catch((error: unknown) => {
+      this.onOutcome(job, { type: 'failed', error: recordError(error), retryable: true });
+    });
+  }
+
+  /** Brings an old payload up to date and checks it, then runs the job. */
+  private async prepareAndRun(job: HeldJob, kind: RegisteredKind): Promise<void> {
+    const { definition } = kind;
+    if (definition === undefined) return;
+    let payload: unknown = JSON.parse(job.sentText);
+    if ((definition.version ?? 1) !== job.version) {
+      try {
+        payload = await upgradePayload(definition, job.version, payload);
+      } catch (error) {
+        this.block(job, error);
+        return;
+      }
+    }
+    try {
+      job.payloadText = JSON.stringify(await checkPayload(job.kind, definition, payload)) ?? 'null';
+    } catch (error) {
+      const retryable = isLineshaftError(error) ? error.retryable : true;
+      this.onOutcome(job, { type: 'failed', error: recordError(error), retryable });
+      return;
+    }
+    job.startedMs = this.host.clock.now();
+    this.host.executors.run(job, kind, this);
+  }
+
+  /** A payload that cannot be upgraded waits for a build that can, and no attempt is counted. */
+  private block(job: HeldJob, error: unknown): void {
+    job.runtime.running -= 1;
+    this.running -= 1;
+    this.settle(job, {
+      job,
+      ending: {
+        type: 'blocked',
+        reason: 'upgrade-failed',
+        detail: { build: this.host.build, from: job.version, error: recordError(error) },
+      },
+      finishedMs: this.host.clock.now(),
+      enqueue: [],
+    });
+    this.startJobs();
+    this.host.onRoom();
+  }
+
+  private end(job: HeldJob, outcome: Outcome): void {
+    const finishedMs = this.host.clock.now();
+    if (job.startedMs > 0) job.runtime.observe(finishedMs - job.startedMs);
+    const result = this.resultOf(job, outcome, finishedMs);
+    this.settle(job, result);
+    if (outcome.type === 'failed') this.host.onFailed(job, outcome, result);
+  }
+
+  private resultOf(job: HeldJob, outcome: Outcome, finishedMs: number): Result {
+    if (outcome.type !== 'succeeded') return this.ending(job, outcome, finishedMs, []);
+    const { outputText } = outcome;
+    if (outputText !== undefined && outputText.length > this.host.outputMaxBytes) {
+      return this.ending(
+        job,
+        failedWith(outputTooLarge(outputText.length, this.host.outputMaxBytes)),
+        finishedMs,
+        [],
+      );
+    }
+    let enqueue: PreparedJob[] = [];
+    if (outcome.enqueue.length > 0) {
+      try {
+        enqueue = outcome.enqueue.map((request) => this.host.prepare(request));
+      } catch (error) {
+        return this.ending(job, failedWith(error), finishedMs, []);
+      }
+    }
+    return this.ending(job, outcome, finishedMs, enqueue);
+  }
+
+  private ending(job: HeldJob, outcome: AttemptOutcome, finishedMs: number, enqueue: PreparedJob[]): Result {
+    const ending = decideEnding(job, outcome, this.host.random(), finishedMs);
+    return { job, ending, finishedMs, enqueue };
+  }
+
+  private settle(job: HeldJob, result: Result): void {
+    job.state = 'ended';
+    job.lease.open.delete(job.jobId);
+    this.host.completer.add(result);
+  }
+
+  private *inTurn(): Generator<QueueRuntime> {
+    const runtimes = [...this.host.runtimes()].filter((runtime) => runtime.waitingCount > 0);
+    if (runtimes.length > 1) {
+      runtimes.sort((a, b) => b.queue.priority - a.queue.priority);
+      this.rotation = (this.rotation + 1) % runtimes.length;
+    }
+    for (let n = 0; n < runtimes.length; n += 1) {
+      const runtime = runtimes[(n + this.rotation) % runtimes.length];
+      if (runtime !== undefined) yield runtime;
+    }
+  }
+}
+
+function failedWith(error: unknown): AttemptOutcome & { type: 'failed' } {
+  return { type: 'failed', error: recordError(error), retryable: false };
+}
+
+function outputTooLarge(bytes: number, most: number): LineshaftError {
+  return new LineshaftError('OUTPUT_INVALID', {
+    message: `the output has ${bytes} characters of JSON; at most ${most} are kept (outputMaxBytes)`,
+  });
+}
