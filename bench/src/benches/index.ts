@@ -1,0 +1,21 @@
+/** All benches, in the order in which `list` shows them. */
+import type { Bench } from '../context.ts';
+import { churn } from './churn.ts';
+import { commitContention } from './commit-contention.ts';
+import { drain } from './drain.ts';
+import { enqueue } from './enqueue.ts';
+import { executors } from './executors.ts';
+import { latency } from './latency.ts';
+import { raw } from './raw.ts';
+import { steady } from './steady.ts';
+
+export const benches: readonly Bench[] = [
+  enqueue,
+  drain,
+  latency,
+  steady,
+  churn,
+  raw,
+  executors,
+  commitContention,
+];
