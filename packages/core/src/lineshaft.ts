@@ -73,6 +73,11 @@ export class Lineshaft<PayloadMap extends object = Record<string, unknown>> exte
     return this.pool.withClient((client) => migrate(client, { ...options, schema: this.schema }));
   }
 
+  /** Drops the schema with everything in it: all queues, jobs and history. */
+  async uninstall(): Promise<void> {
+    await this.pool.query(this.statements.dropSchema);
+  }
+
   /** What differs between the schema on disk and in the database, and what threatens the health of the queue. */
   examine(): Promise<Finding[]> {
     return this.pool.withClient((client) =>
@@ -176,13 +181,12 @@ export class Lineshaft<PayloadMap extends object = Record<string, unknown>> exte
     return this.queueBook.list();
   }
 
-  /** A queue and what waits in it, lane by lane. @throws LineshaftError QUEUE_NOT_FOUND */
+  /** A queue, what waits in it lane by lane, and its live workers. @throws LineshaftError QUEUE_NOT_FOUND */
   async showQueue(
     name: string,
     options: { project?: string } = {},
-  ): Promise<{ queue: Queue; lanes: LaneView[] }> {
-    const queue = await this.queueBook.find(name, options.project ?? 'default');
-    return { queue, lanes: await this.queueBook.lanes(queue.id) };
+  ): Promise<{ queue: Queue; lanes: LaneView[]; workers: WorkerView[] }> {
+    return await this.queueBook.show(await this.queueBook.find(name, options.project ?? 'default'));
   }
 
   createProject(name: string): Promise<Project & { readonly made: boolean }> {

@@ -42,16 +42,17 @@ create table lineshaft.queue (
 );
 insert into lineshaft.queue (project_id, name) select id, 'default' from lineshaft.project;
 
--- A lane joins all that decides who may run a job: queue, kind, requirements, pinned build.
+-- A lane joins all that decides who may run a job: queue, kind, requirements, pinned build. Not unique on purpose:
+-- nobody waits for a stranger's open transaction that makes the same lane, see lane_of.
 create table lineshaft.lane (
   id integer generated always as identity primary key,
   queue_id bigint not null references lineshaft.queue (id) on delete cascade,
   kind text not null,
   requirements text[] not null default '{}',
   pin text not null default 'none' check (pin in ('none', 'min', 'exact')),
-  build text not null default '',
-  unique (queue_id, kind, requirements, pin, build)
+  build text not null default ''
 );
+create index lane_content on lineshaft.lane (queue_id, kind, requirements, pin, build);
 
 -- The wide row of a job that is not finished, or failed for good. Not updated while it waits.
 -- Its place in the order is (lane, priority, due, seq), by which its row in ready or later is found.

@@ -1,29 +1,51 @@
 -- Enqueueing: the rules (defaults, sizes, uniqueness, waking) live here, for callers in any language.
 -- Lock cost: functions only.
 
--- The lane of (queue, kind, requirements, pinned build), made if it is new.
+-- The lane of (queue, kind, requirements, pinned build), made if it is new. Where somebody else makes it at this
+-- moment, waits a little for his commit, and no longer: a stranger's transaction may stay open. Two lanes of the same
+-- content are as good as one, since claims merge the lanes of a queue.
 create function lineshaft.lane_of(of_queue bigint, of_kind text, needs text[], of_pin text, of_build text)
 returns integer language plpgsql as $$
 declare
   found_id integer;
   sorted text[] := array(select distinct t from unnest(needs) t order by t);
+  mine boolean := false;
 begin
-  loop
+  for look in 1..20 loop
     select l.id into found_id from lineshaft.lane l
     where l.queue_id = of_queue and l.kind = of_kind and l.requirements = sorted
-      and l.pin = of_pin and l.build = of_build;
+      and l.pin = of_pin and l.build = of_build
+    order by l.id
+    limit 1;
     if found then
       return found_id;
     end if;
-    insert into lineshaft.lane (queue_id, kind, requirements, pin, build)
-    values (of_queue, of_kind, sorted, of_pin, of_build)
-    on conflict do nothing;
-    if found then
-      -- Workers know lanes by number; a new one is news to them.
-      perform pg_notify('lineshaft', 'n');
+    -- The lock may have become free by a commit: one more look when it is ours.
+    exit when mine;
+    mine := pg_try_advisory_xact_lock(
+      hashtextextended(concat_ws(' ', 'lineshaft.lane', of_kind, sorted, of_pin, of_build), of_queue));
+    if not mine then
+      perform pg_sleep(0.005);
     end if;
   end loop;
+  insert into lineshaft.lane (queue_id, kind, requirements, pin, build)
+  values (of_queue, of_kind, sorted, of_pin, of_build)
+  returning id into found_id;
+  -- Workers know lanes by number; a new one is news to them.
+  perform pg_notify('lineshaft', 'n');
+  return found_id;
 end
+$$;
+
+-- Whether two lanes have the same content.
+create function lineshaft.lanes_alike(one integer, other integer)
+returns boolean language sql stable as $$
+  select one = other or exists (
+    select from lineshaft.lane a
+    join lineshaft.lane b on b.queue_id = a.queue_id and b.kind = a.kind and b.requirements = a.requirements
+      and b.pin = a.pin and b.build = a.build
+    where a.id = one and b.id = other
+  )
 $$;
 
 -- The run time that a template asks for; null where it asks for none.
@@ -33,10 +55,24 @@ begin
   if template ? 'delayMs' then
     return clock_timestamp() + (template ->> 'delayMs')::double precision * interval '1 millisecond';
   end if;
-  return (template ->> 'runAt')::timestamptz;
-exception when others then
+  if not template ? 'runAt' then
+    return null;
+  end if;
+  begin
+    return (template ->> 'runAt')::timestamptz;
+  exception when others then
+    perform lineshaft.refuse('runAt', template -> 'runAt', 'a time with a zone', 'like "2030-01-31T08:00:00Z"');
+  end;
+end
+$$;
+
+-- Refuses the value of a field.
+create function lineshaft.refuse(field text, value jsonb, expected text, hint text default null)
+returns void language plpgsql immutable as $$
+begin
   perform lineshaft.fail('LS400', 'OPTION_INVALID',
-    format('runAt must be a time with a zone, not %L', template ->> 'runAt'), null, '{"field": "runAt"}');
+    format('%s must be %s, not %s', field, expected, left(coalesce(value::text, 'nothing'), 60)),
+    coalesce(hint, 'correct the option, or leave it out'), jsonb_build_object('field', field));
 end
 $$;
 
@@ -45,7 +81,6 @@ create function lineshaft.check_template(template jsonb)
 returns void language plpgsql stable as $$
 declare
   unknown text;
-  number numeric;
 begin
   select k into unknown from jsonb_object_keys(template) k
   where k not in ('kind', 'queue', 'project', 'priority', 'runAt', 'delayMs', 'maxAttempts', 'backoff', 'unique',
@@ -59,10 +94,10 @@ begin
   if coalesce(template ->> 'kind', '') !~ '^[A-Za-z0-9_][A-Za-z0-9_.:/@-]{0,199}$' then
     perform lineshaft.fail('LS400', 'OPTION_INVALID',
       format('kind must be 1 to 200 letters, digits or _ . : / @ -, not %L', template ->> 'kind'),
-      null, '{"field": "kind"}');
+      'the kind names the handler, like send-email', '{"field": "kind"}');
   end if;
   if template ? 'runAt' and template ? 'delayMs' then
-    perform lineshaft.fail('LS400', 'OPTION_INVALID', 'runAt and delayMs cannot be given together', null,
+    perform lineshaft.fail('LS400', 'OPTION_INVALID', 'runAt and delayMs cannot be given together', 'leave one of them out',
       '{"field": "delayMs"}');
   end if;
   perform lineshaft.check_number(template, 'priority', -32768, 32767);
@@ -70,11 +105,12 @@ begin
   perform lineshaft.check_number(template, 'delayMs', 0, 315360000000);
   perform lineshaft.check_number(template, 'version', 1, 32767);
   if jsonb_typeof(coalesce(template -> 'requirements', '[]')) <> 'array' then
-    perform lineshaft.fail('LS400', 'OPTION_INVALID', 'requirements must be an array of tags', null,
+    perform lineshaft.fail('LS400', 'OPTION_INVALID', 'requirements must be an array of tags', 'like ["capability=gpu"]',
       '{"field": "requirements"}');
   end if;
   if jsonb_typeof(coalesce(template -> 'labels', '{}')) <> 'object' then
-    perform lineshaft.fail('LS400', 'OPTION_INVALID', 'labels must be an object of texts', null, '{"field": "labels"}');
+    perform lineshaft.fail('LS400', 'OPTION_INVALID', 'labels must be an object of texts', 'like {"tenant": "acme"}',
+      '{"field": "labels"}');
   end if;
   if template ? 'unique' and (
     jsonb_typeof(template -> 'unique') <> 'object'
@@ -87,11 +123,12 @@ begin
   ) then
     perform lineshaft.fail('LS400', 'OPTION_INVALID',
       'unique must be {"key", "states": [waiting, running, succeeded, failed, cancelled], "keepMs", '
-      || '"onConflict": keep, replace, debounce or throttle}', null, '{"field": "unique"}');
+      || '"onConflict": keep, replace, debounce or throttle}',
+      'correct the option, or leave it out', '{"field": "unique"}');
   end if;
   if template ? 'unique' and template #> '{unique,key}' is not null
     and length(template #>> '{unique,key}') not between 1 and 500 then
-    perform lineshaft.fail('LS400', 'OPTION_INVALID', 'unique.key must have 1 to 500 characters', null,
+    perform lineshaft.fail('LS400', 'OPTION_INVALID', 'unique.key must have 1 to 500 characters', 'shorten it, or hash it',
       '{"field": "unique.key"}');
   end if;
 end
@@ -107,7 +144,7 @@ begin
   ) then
     perform lineshaft.fail('LS400', 'OPTION_INVALID',
       format('%s must be a whole number from %s to %s, not %s', field, low, high, template -> field),
-      null, jsonb_build_object('field', field));
+      'correct the option, or leave it out', jsonb_build_object('field', field));
   end if;
 end
 $$;
@@ -154,36 +191,51 @@ $$;
 
 -- Tells workers that queues have jobs, and promoters (`later`) that something new is to come due.
 -- `always` notifies at once: one NOTIFY per call, in this transaction. `auto` is for the transactions of
--- others: NOTIFY takes a lock that serialises the commits of the whole database, so only one transaction at a
--- time carries it per queue; the others rely on that one, on the caller's wake after commit, and on the
--- second look that a worker takes after each wake.
+-- others: NOTIFY takes a lock that serialises the commits of the whole database, so of the transactions that enqueue
+-- in the same tenth of a second only one at a time carries it per queue; the others rely on that one and on the
+-- second looks that a worker takes after each such wake. A transaction that stays open holds up the wakes of
+-- its own tenth of a second only. `after` is for callers that wake by themselves after the commit. A queue that says
+-- `always` gets its NOTIFY in the transaction in either case.
 create function lineshaft.wake(queues bigint[], later boolean, mode text)
 returns void language plpgsql as $$
 declare
-  woken text;
+  of_queue bigint;
+  setting text;
+  woken text := '';
+  -- The tenth of a second, as a number; made without numeric arithmetic, since this runs for each call of enqueue.
+  slot integer := (date_part('epoch', clock_timestamp())::bigint * 10 + date_part('milliseconds', clock_timestamp())::integer % 1000 / 100) % 2000000000;
 begin
   if mode = 'never' then
     return;
   end if;
-  select string_agg(q.id::text, ',') into woken
-  from lineshaft.queue q
-  where q.id = any (queues) and q.wake <> 'never'
-    and (
-      mode = 'always' or q.wake = 'always'
-      or pg_try_advisory_xact_lock(hashtextextended('lineshaft.wake', q.id))
-    );
-  if woken is not null then
-    perform pg_notify('lineshaft', left(case mode when 'always' then 'r' else 'a' end || woken, 7000));
+  foreach of_queue in array queues loop
+    continue when position(',' || of_queue || ',' in woken || ',') > 0;
+    select q.wake into setting from lineshaft.queue q where q.id = of_queue;
+    continue when setting = 'never' or not found;
+    if mode = 'always' or setting = 'always'
+      or (mode = 'auto' and pg_try_advisory_xact_lock(slot, (of_queue % 2000000000)::integer)) then
+      woken := woken || ',' || of_queue;
+    end if;
+  end loop;
+  if woken <> '' then
+    perform pg_notify('lineshaft', left(case mode when 'always' then 'r' else 'a' end || substr(woken, 2), 7000));
   end if;
-  if later and (mode = 'always' or pg_try_advisory_xact_lock(hashtextextended('lineshaft.wake', 0))) then
+  if later and (mode = 'always' or (mode = 'auto' and pg_try_advisory_xact_lock(slot, 0))) then
     perform pg_notify('lineshaft', 'l');
   end if;
 end
 $$;
 
+-- Until the end of this transaction nobody deletes the queue: a job that goes in is seen by who wants to. Not by
+-- locking its row, which callers side by side would have to write to.
+create function lineshaft.hold_queue(of_queue bigint)
+returns void language sql as $$
+  select pg_advisory_xact_lock_shared(-7, (of_queue % 2000000000)::integer)
+$$;
+
 -- Enqueues many jobs. `payloads` is a JSON array; job n has ids[n], payloads[n - 1], and the options of
 -- templates[template_of[n]] (null: all have the first). `unique_keys` (null: none) has a key per job.
--- `resend`: the ids may have been sent before. `wake_mode`: always, auto or never. `since`: the time that stands for
+-- `resend`: the ids may have been sent before. `wake_mode`: always, auto, after or never. `since`: the time that stands for
 -- now (null: the clock), so that the batches of one call, written side by side, keep the order of the call.
 -- Returns a row for each job that is not new: its number, the id of the job that stands for it, and the result.
 create function lineshaft.enqueue_many(
@@ -206,9 +258,9 @@ declare
   present timestamptz := coalesce(since, clock_timestamp());
   run_at timestamptz;
   any_later boolean := false;
-  max_bytes integer;
 begin
-  for template in select t from jsonb_array_elements(templates) t loop
+  for place in 0 .. jsonb_array_length(templates) - 1 loop
+    template := templates -> place;
     -- The common case, a kind and a queue that were met before, in one look-up.
     select q.id as queue_id, q.project_id, q.priority, l.id as lane into known
     from lineshaft.project p
@@ -217,6 +269,7 @@ begin
       and l.requirements = '{}' and l.pin = 'none' and l.build = ''
     where p.name = 'default' and template - '{kind,queue}'::text[] = '{}';
     if found then
+      perform lineshaft.hold_queue(known.queue_id);
       lanes := lanes || known.lane;
       ready_queues := ready_queues || known.queue_id;
       projects := projects || known.project_id;
@@ -228,6 +281,7 @@ begin
     end if;
     perform lineshaft.check_template(template);
     of_queue := lineshaft.queue_of(template);
+    perform lineshaft.hold_queue(of_queue.id);
     lanes := lanes || lineshaft.lane_of(of_queue.id, template ->> 'kind',
       array(select jsonb_array_elements_text(coalesce(template -> 'requirements', '[]'))),
       coalesce(template ->> 'pin', 'none'), coalesce(template ->> 'build', ''));
@@ -244,9 +298,13 @@ begin
     kept := kept || coalesce(lineshaft.options_of(template), 'null'::jsonb);
   end loop;
 
-  select s.value::integer into max_bytes from lineshaft.setting s where s.name = 'payload_max_bytes';
-  if octet_length(payloads::text) > max_bytes then
-    perform lineshaft.check_sizes(payloads, max_bytes);
+  if exists (select from unnest(lanes) as t (id) where not exists (select from lineshaft.lane l where l.id = t.id)) then
+    perform lineshaft.fail('LS404', 'QUEUE_NOT_FOUND', 'the queue was deleted at this moment', 'declare it again');
+  end if;
+
+  -- The setting is at least 1,000; most calls need not look it up.
+  if octet_length(payloads::text) > 1000 then
+    perform lineshaft.check_sizes(payloads);
   end if;
 
   if unique_keys is null and not resend then
@@ -296,12 +354,17 @@ end
 $$;
 
 -- Names the first payload that is too large.
-create function lineshaft.check_sizes(payloads json, max_bytes integer)
+create function lineshaft.check_sizes(payloads json)
 returns void language plpgsql as $$
 declare
+  max_bytes integer;
   place bigint;
   size integer;
 begin
+  select greatest(s.value::integer, 1000) into max_bytes from lineshaft.setting s where s.name = 'payload_max_bytes';
+  if octet_length(payloads::text) <= max_bytes then
+    return;
+  end if;
   select p.n, octet_length(p.payload::text) into place, size
   from json_array_elements(payloads) with ordinality as p (payload, n)
   where octet_length(p.payload::text) > max_bytes
@@ -315,7 +378,9 @@ begin
 end
 $$;
 
--- The path with checks: unique keys are taken in sorted order, ids that were sent before are recognised.
+-- The path with checks: ids that were sent before are recognised, and unique keys are taken. Callers that are at work
+-- side by side take them in one order (by key, in the same order everywhere; then by id), so that they do not
+-- deadlock; the jobs stay in the order of the call.
 create function lineshaft.enqueue_checked(
   template_of integer[], ids uuid[], payloads json, unique_keys text[], resend boolean, templates jsonb, lanes integer[],
   projects bigint[], priorities smallint[], dues timestamptz[], versions smallint[], kept jsonb[], present timestamptz
@@ -328,96 +393,116 @@ declare
   outcome text;
 begin
   for wanted in
-    select j.n::integer as number, j.id, j.payload, x.t as template, j.key, projects[x.t] as project, dues[x.t] as due
-    from rows from (
-      unnest(ids),
-      json_array_elements(payloads),
-      unnest(coalesce(unique_keys, array_fill(null::text, array[cardinality(ids)])))
-    ) with ordinality as j (id, payload, key, n)
-    cross join lateral (select coalesce(template_of[j.n], 1)) as x (t)
-    order by project, key nulls first, number
+    select j.*, projects[j.template] as project, dues[j.template] as due, nullif(kept[j.template], 'null'::jsonb) as options
+    from (
+      select j.n::integer as number, j.id, j.payload, j.key, coalesce(template_of[j.n], 1) as template,
+        nextval('lineshaft.job_seq') as seq
+      from rows from (
+        unnest(ids),
+        json_array_elements(payloads),
+        unnest(coalesce(unique_keys, array_fill(null::text, array[cardinality(ids)])))
+      ) with ordinality as j (id, payload, key, n)
+    ) j
+    order by j.key collate "C" nulls first, project, case when resend then j.id end, j.number
   loop
     outcome := null;
+    holder := wanted.id;
     if resend then
-      outcome := lineshaft.recognise(wanted.id, wanted.payload, lanes[wanted.template]);
-      holder := wanted.id;
+      outcome := lineshaft.recognise(wanted.id, wanted.payload, lanes[wanted.template], wanted.key is not null);
     end if;
     if outcome is null and wanted.key is not null then
       select u.holder, u.outcome into holder, outcome
       from lineshaft.take_key(wanted.project, wanted.key, wanted.id, wanted.payload, templates -> (wanted.template - 1),
-        lanes[wanted.template], priorities[wanted.template], wanted.due, versions[wanted.template],
-        nullif(kept[wanted.template], 'null'::jsonb), present) u;
+        lanes[wanted.template], priorities[wanted.template], wanted.due, versions[wanted.template], wanted.options,
+        present) u;
+    end if;
+    if outcome is null and not lineshaft.place_new(wanted.id, wanted.seq, wanted.payload, lanes[wanted.template],
+      priorities[wanted.template], wanted.due, present, versions[wanted.template],
+      case when wanted.key is null then wanted.options
+      else jsonb_set(wanted.options, '{unique,key}', to_jsonb(wanted.key)) end, resend)
+    then
+      -- The same call came by another connection and was first; a key that was free belongs to nobody again.
+      outcome := lineshaft.recognise(wanted.id, wanted.payload, lanes[wanted.template], true);
+      delete from lineshaft.unique_key u
+      where u.project_id = wanted.project and u.key = wanted.key and u.job_id = wanted.id;
     end if;
     if outcome is not null then
       number := wanted.number;
       id := holder;
       result := outcome;
       return next;
-    else
-      perform lineshaft.place_new(wanted.id, wanted.payload, lanes[wanted.template], priorities[wanted.template],
-        wanted.due, present, versions[wanted.template],
-        case when wanted.key is null then nullif(kept[wanted.template], 'null'::jsonb)
-        else jsonb_set(kept[wanted.template], '{unique,key}', to_jsonb(wanted.key)) end);
     end if;
   end loop;
 end
 $$;
 
+-- Writes a new job. With `resend` false where the id is there already, or was and has finished: the row that is
+-- written first keeps everybody else from the id, so what history says then is the last word.
 create function lineshaft.place_new(
-  job_id uuid, payload json, lane integer, priority smallint, due timestamptz, present timestamptz, version smallint, options jsonb
+  new_id uuid, place bigint, payload json, lane integer, priority smallint, due timestamptz, present timestamptz,
+  version smallint, options jsonb, resend boolean
 )
-returns void language plpgsql as $$
-declare
-  place bigint := nextval('lineshaft.job_seq');
+returns boolean language plpgsql as $$
 begin
-  insert into lineshaft.job (id, seq, due, created_at, lane, priority, version, payload, options)
-  values (job_id, place, due, present, lane, priority, version, payload, options);
-  if due <= present then
-    insert into lineshaft.ready (due, seq, lane, priority, job_id) values (due, place, lane, priority, job_id);
+  if not resend then
+    insert into lineshaft.job (id, seq, due, created_at, lane, priority, version, payload, options)
+    values (new_id, place, due, present, lane, priority, version, payload, options);
   else
-    insert into lineshaft.later (due, seq, lane, priority, job_id) values (due, place, lane, priority, job_id);
+    insert into lineshaft.job (id, seq, due, created_at, lane, priority, version, payload, options)
+    values (new_id, place, due, present, lane, priority, version, payload, options)
+    on conflict (id) do nothing;
+    if not found then
+      return false;
+    end if;
+    if exists (select from lineshaft.history h where h.id_span @> new_id and new_id = any (h.ids)) then
+      delete from lineshaft.job j where j.id = new_id;
+      return false;
+    end if;
   end if;
+  if due <= present then
+    insert into lineshaft.ready (due, seq, lane, priority, job_id) values (due, place, lane, priority, new_id);
+  else
+    insert into lineshaft.later (due, seq, lane, priority, job_id) values (due, place, lane, priority, new_id);
+  end if;
+  return true;
 end
 $$;
 
 -- Whether this id was enqueued before: `kept` with the same content, an error with another, null if it is new.
-create function lineshaft.recognise(job_id uuid, payload json, of_lane integer)
+-- Looks among the finished jobs too where it is asked to.
+create function lineshaft.recognise(sent_id uuid, payload json, of_lane integer, finished_too boolean)
 returns text language plpgsql as $$
 declare
-  existing lineshaft.job;
+  same boolean;
 begin
-  perform pg_advisory_xact_lock(hashtextextended(job_id::text, 7));
-  select j.* into existing from lineshaft.job j where j.id = job_id;
-  if found then
-    if existing.lane = of_lane and existing.payload::jsonb = payload::jsonb then
-      return 'kept';
-    end if;
-    perform lineshaft.fail('LS409', 'JOB_ID_CONFLICT', format('job %s exists with another content', job_id), null,
-      jsonb_build_object('id', job_id));
+  select lineshaft.lanes_alike(j.lane, of_lane) and j.payload::jsonb = recognise.payload::jsonb into same
+  from lineshaft.job j where j.id = sent_id;
+  if not found and finished_too then
+    select lineshaft.entry_matches(split_part(h.entries, e'\n', array_position(h.ids, sent_id)), payload, of_lane)
+    into same
+    from lineshaft.history h where h.id_span @> sent_id and sent_id = any (h.ids) limit 1;
   end if;
-  if exists (
-    select from lineshaft.history h where h.id_span @> job_id and job_id = any (h.ids)
-  ) then
-    if (
-      select lineshaft.entry_matches(split_part(h.entries, e'\n', array_position(h.ids, job_id)), payload, of_lane)
-      from lineshaft.history h where h.id_span @> job_id and job_id = any (h.ids) limit 1
-    ) then
-      return 'kept';
-    end if;
-    perform lineshaft.fail('LS409', 'JOB_ID_CONFLICT', format('job %s exists with another content', job_id), null,
-      jsonb_build_object('id', job_id));
+  if same is null then
+    return null;
   end if;
-  return null;
+  if not same then
+    perform lineshaft.fail('LS409', 'JOB_ID_CONFLICT', format('job %s exists with another content', sent_id),
+      'use a new id for a new job; an id is sent again only with the same kind, queue and payload',
+      jsonb_build_object('id', sent_id));
+  end if;
+  return 'kept';
 end
 $$;
 
 -- A line of history: [lane, outcome, attempt, createdMs, startedMs, finishedMs, worker, payload, output, extra].
 create function lineshaft.entry_matches(entry text, payload json, of_lane integer)
-returns boolean language sql immutable as $$
-  select (entry::json ->> 0)::integer = of_lane and (entry::json -> 7)::jsonb = payload::jsonb
+returns boolean language sql stable as $$
+  select lineshaft.lanes_alike((entry::json ->> 0)::integer, of_lane) and (entry::json -> 7)::jsonb = payload::jsonb
 $$;
 
--- Takes a unique key for a new job (outcome null), or settles with the job that holds it.
+-- Takes a unique key for a new job (outcome null), or settles with the job that holds it. A key that is kept is not
+-- locked: a caller's transaction that stays open would hold up the completion of the job that has it. What is
+-- replaced is locked, the job first, as everywhere.
 create function lineshaft.take_key(
   of_project bigint, of_key text, new_id uuid, new_payload json, template jsonb, new_lane integer, new_priority smallint,
   new_due timestamptz, new_version smallint, new_options jsonb, present timestamptz,
@@ -428,33 +513,40 @@ declare
   mode text := coalesce(template #>> '{unique,onConflict}', 'keep');
   bits smallint := lineshaft.state_bits(template #> '{unique,states}');
   keep bigint := coalesce((template #>> '{unique,keepMs}')::bigint, 3600000);
+  ends timestamptz;
   existing lineshaft.job;
   waits boolean;
-  due_now timestamptz;
 begin
   loop
-    insert into lineshaft.unique_key as u (project_id, key, job_id, states, keep_ms)
+    insert into lineshaft.unique_key (project_id, key, job_id, states, keep_ms)
     values (of_project, of_key, new_id, bits, keep)
-    on conflict (project_id, key) do update
-      set job_id = excluded.job_id, states = excluded.states, keep_ms = excluded.keep_ms, until = null
-      where u.until <= present
-    returning u.job_id into holder;
+    on conflict (project_id, key) do nothing;
     if found then
-      outcome := null;
       return;
     end if;
-    select u.job_id into holder from lineshaft.unique_key u
-    where u.project_id = of_project and u.key = of_key
-    for update;
+    select u.job_id, u.until into holder, ends from lineshaft.unique_key u
+    where u.project_id = of_project and u.key = of_key;
+    continue when not found;
+    if ends <= present then
+      update lineshaft.unique_key u
+      set job_id = new_id, states = bits, keep_ms = keep, until = null
+      where u.project_id = of_project and u.key = of_key and u.job_id = holder and u.until = ends;
+      if found then
+        return;
+      end if;
+      continue;
+    end if;
+    exit when mode = 'keep' or ends is not null;
+    select j.* into existing from lineshaft.job j where j.id = holder for update;
     exit when found;
+    -- The job has gone meanwhile: its key is free, or stays taken for its time.
+    exit when exists (
+      select from lineshaft.unique_key u where u.project_id = of_project and u.key = of_key and u.job_id = holder
+    );
   end loop;
 
   outcome := 'kept';
-  if mode = 'keep' then
-    return;
-  end if;
-  select j.* into existing from lineshaft.job j where j.id = holder for update;
-  if not found then
+  if existing.id is null then
     return;
   end if;
   delete from lineshaft.ready r
@@ -468,14 +560,18 @@ begin
   if not waits then
     return;
   end if;
-  due_now := case when mode = 'throttle' then existing.due else new_due end;
   update lineshaft.job j
-  set payload = new_payload, version = new_version, due = due_now, fence = j.fence + 1,
-    lane = case when mode = 'throttle' then j.lane else new_lane end,
-    priority = case when mode = 'throttle' then j.priority else new_priority end,
-    options = case when mode = 'throttle' then j.options else jsonb_set(new_options, '{unique,key}', to_jsonb(of_key)) end
+  set payload = new_payload, version = new_version, fence = j.fence + 1,
+    due = case when mode = 'throttle' then j.due else new_due end,
+    lane = case when mode = 'replace' then new_lane else j.lane end,
+    priority = case when mode = 'replace' then new_priority else j.priority end,
+    options = case when mode = 'replace' then jsonb_set(new_options, '{unique,key}', to_jsonb(of_key)) else j.options end
   where j.id = holder
   returning j.* into existing;
+  if mode = 'replace' then
+    update lineshaft.unique_key u set states = bits, keep_ms = keep
+    where u.project_id = of_project and u.key = of_key and u.job_id = holder;
+  end if;
   if existing.due <= present then
     insert into lineshaft.ready (due, seq, lane, priority, job_id)
     values (existing.due, existing.seq, existing.lane, existing.priority, holder);
@@ -487,37 +583,175 @@ begin
 end
 $$;
 
--- Enqueues one job from SQL, in the caller's transaction.
+-- As enqueue_many, but gives up (55P03) when somebody's open transaction holds a key or an id for longer than `wait`.
+-- For statements that are a transaction of their own.
+create function lineshaft.enqueue_waiting(
+  templates jsonb, template_of integer[], ids uuid[], payloads json, unique_keys text[], resend boolean, wake_mode text,
+  since timestamptz, wait text
+)
+returns table (number integer, id uuid, result text) language plpgsql as $$
+begin
+  perform set_config('lock_timeout', wait, true);
+  return query select * from lineshaft.enqueue_many(
+    templates, template_of, ids, payloads, unique_keys, resend, wake_mode, since);
+end
+$$;
+
+-- The options of a caller in SQL that are texts, objects or lists: their fields, types and ranges. Callers in
+-- TypeScript have these checked before they are sent.
+create function lineshaft.check_details(options jsonb)
+returns void language plpgsql stable as $$
+declare
+  part text;
+  entry jsonb;
+  name text;
+begin
+  foreach part in array array['queue', 'project', 'runAt', 'id', 'pin', 'build'] loop
+    if jsonb_typeof(options -> part) <> 'string' then
+      perform lineshaft.refuse(part, options -> part, 'a text');
+    end if;
+  end loop;
+  if options ->> 'runAt' !~ '^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?([Zz]|[+-]\d\d(:?\d\d)?)$' then
+    perform lineshaft.refuse('runAt', options -> 'runAt', 'a time with a zone', 'like "2030-01-31T08:00:00Z"');
+  end if;
+  if options ->> 'pin' not in ('none', 'min', 'exact') then
+    perform lineshaft.refuse('pin', options -> 'pin', 'none, min or exact');
+  end if;
+
+  perform lineshaft.check_fields(options, 'unique', array['key', 'states', 'keepMs', 'onConflict']);
+  if options ? 'unique' then
+    if jsonb_typeof(options #> '{unique,key}') is distinct from 'string'
+      or length(options #>> '{unique,key}') not between 1 and 500 then
+      perform lineshaft.refuse('unique.key', options #> '{unique,key}', 'a text of 1 to 500 characters');
+    end if;
+    perform lineshaft.check_range(options, '{unique,keepMs}', 1, 315360000000);
+    if options #> '{unique,keepMs}' is not null
+      and not coalesce(options #> '{unique,states}', '[]') ?| array['succeeded', 'failed', 'cancelled'] then
+      perform lineshaft.refuse('unique.keepMs', options #> '{unique,keepMs}',
+        'left out, or succeeded, failed or cancelled be in unique.states');
+    end if;
+  end if;
+
+  perform lineshaft.check_fields(options, 'backoff', array['type', 'delayMs', 'factor', 'limitMs', 'jitter']);
+  if options ? 'backoff' then
+    if coalesce(options #>> '{backoff,type}', '') not in ('fixed', 'linear', 'exponential') then
+      perform lineshaft.refuse('backoff.type', options #> '{backoff,type}', 'fixed, linear or exponential');
+    end if;
+    if options #> '{backoff,delayMs}' is null then
+      perform lineshaft.refuse('backoff.delayMs', null, 'a whole number from 0 to 2592000000');
+    end if;
+    perform lineshaft.check_range(options, '{backoff,delayMs}', 0, 2592000000);
+    perform lineshaft.check_range(options, '{backoff,limitMs}', (options #>> '{backoff,delayMs}')::numeric, 2592000000);
+    perform lineshaft.check_range(options, '{backoff,factor}', 1, 10, false);
+    perform lineshaft.check_range(options, '{backoff,jitter}', 0, 1, false);
+    if options #>> '{backoff,type}' <> 'exponential' and options #> '{backoff,factor}' is not null then
+      perform lineshaft.refuse('backoff.factor', options #> '{backoff,factor}',
+        format('left out with type %s', options #>> '{backoff,type}'));
+    end if;
+  end if;
+
+  perform lineshaft.check_fields(options, 'limits', array['timeoutMs', 'memoryBytes']);
+  perform lineshaft.check_range(options, '{limits,timeoutMs}', 1, 604800000);
+  perform lineshaft.check_range(options, '{limits,memoryBytes}', 16777216, 1125899906842624);
+  perform lineshaft.check_fields(options, 'retention', array['succeededMs', 'failedMs', 'cancelledMs']);
+  perform lineshaft.check_range(options, '{retention,succeededMs}', 0, 315360000000);
+  perform lineshaft.check_range(options, '{retention,failedMs}', 0, 315360000000);
+  perform lineshaft.check_range(options, '{retention,cancelledMs}', 0, 315360000000);
+
+  perform lineshaft.check_fields(options, 'meta', null);
+  if octet_length((options -> 'meta')::text) > 16384 then
+    perform lineshaft.refuse('meta', to_jsonb(octet_length((options -> 'meta')::text)), 'at most 16384 bytes',
+      'put larger data into the payload');
+  end if;
+  perform lineshaft.check_fields(options, 'labels', null);
+  for name, entry in select l.key, l.value from jsonb_each(options -> 'labels') l loop
+    if length(name) not between 1 and 63 or jsonb_typeof(entry) <> 'string' or length(entry #>> '{}') > 255 then
+      perform lineshaft.refuse('labels.' || left(name, 63), entry, 'a text of at most 255 characters',
+        'a key of labels has 1 to 63 characters');
+    end if;
+  end loop;
+  if (select count(*) from jsonb_object_keys(options -> 'labels')) > 20 then
+    perform lineshaft.refuse('labels', null, 'at most 20');
+  end if;
+  if jsonb_typeof(options -> 'requirements') <> 'array' or jsonb_array_length(options -> 'requirements') > 20 then
+    perform lineshaft.refuse('requirements', options -> 'requirements', 'an array of at most 20 tags');
+  end if;
+  for entry in select r from jsonb_array_elements(options -> 'requirements') r loop
+    if jsonb_typeof(entry) <> 'string' or length(entry #>> '{}') not between 1 and 255 then
+      perform lineshaft.refuse('requirements', entry, 'tags of 1 to 255 characters', 'like "capability=gpu"');
+    end if;
+  end loop;
+end
+$$;
+
+-- Refuses an option that is no object, and fields of it that do not exist (null: it may have any).
+create function lineshaft.check_fields(options jsonb, field text, fields text[])
+returns void language plpgsql immutable as $$
+declare
+  unknown text;
+begin
+  if not options ? field then
+    return;
+  end if;
+  if jsonb_typeof(options -> field) <> 'object' then
+    perform lineshaft.refuse(field, options -> field, 'an object');
+  end if;
+  select k into unknown from jsonb_object_keys(options -> field) k where k <> all (fields) limit 1;
+  if unknown is not null then
+    perform lineshaft.fail('LS400', 'OPTION_UNKNOWN', format('there is no option %L', field || '.' || unknown),
+      format('options: %s', array_to_string(fields, ', ')), jsonb_build_object('field', field || '.' || unknown));
+  end if;
+end
+$$;
+
+create function lineshaft.check_range(options jsonb, path text[], low numeric, high numeric, whole boolean default true)
+returns void language plpgsql immutable as $$
+declare
+  value jsonb := options #> path;
+begin
+  if jsonb_typeof(value) <> 'number' or value::numeric not between low and high
+    or (whole and value::numeric <> trunc(value::numeric)) then
+    perform lineshaft.refuse(array_to_string(path, '.'), value,
+      format('a %s from %s to %s', case when whole then 'whole number' else 'number' end, low, high));
+  end if;
+end
+$$;
+
+-- Enqueues one job from SQL, in the caller's transaction. Options that are null count as not given.
 -- Example: select * from lineshaft.enqueue('send-email', '{"to": "ada@example.org"}', '{"queue": "mail"}');
 create function lineshaft.enqueue(
   kind text, payload jsonb default '{}', options jsonb default '{}', out id uuid, out result text
 )
 language plpgsql as $$
 declare
-  key text := options #>> '{unique,key}';
+  key text;
   given uuid;
   other record;
 begin
+  options := coalesce(options, '{}');
   if jsonb_typeof(options) <> 'object' then
-    perform lineshaft.fail('LS400', 'OPTION_INVALID', 'options must be a JSON object', null, '{"field": "options"}');
+    perform lineshaft.refuse('options', options, 'a JSON object', 'like {"queue": "mail"}');
   end if;
-  if options ? 'unique' and key is null then
-    perform lineshaft.fail('LS400', 'OPTION_INVALID', 'unique.key must have 1 to 500 characters', null,
-      '{"field": "unique.key"}');
+  options := coalesce((select jsonb_object_agg(o.key, o.value) from jsonb_each(options) o where o.value <> 'null'), '{}');
+  if options ? 'kind' then
+    perform lineshaft.fail('LS400', 'OPTION_UNKNOWN', 'there is no option ''kind''', 'the kind is the first argument',
+      '{"field": "kind"}');
   end if;
+  perform lineshaft.check_details(options);
+  key := options #>> '{unique,key}';
   begin
     given := (options ->> 'id')::uuid;
   exception when others then
-    perform lineshaft.fail('LS400', 'OPTION_INVALID', format('id must be a UUID, not %L', options ->> 'id'), null,
-      '{"field": "id"}');
+    perform lineshaft.refuse('id', options -> 'id', 'a UUID');
   end;
   id := coalesce(given, lineshaft.uuid_v7());
   result := 'new';
   for other in
     select e.id, e.result
     from lineshaft.enqueue_many(
-      jsonb_build_array(options || jsonb_build_object('kind', kind)), null, array[id], json_build_array(payload),
-      case when key is null then null else array[key] end, given is not null, 'auto'
+      jsonb_build_array(options || jsonb_build_object('kind', kind)), null, array[id],
+      json_build_array(coalesce(payload, '{}')), case when key is null then null else array[key] end,
+      given is not null, 'auto'
     ) e
   loop
     id := other.id;

@@ -313,6 +313,38 @@ begin
 end
 $$;
 
+-- Puts the jobs of leases back that their own worker does not know of. Nobody has run them.
+create function lineshaft.return_leases(of_worker bigint, lease_ids bigint[])
+returns integer language plpgsql as $$
+declare
+  one lineshaft.lease;
+  queues bigint[];
+  moved integer := 0;
+  n integer;
+begin
+  for one in
+    select * from lineshaft.lease l where l.worker = of_worker and l.id = any (lease_ids) order by l.id for update
+  loop
+    with back as (
+      update lineshaft.job j set fence = j.fence + 1
+      from unnest(one.job_ids, one.fences) as r (id, fence)
+      where j.id = r.id and j.fence = r.fence
+      returning j.id, j.due, j.seq, j.lane, j.priority
+    ),
+    placed as (
+      insert into lineshaft.ready (due, seq, lane, priority, job_id)
+      select b.due, b.seq, b.lane, b.priority, b.id from back b
+    )
+    select count(*), queues || array_agg(distinct l.queue_id) into n, queues
+    from back b join lineshaft.lane l on l.id = b.lane;
+    moved := moved + n;
+    delete from lineshaft.lease l where l.id = one.id;
+  end loop;
+  perform lineshaft.wake(coalesce(queues, '{}'), false, 'always');
+  return moved;
+end
+$$;
+
 create function lineshaft.append_error(kept jsonb, next jsonb)
 returns jsonb language sql immutable as $$
   select case when jsonb_array_length(coalesce(kept, '[]')) < 10 then coalesce(kept, '[]') || next
@@ -349,13 +381,21 @@ end
 $$;
 select lineshaft.make_history_partition((now() at time zone 'UTC')::date + n) from generate_series(-1, 7) n;
 
--- Deletes a queue; with its jobs if they are to be purged. Running jobs hold it either way.
+-- Deletes a queue; with its jobs if they are to be purged. Running jobs hold it either way, and so does, after a few
+-- seconds, somebody's open transaction that has put jobs into it (see hold_queue).
 create function lineshaft.delete_queue(of_queue bigint, purge boolean)
 returns text language plpgsql as $$
 declare
   of_lanes integer[];
 begin
-  perform from lineshaft.queue q where q.id = of_queue for update;
+  begin
+    perform set_config('lock_timeout', '5s', true);
+    perform pg_advisory_xact_lock(-7, (of_queue % 2000000000)::integer);
+    perform from lineshaft.queue q where q.id = of_queue for update;
+  exception when lock_not_available then
+    return 'not-empty';
+  end;
+  perform set_config('lock_timeout', '0', true);
   of_lanes := array(select l.id from lineshaft.lane l where l.queue_id = of_queue);
   if exists (
     select from lineshaft.lease e cross join lateral unnest(e.job_ids, e.fences) as h (id, fence)
@@ -379,19 +419,20 @@ begin
 end
 $$;
 
--- Partitions of history whose day is over and in which no row is to be kept any longer, or that are being detached.
+-- Partitions of history whose day is over and in which no row is to be kept any longer: `attached`; `detaching` where
+-- that was begun and not ended; `detached` where only the table is left. At most one can be detaching; it comes first.
 create function lineshaft.expired_partitions()
-returns table (name text, day date, detaching boolean) language plpgsql as $$
+returns table (name text, day date, state text) language plpgsql as $$
 declare
   part record;
   alive boolean;
 begin
   for part in
     select c.relname, to_date(right(c.relname, 8), 'YYYYMMDD') as of_day, i.inhdetachpending as pending
-    from pg_inherits i
-    join pg_class c on c.oid = i.inhrelid
-    where i.inhparent = 'lineshaft.history'::regclass
-    order by c.relname
+    from pg_class c
+    left join pg_inherits i on i.inhrelid = c.oid and i.inhparent = 'lineshaft.history'::regclass
+    where c.relnamespace = 'lineshaft'::regnamespace and c.relkind = 'r' and c.relname ~ '^history_\d{8}$'
+    order by i.inhdetachpending desc nulls last, c.relname
   loop
     alive := false;
     if not part.pending then
@@ -401,7 +442,7 @@ begin
     if not alive then
       name := part.relname;
       day := part.of_day;
-      detaching := part.pending;
+      state := case when part.pending is null then 'detached' when part.pending then 'detaching' else 'attached' end;
       return next;
     end if;
   end loop;

@@ -1,6 +1,7 @@
 -- Takes up to $3 jobs of one lane, in order, under one new lease.
 -- $1 worker bigint, $2 lane integer, $3 take integer
--- Returns a row per job: lease, id, lane, fence, attempt, rescued, version, created (ms), due (ms), payload, options, errors.
+-- Returns a row per job: lease, id, lane, created (ms), payload, and null for a job that is new and plain, otherwise
+-- the array [fence, attempt, rescued, version, options, errors].
 -- Locks: the taken rows of ready (skip locked); key share on the worker's row, so that a rescued worker claims nothing.
 -- Index: ready_order, job_pkey. Called by: the claim loop.
 with picked as materialized (
@@ -29,8 +30,10 @@ leased as (
   having count(*) > 0
   returning id
 )
-select l.id, c.id, c.lane, c.fence, c.attempt, c.rescued, c.version,
-  floor(extract(epoch from c.created_at) * 1000)::bigint, floor(extract(epoch from c.due) * 1000)::bigint,
-  c.payload, c.options, c.errors
+select l.id, c.id, c.lane, (date_part('epoch', c.created_at) * 1000)::bigint, c.payload,
+  case
+    when c.fence = 0 and c.version = 1 and c.options is null then null
+    else json_build_array(c.fence, c.attempt, c.rescued, c.version, c.options, c.errors)
+  end
 from leased l
 cross join claimed c

@@ -53,8 +53,10 @@ leased as (
   having count(*) > 0
   returning id
 )
-select l.id, c.id, c.lane, c.fence, c.attempt, c.rescued, c.version,
-  floor(extract(epoch from c.created_at) * 1000)::bigint, floor(extract(epoch from c.due) * 1000)::bigint,
-  c.payload, c.options, c.errors
+select l.id, c.id, c.lane, (date_part('epoch', c.created_at) * 1000)::bigint, c.payload,
+  case
+    when c.fence = 0 and c.version = 1 and c.options is null then null
+    else json_build_array(c.fence, c.attempt, c.rescued, c.version, c.options, c.errors)
+  end
 from leased l
 cross join claimed c

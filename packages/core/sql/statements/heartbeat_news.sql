@@ -1,6 +1,7 @@
--- What a worker must know now and then: cancellations of the last minutes and a sum over all queue settings.
--- Returns cancelled uuid[], reasons text[], settings text.
+-- What a worker must know now and then: cancellations of the last minutes, a sum over all queue settings, its leases.
+-- $1 worker bigint. Returns cancelled uuid[], reasons text[], settings text, leases bigint[].
 select
   (select array_agg(c.job_id) from lineshaft.cancellation c),
   (select array_agg(c.reason) from lineshaft.cancellation c),
-  (select count(*) || ':' || coalesce(max(extract(epoch from q.updated_at)), 0) from lineshaft.queue q)
+  (select count(*) || ':' || coalesce(max(extract(epoch from q.updated_at)), 0) from lineshaft.queue q),
+  (select array_agg(l.id) from lineshaft.lease l where l.worker = $1::bigint)

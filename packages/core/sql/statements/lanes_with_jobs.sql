@@ -1,11 +1,25 @@
 -- The lanes that have jobs to claim, by jumping from lane to lane in the order book: the index is the directory.
 -- $1 after integer: a lane number to start behind, $2 most integer
--- Returns lane. Locks: none. Index: ready_order, one probe a lane. Called by: the claim loop when it knows of no more work.
+-- Returns lane, priority (of its first job). Locks: none. Index: ready_order, one probe a lane.
+-- Called by: the claim loop when it knows of no more work.
 with recursive hop as (
-  (select r.lane, 1 as n from lineshaft.ready r where r.lane > $1::integer order by r.lane limit 1)
+  (
+    select r.lane, r.priority, 1 as n
+    from lineshaft.ready r
+    where r.lane > $1::integer
+    order by r.lane, r.priority desc
+    limit 1
+  )
   union all
-  select (select r.lane from lineshaft.ready r where r.lane > h.lane order by r.lane limit 1), h.n + 1
+  select next.lane, next.priority, h.n + 1
   from hop h
-  where h.lane is not null and h.n < $2::integer
+  cross join lateral (
+    select r.lane, r.priority
+    from lineshaft.ready r
+    where r.lane > h.lane
+    order by r.lane, r.priority desc
+    limit 1
+  ) next
+  where h.n < $2::integer
 )
-select h.lane from hop h where h.lane is not null
+select h.lane, h.priority from hop h

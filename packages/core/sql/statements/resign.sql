@@ -1,2 +1,6 @@
--- Gives leadership up at once. $1 name text, $2 worker bigint
-update lineshaft.leader set until = clock_timestamp() - interval '1 second' where name = $1 and worker = $2::bigint
+-- Gives leadership up at once, and tells the others. $1 name text, $2 worker bigint
+with resigned as (
+  update lineshaft.leader set until = clock_timestamp() - interval '1 second' where name = $1 and worker = $2::bigint
+  returning 1
+)
+select pg_notify('lineshaft', 'e') is null as told from resigned

@@ -10,7 +10,8 @@ export interface PreparedJob extends ValidRequest {
   readonly resend: boolean;
 }
 
-export type WakeMode = 'always' | 'auto' | 'never';
+/** How workers hear of the jobs: by a NOTIFY, by a rate-limited one, or (`after`) by the caller after the commit. */
+export type WakeMode = 'always' | 'auto' | 'after' | 'never';
 
 /** At most so many jobs and so many bytes of payload go in one statement. */
 export const batchMaxJobs = 1_000;

@@ -7,8 +7,7 @@
 
 import { isLineshaftError, LineshaftError } from '../domain/errors.ts';
 import type { EnqueueResult } from '../domain/job-options.ts';
-import type { Route, Statement } from '../store/session.ts';
-import { Session } from '../store/session.ts';
+import { type Route, Session } from '../store/session.ts';
 import type { BoundStatements } from '../store/statements.ts';
 import {
   batchMaxBytes,
@@ -30,23 +29,31 @@ interface Call {
 const waitingMax = 100_000;
 /** How many batches of one large call are written side by side. */
 const bulkConnections = 2;
-/** How many calls wait side by side for keys that strangers hold. */
+/** How many writes wait side by side for keys that strangers hold. */
 const patientConnections = 4;
+/** How long a write may wait for a key where others wait behind it, and where it is alone (below the time-out of statements). */
+const shortWait = '100ms';
+const longWait = '50s';
+
+type Named = readonly (readonly (string | null)[])[];
 
 export class Enqueuer {
   private readonly statements: BoundStatements;
   private readonly plain: Flusher;
   private readonly keyed: Flusher;
   private readonly bulk: Session[];
+  private readonly patience: Patience;
   private readonly route: Route;
   private readonly wake: WakeMode;
+  private closed = false;
 
   constructor(route: Route, statements: BoundStatements, wake: WakeMode) {
     this.route = route;
     this.statements = statements;
     this.wake = wake;
-    this.plain = new Flusher(route, statements, wake);
-    this.keyed = new Flusher(route, statements, wake);
+    this.patience = new Patience(route, statements);
+    this.plain = new Flusher(route, statements, wake, this.patience);
+    this.keyed = new Flusher(route, statements, wake, this.patience);
     this.bulk = [];
   }
 
@@ -80,14 +87,16 @@ export class Enqueuer {
   }
 
   async close(): Promise<void> {
-    await Promise.all([
-      this.plain.close(),
-      this.keyed.close(),
-      ...this.bulk.map((session) => session.close()),
-    ]);
+    this.closed = true;
+    await Promise.all([this.plain.close(), this.keyed.close()]);
+    await this.patience.close();
+    await Promise.all(this.bulk.map((session) => session.close()));
   }
 
   private session(number: number): Session {
+    // A session that is made after the close would never be closed.
+    if (this.closed)
+      throw new LineshaftError('CLOSED', { message: 'the producer was closed before this call' });
     this.bulk[number] ??= new Session(this.route, 'hot');
     return this.bulk[number];
   }
@@ -97,8 +106,30 @@ export class Enqueuer {
     batch: PreparedJob[],
     since: string | null,
   ): Promise<EnqueueResult[]> {
-    const named = await session.query(this.statements.enqueueMany, enqueueValues(batch, this.wake, since));
-    return enqueueResults(batch, named);
+    const values = enqueueValues(batch, this.wake, since);
+    return enqueueResults(batch, await writeBriefly(session, this.statements, batch, values, this.patience));
+  }
+}
+
+/**
+ * Writes a batch. One that may meet a stranger's open transaction, which holds a key or an id, waits only a moment
+ * on the connection that others share; then elsewhere, with patience.
+ */
+async function writeBriefly(
+  session: Session,
+  statements: BoundStatements,
+  jobs: readonly PreparedJob[],
+  values: unknown[],
+  patience: Patience | undefined,
+): Promise<Named> {
+  if (!jobs.some((job) => job.uniqueKey !== undefined || job.resend)) {
+    return await session.query(statements.enqueueMany, values);
+  }
+  try {
+    return await session.query(statements.enqueueWaiting, [...values, shortWait]);
+  } catch (error) {
+    if (patience === undefined || !isLockTimeout(error)) throw error;
+    return await patience.write(values);
   }
 }
 
@@ -108,8 +139,8 @@ function later(since: string | null, microseconds: number): string | null {
   const match = /^(.*:\d\d)(?:\.(\d{1,6}))?(.*)$/.exec(since);
   if (match === null) return since;
   const [, seconds = '', fraction = '', zone = ''] = match;
-  const micros = Number(fraction.padEnd(6, '0')) + microseconds;
-  if (micros > 999_999) return since;
+  // Never into the next second: the last batches of a call that begins at its end may share a time.
+  const micros = Math.min(Number(fraction.padEnd(6, '0')) + microseconds, 999_999);
   return `${seconds}.${String(micros).padStart(6, '0')}${zone}`;
 }
 
@@ -123,9 +154,9 @@ class Flusher {
   private flushing = false;
   private idle: Promise<void> = Promise.resolve();
 
-  constructor(route: Route, statements: BoundStatements, wake: WakeMode) {
+  constructor(route: Route, statements: BoundStatements, wake: WakeMode, patience: Patience) {
     this.session = new Session(route, 'hot');
-    this.patience = new Patience(route, statements, wake);
+    this.patience = patience;
     this.statements = statements;
     this.wake = wake;
   }
@@ -149,7 +180,6 @@ class Flusher {
 
   async close(): Promise<void> {
     await this.idle;
-    await this.patience.close();
     await this.session.close();
   }
 
@@ -173,17 +203,16 @@ class Flusher {
 
   private async flush(calls: Call[]): Promise<void> {
     const jobs = calls.map((call) => call.job);
+    const values = enqueueValues(jobs, this.wake, null);
     try {
-      const named = await this.write(jobs);
-      const results = enqueueResults(jobs, named);
-      for (const [place, call] of calls.entries()) {
-        const result = results[place];
-        if (result !== undefined) call.resolve(result);
-      }
+      // Alone with its trouble, a call would hold up all that come after it: it waits elsewhere.
+      settle(calls, await writeBriefly(this.session, this.statements, jobs, values, undefined));
     } catch (error) {
-      const [only] = calls;
-      if (calls.length === 1 && only !== undefined && isLockTimeout(error)) {
-        this.patience.add(only);
+      if (calls.length === 1 && isLockTimeout(error)) {
+        this.patience.write(values).then(
+          (named) => settle(calls, named),
+          (reason) => refuse(calls, reason),
+        );
         return;
       }
       if (
@@ -191,7 +220,7 @@ class Flusher {
         isLineshaftError(error, 'DATABASE_UNAVAILABLE') ||
         isLineshaftError(error, 'CLOSED')
       ) {
-        for (const call of calls) call.reject(error);
+        refuse(calls, error);
         return;
       }
       const middle = calls.length >> 1;
@@ -199,39 +228,50 @@ class Flusher {
       await this.flush(calls.slice(middle));
     }
   }
+}
 
-  /** Keyed jobs wait here only a moment for a key that a stranger's transaction holds; then alone, elsewhere. */
-  private async write(jobs: PreparedJob[]): Promise<readonly (readonly (string | null)[])[]> {
-    const values = enqueueValues(jobs, this.wake, null);
-    if (!jobs.some((job) => job.uniqueKey !== undefined)) {
-      return await this.session.query(this.statements.enqueueMany, values);
-    }
-    return await this.session.transaction(async (run) => {
-      await run(shortLockWait);
-      return await run(this.statements.enqueueMany, values);
-    });
+function settle(calls: readonly Call[], named: Named): void {
+  const results = enqueueResults(
+    calls.map((call) => call.job),
+    named,
+  );
+  for (const [place, call] of calls.entries()) {
+    const result = results[place];
+    if (result !== undefined) call.resolve(result);
   }
 }
 
-/** Calls whose key somebody's open transaction holds: each waits on a connection of its own, a few at a time. */
+function refuse(calls: readonly Call[], error: unknown): void {
+  for (const call of calls) call.reject(error);
+}
+
+/**
+ * Writes whose key somebody's open transaction holds: each waits on a connection of its own, a few at a time, until
+ * that transaction ends or the connection's time is up.
+ */
 class Patience {
   private readonly route: Route;
   private readonly statements: BoundStatements;
-  private readonly wake: WakeMode;
-  private readonly waiting: Call[] = [];
+  private readonly waiting: ((session: Session) => Promise<void>)[] = [];
   private readonly running = new Set<Promise<void>>();
 
-  constructor(route: Route, statements: BoundStatements, wake: WakeMode) {
+  constructor(route: Route, statements: BoundStatements) {
     this.route = route;
     this.statements = statements;
-    this.wake = wake;
   }
 
-  add(call: Call): void {
-    this.waiting.push(call);
-    if (this.running.size >= patientConnections) return;
-    const run = this.work().finally(() => this.running.delete(run));
-    this.running.add(run);
+  /** Takes the values of `enqueue_many.sql`. @throws LineshaftError DATABASE_UNAVAILABLE when the wait was too long */
+  write(values: unknown[]): Promise<Named> {
+    return new Promise((resolve, reject) => {
+      this.waiting.push((session) =>
+        session.query(this.statements.enqueueWaiting, [...values, longWait]).then(resolve, (error) => {
+          reject(isLockTimeout(error) ? heldTooLong(error) : error);
+        }),
+      );
+      if (this.running.size >= patientConnections) return;
+      const run = this.work().finally(() => this.running.delete(run));
+      this.running.add(run);
+    });
   }
 
   async close(): Promise<void> {
@@ -240,23 +280,21 @@ class Patience {
 
   private async work(): Promise<void> {
     const session = new Session(this.route, 'hot');
-    for (let call = this.waiting.shift(); call !== undefined; call = this.waiting.shift()) {
-      try {
-        const named = await session.query(
-          this.statements.enqueueMany,
-          enqueueValues([call.job], this.wake, null),
-        );
-        const [result] = enqueueResults([call.job], named);
-        if (result !== undefined) call.resolve(result);
-      } catch (error) {
-        call.reject(error);
-      }
-    }
+    for (let next = this.waiting.shift(); next !== undefined; next = this.waiting.shift())
+      await next(session);
     await session.close();
   }
 }
 
-const shortLockWait: Statement = { name: 'short_lock_wait', text: "set local lock_timeout = '100ms'" };
+function heldTooLong(cause: unknown): LineshaftError {
+  return new LineshaftError('DATABASE_UNAVAILABLE', {
+    message:
+      `nothing was enqueued: a transaction that has been open for ${longWait} holds the unique key or the id; ` +
+      'end it, and call again',
+    details: { sqlstate: '55P03' },
+    cause,
+  });
+}
 
 function isLockTimeout(error: unknown): boolean {
   return isLineshaftError(error) && error.details['sqlstate'] === '55P03';

@@ -2,6 +2,7 @@
 
 import type { ErrorRecord } from '../domain/attempt.ts';
 import { invalidOption, LineshaftError } from '../domain/errors.ts';
+import { oneOf } from '../domain/fields.ts';
 import type { JobState } from '../domain/job.ts';
 import type { StoredOptions } from '../domain/job-options.ts';
 import { didYouMean } from '../domain/suggest.ts';
@@ -123,13 +124,7 @@ export class JobBook {
     const limit = filter.limit ?? 50;
     if (!Number.isInteger(limit) || limit < 1 || limit > 1_000)
       throw invalidOption('limit', limit, 'a whole number from 1 to 1000');
-    if (filter.state !== undefined && !states.includes(filter.state)) {
-      throw invalidOption(
-        'state',
-        filter.state,
-        `one of ${states.join(', ')}${didYouMean(filter.state, states)}`,
-      );
-    }
+    if (filter.state !== undefined) oneOf(filter.state, 'state', states);
     const lanes = await this.lanes(filter);
     const laneIds = [...lanes.keys()];
     const summaries: JobSummary[] = [];
@@ -178,23 +173,26 @@ export class JobBook {
 
   private async lanes(filter: JobFilter): Promise<Map<number, LaneRow>> {
     const rows = await this.pool.query<LaneRow>(this.statements.listLanes);
-    if (filter.queue !== undefined && !rows.some((row) => row.queue === filter.queue)) {
-      const queues = await this.pool.query<{ name: string; slug: string }>(this.statements.listQueues);
-      if (!queues.some((queue) => queue.name === filter.queue || queue.slug === filter.queue)) {
-        throw new LineshaftError('QUEUE_NOT_FOUND', {
-          message: `queue '${filter.queue}' not found${didYouMean(
-            filter.queue,
-            queues.map((queue) => queue.name),
-          )}`,
-          details: { queue: filter.queue },
-        });
-      }
-    }
+    const queueIds = filter.queue === undefined ? undefined : await this.queueIds(filter.queue);
     const fits = (row: LaneRow): boolean =>
-      (filter.queue === undefined || row.queue === filter.queue) &&
+      (queueIds === undefined || queueIds.has(row.queue_id)) &&
       (filter.kind === undefined || row.kind === filter.kind) &&
       (filter.project === undefined || row.project === filter.project);
     return new Map(rows.filter(fits).map((row) => [row.id, row]));
+  }
+
+  /** The queues of a name, which each project may have, or the one of a slug. */
+  private async queueIds(name: string): Promise<ReadonlySet<string>> {
+    const queues = await this.pool.query<{ id: string; name: string; slug: string }>(
+      this.statements.listQueues,
+    );
+    const found = queues.filter((queue) => queue.name === name || queue.slug === name);
+    if (found.length > 0) return new Set(found.map(({ id }) => id));
+    const names = queues.map((queue) => queue.name);
+    throw new LineshaftError('QUEUE_NOT_FOUND', {
+      message: `queue '${name}' not found${didYouMean(name, names)}`,
+      details: { queue: name },
+    });
   }
 
   private async listLive(

@@ -14,8 +14,12 @@ import { Pool } from '../store/pool.ts';
 import { checkSchemaName } from '../store/schema-name.ts';
 import { Route } from '../store/session.ts';
 import { type BoundStatements, bindStatements } from '../store/statements.ts';
-import { enqueueResults, enqueueValues, type PreparedJob, splitBatches } from './enqueue-batch.ts';
+import { AfterCommitWaker } from './after-commit.ts';
+import { type CallerTransaction, enqueueWithin } from './caller-transaction.ts';
+import type { PreparedJob } from './enqueue-batch.ts';
 import { Enqueuer } from './enqueuer.ts';
+
+export type { CallerTransaction } from './caller-transaction.ts';
 
 export interface ProducerOptions<PayloadMap extends object = Record<string, unknown>> {
   /** `postgresql://…`; a unix socket as `postgresql://user@/database?host=/folder`. Default: the environment's LINESHAFT_DATABASE_URL. */
@@ -30,14 +34,6 @@ export interface ProducerOptions<PayloadMap extends object = Record<string, unkn
   readonly payloadMaxBytes?: number;
   /** Shown in `pg_stat_activity`. Default `lineshaft`. */
   readonly applicationName?: string;
-}
-
-/**
- * A transaction of the caller's, as an adapter presents it: runs a statement with `$1` parameters in it and gives
- * its rows as objects.
- */
-export interface CallerTransaction {
-  query(text: string, values: readonly unknown[]): Promise<readonly Record<string, unknown>[]>;
 }
 
 type PayloadArgument<Payload> = undefined extends Payload ? [payload?: Payload] : [payload: Payload];
@@ -74,6 +70,9 @@ export class Producer<PayloadMap extends object = Record<string, unknown>> imple
   protected readonly ids: UuidSource;
   private readonly payloadMaxBytes: number | undefined;
   private readonly enqueuer: Enqueuer;
+  /** Named after the schema: a connection of the caller's may serve several installations. */
+  private readonly statementWithin: { readonly text: string; readonly name: string };
+  private readonly waker: AfterCommitWaker;
   private readonly settings = new Map<string, RequestSettings>();
   private closing: Promise<void> | undefined;
 
@@ -90,7 +89,10 @@ export class Producer<PayloadMap extends object = Record<string, unknown>> imple
     this.definitions = (options.kinds?.definitions ?? {}) as typeof this.definitions;
     this.payloadMaxBytes = options.payloadMaxBytes;
     this.ids = new UuidSource(Date.now, (length) => randomBytes(length));
+    const { text, name } = this.statements.enqueueMany;
+    this.statementWithin = { text, name: `lineshaft_${this.schema}_${name}` };
     this.enqueuer = new Enqueuer(this.route, this.statements, 'always');
+    this.waker = new AfterCommitWaker(this.pool, this.statements.wakeNamedQueues);
   }
 
   async enqueue<Kind extends Extract<keyof PayloadMap, string>>(
@@ -108,22 +110,20 @@ export class Producer<PayloadMap extends object = Record<string, unknown>> imple
 
   /**
    * Enqueues in a transaction of the caller's: the jobs are there if it commits, and never were if it does not.
+   *
+   * What is wrong with an option or a payload is refused before anything is sent, and the transaction goes on. What
+   * only the database can know (a queue that does not exist, an id that was used) fails a statement, after which
+   * PostgreSQL lets a transaction only be rolled back, to a savepoint if there is one.
    * @example
    * await client.query('begin');
    * await lineshaft.within(fromPg(client)).enqueue('send-email', { to });
    * await client.query('commit');
    */
   within(transaction: CallerTransaction): Enqueueing<PayloadMap> {
-    const write = async (jobs: readonly PreparedJob[]): Promise<EnqueueResult[]> => {
-      const results: EnqueueResult[] = [];
-      for (const batch of splitBatches(jobs)) {
-        const { text } = this.statements.enqueueMany;
-        const rows = await transaction.query(text, enqueueValues(batch, 'auto', null));
-        const named = rows.map((row) => [String(row['number']), String(row['id']), String(row['result'])]);
-        results.push(...enqueueResults(batch, named));
-      }
-      return results;
-    };
+    const write = (jobs: readonly PreparedJob[]): Promise<EnqueueResult[]> =>
+      enqueueWithin(transaction, jobs, this.statementWithin, this.waker).catch((error: unknown) =>
+        this.explain(error),
+      );
     return {
       enqueue: async (kind, ...[payload, options]) => {
         const job = await this.check({ ...(options as EnqueueOptions | undefined), kind, payload });
@@ -147,6 +147,7 @@ export class Producer<PayloadMap extends object = Record<string, unknown>> imple
 
   protected async shutDown(): Promise<void> {
     await this.enqueuer.close();
+    await this.waker.close();
     await this.pool.close();
   }
 

@@ -1,5 +1,6 @@
 /** Queues and projects as data: declare, pause, resume, delete, look at. */
 
+import { pinAllows } from '../domain/build.ts';
 import { LineshaftError } from '../domain/errors.ts';
 import {
   type Queue,
@@ -10,6 +11,7 @@ import {
   validateQueue,
 } from '../domain/queue.ts';
 import { didYouMean } from '../domain/suggest.ts';
+import { requirementsMet } from '../domain/tags.ts';
 import type { Pool } from '../store/pool.ts';
 import type { BoundStatements } from '../store/statements.ts';
 
@@ -28,6 +30,10 @@ export interface LaneView extends QueueCounts {
   readonly requirements: readonly string[];
   readonly pin: 'none' | 'min' | 'exact';
   readonly build: string;
+  /** How many live workers may run its jobs. */
+  readonly workers: number;
+  /** What keeps all live workers from it: they do not serve the queue, or lack kind, tags or build. */
+  readonly unservedBecause: 'queue' | 'kind' | 'requirements' | 'build' | undefined;
 }
 
 export interface Project {
@@ -120,8 +126,14 @@ export class QueueBook {
     });
   }
 
-  /** What waits in a queue, lane by lane. */
-  async lanes(queueId: number): Promise<LaneView[]> {
+  /** What waits in a queue, lane by lane, and the live workers that serve it. */
+  async show(queue: Queue): Promise<{ queue: Queue; lanes: LaneView[]; workers: WorkerView[] }> {
+    const live = (await this.workers()).filter((worker) => !worker.expired && !worker.stopping);
+    const workers = live.filter((worker) => worker.queues.includes(queue.slug));
+    return { queue, lanes: await this.lanes(queue.id, workers), workers };
+  }
+
+  private async lanes(queueId: number, workers: readonly WorkerView[]): Promise<LaneView[]> {
     const lanes = await this.pool.query<LaneRow>(this.statements.listLanes);
     const own = lanes.filter((lane) => Number(lane.queue_id) === queueId);
     const counts = await this.pool.query<CountRow>(this.statements.countJobs, [
@@ -141,6 +153,7 @@ export class QueueBook {
         running: row?.running ?? 0,
         blocked: row?.blocked ?? 0,
         failed: row?.dead ?? 0,
+        ...servedBy(lane, workers),
       };
     });
   }
@@ -188,6 +201,25 @@ export class QueueBook {
       details: { project: name },
     });
   }
+}
+
+/** Which of the workers that serve its queue may run the jobs of a lane; if none, for want of what. */
+function servedBy(
+  lane: LaneRow,
+  workers: readonly WorkerView[],
+): Pick<LaneView, 'workers' | 'unservedBecause'> {
+  const knowing = workers.filter(({ kinds }) => kinds.includes(lane.kind));
+  const fitting = knowing.filter(({ tags }) => requirementsMet(lane.requirements, tags));
+  const able = fitting.filter(({ build }) => pinAllows(lane.pin, lane.build, build));
+  const unservedBecause =
+    workers.length === 0
+      ? 'queue'
+      : knowing.length === 0
+        ? 'kind'
+        : fitting.length === 0
+          ? 'requirements'
+          : 'build';
+  return { workers: able.length, unservedBecause: able.length > 0 ? undefined : unservedBecause };
 }
 
 interface LaneRow {

@@ -5,7 +5,9 @@
 
 import type { ErrorRecord } from '../domain/attempt.ts';
 import type { Clock } from '../domain/clock.ts';
-import { LineshaftError } from '../domain/errors.ts';
+import { invalidOption, LineshaftError } from '../domain/errors.ts';
+import { maxDurationMs, wholeNumber } from '../domain/fields.ts';
+import { isUuid } from '../domain/uuid.ts';
 import { Loop } from '../services/service.ts';
 import { type Route, Session } from '../store/session.ts';
 import type { BoundStatements } from '../store/statements.ts';
@@ -27,6 +29,7 @@ interface Wait {
   readonly pending: Set<string>;
   readonly finished: Map<string, FinishedJob>;
   readonly settle: () => void;
+  readonly fail: (error: unknown) => void;
 }
 
 /** Ids in one question to the database. */
@@ -51,6 +54,7 @@ export class Waiters {
   private registeredUntilMs = 0;
   private askAllAtMs = 0;
   private pauseMs = pollBlindMs;
+  private closed = false;
 
   constructor(options: {
     route: Route;
@@ -68,14 +72,18 @@ export class Waiters {
 
   /**
    * Resolves when all jobs have finished, in the order of the ids.
-   * @throws LineshaftError WAIT_TIMEOUT, with the number of jobs that have not finished and the first of them
+   * @throws LineshaftError WAIT_TIMEOUT, with the number of jobs that have not finished and the first of them;
+   * OPTION_INVALID, CLOSED
    */
   async waitFor(
     ids: readonly string[],
     timeoutMs: number | undefined,
     signal: AbortSignal | undefined,
   ): Promise<FinishedJob[]> {
+    for (const id of ids) if (typeof id !== 'string' || !isUuid(id)) throw invalidOption('id', id, 'a UUID');
+    if (timeoutMs !== undefined) wholeNumber(timeoutMs, 'timeoutMs', 0, maxDurationMs);
     signal?.throwIfAborted();
+    if (this.closed) throw closedError();
     if (ids.length === 0) return [];
     const finished = new Map<string, FinishedJob>();
     await new Promise<void>((resolve, reject) => {
@@ -86,7 +94,12 @@ export class Waiters {
         how();
       };
       const aborted = (): void => leave(() => reject(signal?.reason));
-      const wait: Wait = { pending: new Set(ids), finished, settle: () => leave(resolve) };
+      const wait: Wait = {
+        pending: new Set(ids.map((id) => id.toLowerCase())),
+        finished,
+        settle: () => leave(resolve),
+        fail: (error) => leave(() => reject(error)),
+      };
       const takeBack =
         timeoutMs === undefined
           ? undefined
@@ -99,12 +112,16 @@ export class Waiters {
       for (const id of wait.pending) this.asked.add(id);
       this.begin();
     });
-    return ids.map(
-      (id) => finished.get(id) ?? { id, state: 'forgotten', output: undefined, error: undefined },
-    );
+    return ids.map((id) => {
+      const job = finished.get(id.toLowerCase());
+      return { state: 'forgotten', output: undefined, error: undefined, ...job, id };
+    });
   }
 
+  /** Ends what still waits with CLOSED. */
   async close(): Promise<void> {
+    this.closed = true;
+    for (const wait of [...this.waits]) wait.fail(closedError());
     this.unlisten?.();
     const { loop } = this;
     this.loop = undefined;
@@ -161,7 +178,13 @@ export class Waiters {
     this.askAll = false;
     const ids = all ? [...new Set([...this.waits].flatMap((wait) => [...wait.pending]))] : [...this.asked];
     this.asked.clear();
-    for (let start = 0; start < ids.length; start += askMax) await this.ask(ids.slice(start, start + askMax));
+    try {
+      for (let start = 0; start < ids.length; start += askMax)
+        await this.ask(ids.slice(start, start + askMax));
+    } catch (error) {
+      this.askAll = true;
+      throw error;
+    }
     const tookMs = this.clock.monotonic() - startedMs;
     // A completion that began before this process said that it waits is not announced: look soon, then ever later.
     this.pauseMs = this.notifications.connected ? Math.min(2 * this.pauseMs, pollConnectedMs) : pollBlindMs;
@@ -201,6 +224,12 @@ export function finishedJob(
   const errors = errorsText === null ? [] : (JSON.parse(errorsText) as ErrorRecord[]);
   const output = entry === null ? undefined : readEntry(id, entry).output;
   return { id, state, output, error: state === 'failed' ? errors.at(-1) : undefined };
+}
+
+function closedError(): LineshaftError {
+  return new LineshaftError('CLOSED', {
+    message: 'the waiting was ended because its Lineshaft object was closed',
+  });
 }
 
 function timeoutError(timeoutMs: number, pending: ReadonlySet<string>, count: number): LineshaftError {

@@ -65,18 +65,21 @@ async function dropPartitions(
   schema: string,
   signal: AbortSignal,
 ): Promise<void> {
-  for (const [name = null, , detaching] of await session.query(statements.expiredPartitions)) {
+  for (const [name = null, , state] of await session.query(statements.expiredPartitions)) {
     if (name === null || signal.aborted) return;
     const part = `"${schema}"."${name}"`;
-    const how = detaching === 't' ? 'finalize' : 'concurrently';
+    const how = state === 'detaching' ? 'finalize' : 'concurrently';
     try {
       // Behind a pooler the setting would stay with a stranger; there the time-out of statements is the bound.
       if (!session.pooled) await session.query(plain(`set lock_timeout = '${detachTimeout}'`));
-      await session.query(plain(`alter table "${schema}".history detach partition ${part} ${how}`));
+      if (state !== 'detached') {
+        await session.query(plain(`alter table "${schema}".history detach partition ${part} ${how}`));
+      }
       await session.query(plain(`drop table ${part}`));
     } catch (error) {
-      // A reader holds the partition: what is pending is finished in a later round.
       if (!isLineshaftError(error, 'DATABASE_FAILED') || error.details['sqlstate'] !== '55P03') throw error;
+      // A reader holds the partition: what is pending is finished in a later round, and until then no other begins.
+      return;
     } finally {
       if (!session.pooled) await session.query(plain('set lock_timeout = 0')).catch(() => {});
     }

@@ -20,9 +20,10 @@ export interface LoopOptions {
   readonly round: (signal: AbortSignal) => Promise<number>;
   readonly onError: (name: string, error: unknown) => void;
   readonly onRecovered?: (name: string) => void;
+  /** Longest pause after errors. Default 5 s. */
+  readonly errorPauseMaxMs?: number;
 }
 
-/** Longest pause after errors. */
 const errorPauseMaxMs = 5_000;
 
 export class Loop implements Service {
@@ -68,7 +69,7 @@ export class Loop implements Service {
         if (signal.aborted) return;
         failures += 1;
         if (failures === 1) this.options.onError(this.name, error);
-        pauseMs = Math.min(100 * 2 ** Math.min(failures, 6), errorPauseMaxMs);
+        pauseMs = Math.min(100 * 2 ** Math.min(failures, 6), this.options.errorPauseMaxMs ?? errorPauseMaxMs);
       }
       if (!signal.aborted && !this.woken) await this.sleep(pauseMs);
     }

@@ -27,7 +27,11 @@ export class Pool {
       const client = await this.acquire();
       let failure: LineshaftError | undefined;
       try {
-        const result = await client.query({ text: statement.text, values: values as unknown[] });
+        const result = await client.query({
+          text: statement.text,
+          values: values as unknown[],
+          ...(this.route.pooled || statement.name === '' ? {} : { name: statement.name }),
+        });
         return result.rows as Result[];
       } catch (error) {
         failure = databaseError(error);

@@ -34,12 +34,19 @@ export class Route {
     this.settings = settings;
   }
 
+  /** Whether it is known that connections lead to the server itself. */
+  get direct(): boolean {
+    return this.asked && !this.pooled;
+  }
+
   /** Opens a client; recognises a pooler by its refusal of startup options, and goes on without them. */
   async connect(plan: 'hot' | 'plain'): Promise<pg.Client> {
+    const { pooled } = this;
     try {
       return await this.open(plan);
     } catch (error) {
-      if (!this.pooled && refusesOptions(error)) {
+      // Several connections may hear the refusal at the same time.
+      if (!pooled && refusesOptions(error)) {
         this.pooled = true;
         return await this.open(plan);
       }

@@ -11,7 +11,7 @@ import type { Row, Session } from '../store/session.ts';
 import type { BoundStatements } from '../store/statements.ts';
 import { HeldJob, Lease } from './held-job.ts';
 import type { Lane, LaneDirectory } from './lanes.ts';
-import { type Ask, claimMaxJobs, planClaim, type QueueLoad } from './plan-claim.ts';
+import { type Ask, claimMaxJobs, mergedLanesMax, planClaim, type QueueLoad } from './plan-claim.ts';
 import type { QueueRuntime } from './queue-runtime.ts';
 
 export interface ClaimerHost {
@@ -59,6 +59,8 @@ export class Claimer {
   private discoverWanted = true;
   private looks: (() => void)[] = [];
   private asleep = false;
+  /** Counts claims, so that queues take turns. */
+  private turn = 0;
   /** Counts wakes, so that a claim that was under way when one came does not call a lane empty. */
   private wakes = 0;
 
@@ -165,17 +167,19 @@ export class Claimer {
         concurrency: runtime.queue.concurrency,
         held: runtime.held,
         meanMs: runtime.meanMs,
-        lanes: rotated(active, runtime),
+        lanes: this.host.directory.inTurn(runtime.queue.id, mergedLanesMax),
         priority: runtime.queue.priority,
       });
     }
     if (loads.length === 0) return [];
-    return planClaim(loads, { slots: this.host.slots(), held: this.host.held(), claimMs: this.claimMs });
+    const worker = { slots: this.host.slots(), held: this.host.held(), claimMs: this.claimMs };
+    return planClaim(loads, worker, this.turn);
   }
 
   private async claim(asks: readonly Ask[]): Promise<void> {
     const startedMs = this.clock.monotonic();
     const { wakes } = this;
+    this.turn += 1;
     const rows = await this.ask(asks);
     if (rows === undefined) return;
     this.claimMs += (this.clock.monotonic() - startedMs - this.claimMs) * 0.2;
@@ -208,6 +212,13 @@ export class Claimer {
           this.host.workerRow(),
           only.lane,
           only.take,
+        ]);
+      }
+      if (new Set(asks.map((ask) => ask.group)).size === asks.length) {
+        return await this.session.query(this.statements.claimEach, [
+          this.host.workerRow(),
+          pgArray(asks.map((ask) => ask.lane)),
+          pgArray(asks.map((ask) => ask.take)),
         ]);
       }
       return await this.session.query(this.statements.claimLanes, [
@@ -263,9 +274,10 @@ export class Claimer {
     for (let batch = 0; batch < discoverMaxBatches; batch += 1) {
       const rows = await this.session.query(this.statements.lanesWithJobs, [after, discoverBatch]);
       const ids = rows.map((row) => Number(row[0]));
-      if (this.host.directory.markActive(ids).unknown) {
+      const priorities = rows.map((row) => Number(row[1]));
+      if (this.host.directory.markActive(ids, priorities).unknown) {
         await this.loadLanes(ids);
-        this.host.directory.markActive(ids);
+        this.host.directory.markActive(ids, priorities);
       }
       if (rows.length < discoverBatch) break;
       after = ids.at(-1) ?? after;
@@ -281,14 +293,6 @@ export class Claimer {
     const rows = await this.session.query(this.statements.lanesSince, [missed ? 0 : directory.highest]);
     directory.addLanes(rows.map(laneFromRow));
   }
-}
-
-/** The active lanes of a queue, beginning with another one each time. */
-function rotated(active: ReadonlySet<number>, runtime: QueueRuntime): number[] {
-  const lanes = [...active];
-  if (lanes.length <= 1) return lanes;
-  runtime.nextLane = (runtime.nextLane + 1) % lanes.length;
-  return [...lanes.slice(runtime.nextLane), ...lanes.slice(0, runtime.nextLane)];
 }
 
 function laneFromRow(row: Row): Lane {

@@ -2,7 +2,8 @@
  * Writes how attempts ended, with group commit: results that come in while a write is in flight go together in
  * the next one; an idle worker writes at once. Every write names the leases and fences that it speaks for. A
  * result that is refused because its job has moved on is found by halving, reported and dropped. While the
- * database is away results are kept and written when it is back.
+ * database is away results are kept and written when it is back. A result that cannot be written for another
+ * reason (a stranger's open transaction holds its unique key) is set aside and tried again apart from the others.
  */
 
 import { recordError } from '../domain/attempt.ts';
@@ -10,7 +11,7 @@ import type { Ending } from '../domain/decide-ending.ts';
 import { isLineshaftError } from '../domain/errors.ts';
 import type { PreparedJob } from '../queue/enqueue-batch.ts';
 import { enqueueValues } from '../queue/enqueue-batch.ts';
-import type { Session } from '../store/session.ts';
+import type { Session, Statement } from '../store/session.ts';
 import type { BoundStatements } from '../store/statements.ts';
 import { groupResults, type ResultGroup } from './completion-groups.ts';
 import type { HeldJob } from './held-job.ts';
@@ -44,6 +45,10 @@ export class Completer {
   private waiting: Result[] = [];
   private inFlight = 0;
   private flushing: Promise<void> | undefined;
+  /** Results that are tried again after a pause, and how often each was set aside. */
+  private readonly aside = new Set<Promise<void>>();
+  private readonly timesAside = new WeakMap<HeldJob, number>();
+  private asideCount = 0;
   private troubled = false;
   private abandoned = false;
 
@@ -63,7 +68,7 @@ export class Completer {
 
   /** Results that are not written yet. The claim loop stops while there are too many. */
   get backlog(): number {
-    return this.waiting.length + this.inFlight;
+    return this.waiting.length + this.inFlight + this.aside.size;
   }
 
   add(result: Result): void {
@@ -77,7 +82,9 @@ export class Completer {
 
   /** Resolves when everything that was added so far is written. */
   async settled(): Promise<void> {
-    while (this.flushing !== undefined) await this.flushing;
+    while (this.flushing !== undefined || this.aside.size > 0) {
+      await (this.flushing ?? Promise.race(this.aside));
+    }
   }
 
   /** Gives up what is not written: its leases run out and the jobs are rescued. */
@@ -92,8 +99,22 @@ export class Completer {
       const batch = this.waiting.length <= flushMax ? this.waiting : this.waiting.slice(0, flushMax);
       this.waiting = this.waiting.length <= flushMax ? [] : this.waiting.slice(flushMax);
       this.inFlight = batch.length;
-      for (const group of groupResults(batch, this.workerName)) await this.writeUntilDone(group);
+      await this.writeAll(batch);
       this.inFlight = 0;
+    }
+  }
+
+  /** Writes group by group. What was set aside still needs its lease: then the rest is grouped anew. */
+  private async writeAll(results: readonly Result[]): Promise<void> {
+    let groups = groupResults(results, this.workerName);
+    for (let group = groups.shift(); group !== undefined; group = groups.shift()) {
+      const before = this.asideCount;
+      await this.writeUntilDone(group);
+      if (this.asideCount === before || groups.length === 0) continue;
+      groups = groupResults(
+        groups.flatMap((rest) => rest.results),
+        this.workerName,
+      );
     }
   }
 
@@ -111,11 +132,10 @@ export class Completer {
           continue;
         }
         if (isLineshaftError(error, 'CLOSED')) return;
-        if (group.results.length === 1 && !isRefusal(error)) {
-          // Not the job's fault, as far as one can tell: its result is kept and tried again.
-          this.trouble(error);
-          await this.pause(Math.min(100 * 2 ** Math.min(attempt, 5), 2_000));
-          continue;
+        const [only] = group.results;
+        if (group.results.length === 1 && only !== undefined && !isRefusal(error)) {
+          this.setAside(only, error);
+          return;
         }
         await this.split(group, error);
         return;
@@ -123,12 +143,25 @@ export class Completer {
     }
   }
 
+  /** Not the job's fault, as far as one can tell: its result is kept and tried again, and holds up no other. */
+  private setAside(result: Result, error: unknown): void {
+    const times = (this.timesAside.get(result.job) ?? 0) + 1;
+    this.timesAside.set(result.job, times);
+    this.asideCount += 1;
+    if (times === 1 && !isLockTimeout(error)) this.trouble(error);
+    const again = this.pause(Math.min(50 * 2 ** times, 5_000)).then(() => {
+      this.aside.delete(again);
+      this.add(result);
+    });
+    this.aside.add(again);
+  }
+
   /** Finds the result that the database refuses. */
   private async split(group: ResultGroup, error: unknown): Promise<void> {
     if (group.results.length > 1) {
       const middle = group.results.length >> 1;
       for (const half of [group.results.slice(0, middle), group.results.slice(middle)]) {
-        for (const part of groupResults(half, this.workerName)) await this.writeUntilDone(part);
+        await this.writeAll(half);
       }
       return;
     }
@@ -152,6 +185,9 @@ export class Completer {
       return;
     }
     await this.session.transaction(async (run) => {
+      if (group.keys.length > 0 || group.results.some(({ enqueue }) => enqueue.length > 0)) {
+        await run(shortLockWait);
+      }
       await run(group.statement(this.statements), group.values());
       for (const [statement, values] of extras) await run(statement, values);
     });
@@ -203,6 +239,13 @@ export class Completer {
 
 function pgArray(values: readonly string[]): string {
   return `{${values.join(',')}}`;
+}
+
+/** A stranger's open transaction may hold a unique key; the other results do not wait for it. */
+const shortLockWait: Statement = { name: 'short_lock_wait', text: "set local lock_timeout = '50ms'" };
+
+function isLockTimeout(error: unknown): boolean {
+  return isLineshaftError(error) && error.details['sqlstate'] === '55P03';
 }
 
 /** Whether the database refuses this very write: its job has moved on, or its data cannot be stored. */

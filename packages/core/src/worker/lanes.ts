@@ -44,12 +44,15 @@ export function servesLane(lane: Lane, worker: Eligibility): boolean {
   );
 }
 
+const none: ReadonlyMap<number, number> = new Map();
+
 export class LaneDirectory {
   private readonly worker: Eligibility;
   private readonly lanes = new Map<number, Lane>();
   private queues = new Map<number, Queue>();
   private readonly served = new Map<number, Lane[]>();
-  private readonly active = new Map<number, Set<number>>();
+  /** Per queue the lanes that are believed to hold jobs, with the priority of their first job at the last look. */
+  private readonly active = new Map<number, Map<number, number>>();
   /** The highest lane number that was loaded. */
   highest = 0;
   /** Kinds that jobs wait for and this worker does not know, of queues that it serves. */
@@ -94,17 +97,20 @@ export class LaneDirectory {
     return this.served.get(queueId) ?? [];
   }
 
-  /** Says that lanes hold jobs. Unknown lanes are reported back, so that they can be loaded. */
-  markActive(laneIds: Iterable<number>): { unknown: boolean } {
+  /**
+   * Says that lanes hold jobs, and of which priority their first is where it is known. Unknown lanes are reported
+   * back, so that they can be loaded.
+   */
+  markActive(laneIds: readonly number[], priorities?: readonly number[]): { unknown: boolean } {
     let unknown = false;
-    for (const id of laneIds) {
+    for (const [place, id] of laneIds.entries()) {
       const lane = this.lanes.get(id);
       if (lane === undefined) {
         unknown = true;
         continue;
       }
       if (!this.queues.has(lane.queueId)) continue;
-      if (servesLane(lane, this.worker)) this.activeOf(lane.queueId).add(id);
+      if (servesLane(lane, this.worker)) this.activate(lane, priorities?.[place]);
       else if (!this.worker.kinds.has(lane.kind) && this.unknownKinds.size < 1_000)
         this.unknownKinds.add(lane.kind);
     }
@@ -117,13 +123,41 @@ export class LaneDirectory {
   }
 
   /** Lanes of a queue that are believed to hold jobs. */
-  activeOf(queueId: number): Set<number> {
-    let lanes = this.active.get(queueId);
-    if (lanes === undefined) {
-      lanes = new Set();
-      this.active.set(queueId, lanes);
+  activeOf(queueId: number): ReadonlyMap<number, number> {
+    return this.active.get(queueId) ?? none;
+  }
+
+  /**
+   * The active lanes of a queue in the order in which they are to be asked. Up to `merged` of them are all asked
+   * together; of more only the first few, so those come first that have the highest priority at their head and were
+   * not asked for the longest time.
+   */
+  inTurn(queueId: number, merged: number): number[] {
+    const lanes = this.active.get(queueId);
+    if (lanes === undefined) return [];
+    if (lanes.size <= merged) return [...lanes.keys()];
+    let best = Number.NEGATIVE_INFINITY;
+    for (const priority of lanes.values()) best = Math.max(best, priority);
+    const turn: number[] = [];
+    for (const [lane, priority] of lanes) {
+      if (priority === best) turn.push(lane);
+      if (turn.length >= merged) break;
     }
-    return lanes;
+    // What is asked now goes to the end of the map; a lane that turns out to be empty leaves it.
+    for (const lane of turn) {
+      lanes.delete(lane);
+      lanes.set(lane, best);
+    }
+    return turn.length > merged ? turn : [...turn, ...[...lanes.keys()].slice(0, merged + 1 - turn.length)];
+  }
+
+  private activate(lane: Lane, priority: number | undefined): void {
+    let lanes = this.active.get(lane.queueId);
+    if (lanes === undefined) {
+      lanes = new Map();
+      this.active.set(lane.queueId, lanes);
+    }
+    lanes.set(lane.id, priority ?? lanes.get(lane.id) ?? 0);
   }
 
   private serve(lane: Lane): void {

@@ -24,7 +24,10 @@ export interface WorkerLoad {
   readonly claimMs: number;
 }
 
-/** One lane of a claim: lanes of one group (queue) are merged in exact order, up to the limit of the group. */
+/**
+ * One lane of a claim. Lanes of one group are merged in exact order, up to the limit of the group; a lane that is
+ * alone in its group gives what it has, up to `take`.
+ */
 export interface Ask {
   readonly lane: number;
   readonly take: number;
@@ -32,6 +35,14 @@ export interface Ask {
   readonly limit: number;
 }
 
+/**
+ * The order between jobs is exact across so many lanes of a queue. A queue with more has its lanes take turns, those
+ * with the highest priority at their head first: reading the heads of thousands of lanes for each claim would cost
+ * more than the jobs.
+ */
+export const mergedLanesMax = 8;
+/** Of a queue whose lanes take turns, so many are asked in one claim. */
+const turnLanes = 4;
 /** A claim takes at most so many jobs, and asks at most so many lanes. */
 export const claimMaxJobs = 500;
 export const claimMaxLanes = 64;
@@ -48,31 +59,49 @@ export function prefetch(queue: Pick<QueueLoad, 'concurrency' | 'meanMs'>, claim
   return Math.min(Math.floor(2 * perClaim), 2 * claimMaxJobs);
 }
 
-/** The asks of the next claim; empty when there is nothing to ask for or no room. */
-export function planClaim(queues: readonly QueueLoad[], worker: WorkerLoad): Ask[] {
+/**
+ * The asks of the next claim; empty when there is nothing to ask for or no room.
+ *
+ * @param turn how many claims were made before; queues of the same priority take turns
+ */
+export function planClaim(queues: readonly QueueLoad[], worker: WorkerLoad, turn = 0): Ask[] {
   const wishes = queues
     .filter((queue) => queue.lanes.length > 0)
     .map((queue) => ({ queue, room: roomOf(queue, worker) }))
-    .filter((wish) => wish.room > 0)
-    .sort((a, b) => b.queue.priority - a.queue.priority);
+    .filter((wish) => wish.room > 0);
   if (wishes.length === 0) return [];
-  const extra = wishes.some((wish) => wish.room > wish.queue.concurrency - wish.queue.held)
-    ? heldMax
-    : worker.slots;
-  let budget = Math.min(claimMaxJobs, Math.max(worker.slots, extra) - worker.held);
+  const inTurn = [...wishes.slice(turn % wishes.length), ...wishes.slice(0, turn % wishes.length)].sort(
+    (a, b) => b.queue.priority - a.queue.priority,
+  );
+  const ahead = wishes.some((wish) => wish.room > wish.queue.concurrency - wish.queue.held);
+  let budget = Math.min(claimMaxJobs, (ahead ? Math.max(heldMax, worker.slots) : worker.slots) - worker.held);
   const asks: Ask[] = [];
-  for (const [place, { queue, room }] of wishes.entries()) {
+  for (const [place, { queue, room }] of inTurn.entries()) {
     const lanesLeft = claimMaxLanes - asks.length;
     if (budget <= 0 || lanesLeft <= 0) break;
-    // What earlier queues leave is shared evenly by those that follow.
-    const share = Math.max(1, Math.ceil(budget / Math.min(wishes.length - place, claimMaxLanes)));
+    // An even share, but not less than is worth a look: the queues that are left out have the next turn.
+    const share = Math.max(
+      Math.ceil(budget / (inTurn.length - place)),
+      Math.min(4 * queue.concurrency, budget),
+    );
     const limit = Math.min(room, share);
-    const lanes = queue.lanes.slice(0, lanesLeft);
-    const take = takePerLane(limit, lanes.length);
-    for (const lane of lanes) asks.push({ lane, take, group: queue.queueId, limit });
+    for (const ask of askQueue(queue, limit, lanesLeft)) asks.push(ask);
     budget -= limit;
   }
   return asks;
+}
+
+function askQueue({ queueId, lanes }: QueueLoad, limit: number, lanesLeft: number): Ask[] {
+  if (lanes.length > mergedLanesMax) {
+    // A little more than an even share: a lane that gives less is empty, and need not be asked again to know it.
+    const take = Math.ceil(limit / (turnLanes - 1));
+    return lanes
+      .slice(0, Math.min(turnLanes, lanesLeft))
+      .map((lane) => ({ lane, take, group: -lane, limit: take }));
+  }
+  const asked = lanes.slice(0, lanesLeft);
+  const take = takePerLane(limit, asked.length);
+  return asked.map((lane) => ({ lane, take, group: queueId, limit }));
 }
 
 /**

@@ -14,8 +14,6 @@ export class QueueRuntime {
   running = 0;
   /** Mean duration of recent attempts in ms, exponentially smoothed; undefined before the first has ended. */
   meanMs: number | undefined;
-  /** Rotates the lanes that are asked, so that each has its turn. */
-  nextLane = 0;
   private waiting: HeldJob[] = [];
   private head = 0;
 

@@ -226,9 +226,8 @@ export class Runner implements AttemptListener {
   /** Brings an old payload up to date and checks it, then runs the job. */
   private async prepareAndRun(job: HeldJob, kind: RegisteredKind): Promise<void> {
     const { definition } = kind;
-    if (definition === undefined) return;
     let payload: unknown = JSON.parse(job.sentText);
-    if ((definition.version ?? 1) !== job.version) {
+    if ((definition?.version ?? 1) !== job.version) {
       try {
         payload = await upgradePayload(definition, job.version, payload);
       } catch (error) {

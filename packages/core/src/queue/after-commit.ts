@@ -1,0 +1,79 @@
+/**
+ * Wakes workers after the commits of callers' transactions, where an adapter hears of the commit: NOTIFY in
+ * the transaction itself would serialise the commits of the whole database. Commits that come while a wake is
+ * under way share the next one. A wake that fails is lost without a word: workers find the jobs when they
+ * poll.
+ */
+
+import type { Pool } from '../store/pool.ts';
+import type { Statement } from '../store/session.ts';
+import { type PreparedJob, textArray } from './enqueue-batch.ts';
+
+/** Which queues have new jobs, by project and name, and whether something is to come due. */
+export class WakeTargets {
+  private readonly queues = new Map<string, readonly [project: string, queue: string]>();
+  private later = false;
+
+  get empty(): boolean {
+    return this.queues.size === 0 && !this.later;
+  }
+
+  addJob({ template }: PreparedJob): void {
+    if (template.delayMs !== undefined || template.runAt !== undefined) this.later = true;
+    // A time that has passed already makes the job ready.
+    if (template.delayMs !== undefined && template.delayMs > 0) return;
+    const { project = 'default', queue = 'default' } = template;
+    this.queues.set(`${project}/${queue}`, [project, queue]);
+  }
+
+  add(other: WakeTargets): void {
+    for (const [key, queue] of other.queues) this.queues.set(key, queue);
+    this.later ||= other.later;
+  }
+
+  /** The values of `wake_named_queues.sql`. */
+  values(): unknown[] {
+    const queues = [...this.queues.values()];
+    return [
+      textArray(queues.map(([project]) => project)),
+      textArray(queues.map(([, queue]) => queue)),
+      this.later,
+    ];
+  }
+}
+
+export class AfterCommitWaker {
+  private readonly pool: Pool;
+  private readonly statement: Statement;
+  private waiting = new WakeTargets();
+  private flushing: Promise<void> | undefined;
+  private closed = false;
+
+  constructor(pool: Pool, statement: Statement) {
+    this.pool = pool;
+    this.statement = statement;
+  }
+
+  wake(targets: WakeTargets): void {
+    if (this.closed) return;
+    this.waiting.add(targets);
+    this.flushing ??= this.flush();
+  }
+
+  /** Resolves when all wakes so far were sent; later ones are dropped. */
+  async close(): Promise<void> {
+    this.closed = true;
+    await this.flushing;
+  }
+
+  private async flush(): Promise<void> {
+    // Commits of the same turn of the event loop go together.
+    await Promise.resolve();
+    while (!this.waiting.empty) {
+      const targets = this.waiting;
+      this.waiting = new WakeTargets();
+      await this.pool.query(this.statement, targets.values()).catch(() => {});
+    }
+    this.flushing = undefined;
+  }
+}
