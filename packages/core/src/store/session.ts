@@ -34,11 +34,6 @@ export class Route {
     this.settings = settings;
   }
 
-  /** Whether it is known that connections lead to the server itself. */
-  get direct(): boolean {
-    return this.asked && !this.pooled;
-  }
-
   /** Opens a client; recognises a pooler by its refusal of startup options, and goes on without them. */
   async connect(plan: 'hot' | 'plain'): Promise<pg.Client> {
     const { pooled } = this;
