@@ -2,8 +2,8 @@
 import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import pg from 'pg';
 import { openEmbedded } from 'lineshaft';
+import pg from 'pg';
 import { atEnd } from './cleanup.ts';
 import { treeCpuSeconds } from './cpu.ts';
 

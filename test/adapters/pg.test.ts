@@ -42,11 +42,17 @@ adapterConformance({
   },
 });
 
-let site: Site;
+let site: Site & { readonly client: pg.Client };
 beforeAll(async () => {
-  site = await openSite(15);
+  const opened = await openSite(15);
+  const client = new pg.Client({ connectionString: opened.url });
+  await client.connect();
+  site = Object.assign(opened, { client });
 });
-afterAll(() => site.close());
+afterAll(async () => {
+  await site.client.end();
+  await site.close();
+});
 
 /** Runs a transaction on the connection of the site. */
 async function transaction(work: () => Promise<unknown>): Promise<void> {

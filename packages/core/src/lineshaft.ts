@@ -14,6 +14,7 @@ import { type MigrateOptions, type MigrationReport, migrate } from './store/migr
 import { demandSchema } from './store/schema-version.ts';
 import { systemClock } from './system-clock.ts';
 import type { Handler, HandlerCommand, HandlerModule } from './worker/handler.ts';
+import { pythonVersion } from './worker/python-version.ts';
 import { type HandlerLike, registerKinds } from './worker/registry.ts';
 import { Worker } from './worker/worker.ts';
 import { checkWorkerOptions, type WorkerOptions } from './worker/worker-options.ts';
@@ -113,6 +114,7 @@ export class Lineshaft<PayloadMap extends object = Record<string, unknown>> exte
         os: platform(),
         arch: arch(),
         node: process.versions.node,
+        python: pythonVersion(),
         pid: process.pid,
       },
       random: Math.random,

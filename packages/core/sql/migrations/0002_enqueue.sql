@@ -189,6 +189,15 @@ returns smallint language sql immutable as $$
   from jsonb_array_elements_text(case when jsonb_typeof(states) = 'array' then states else '["running"]' end) s
 $$;
 
+-- The tenth of a second, as a number; without numeric arithmetic, since it is made for each call of enqueue.
+create function lineshaft.wake_slot()
+returns integer language sql volatile as $$
+  select (
+    (date_part('epoch', clock_timestamp())::bigint * 10 + date_part('milliseconds', clock_timestamp())::integer % 1000 / 100)
+    % 2000000000
+  )::integer
+$$;
+
 -- Tells workers that queues have jobs, and promoters (`later`) that something new is to come due.
 -- `always` notifies at once: one NOTIFY per call, in this transaction. `auto` is for the transactions of
 -- others: NOTIFY takes a lock that serialises the commits of the whole database, so of the transactions that enqueue
@@ -202,8 +211,7 @@ declare
   of_queue bigint;
   setting text;
   woken text := '';
-  -- The tenth of a second, as a number; made without numeric arithmetic, since this runs for each call of enqueue.
-  slot integer := (date_part('epoch', clock_timestamp())::bigint * 10 + date_part('milliseconds', clock_timestamp())::integer % 1000 / 100) % 2000000000;
+  slot integer := lineshaft.wake_slot();
 begin
   if mode = 'never' then
     return;
@@ -242,7 +250,9 @@ create function lineshaft.enqueue_many(
   templates jsonb, template_of integer[], ids uuid[], payloads json, unique_keys text[], resend boolean, wake_mode text,
   since timestamptz default null
 )
-returns table (number integer, id uuid, result text) language plpgsql as $$
+returns table (number integer, id uuid, result text) language plpgsql
+-- A plan for each call, made for its very arrays, would cost more than running it.
+set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
 #variable_conflict use_column
 declare
   template jsonb;

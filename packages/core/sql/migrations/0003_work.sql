@@ -313,7 +313,7 @@ begin
 end
 $$;
 
--- Puts the jobs of leases back that their own worker does not know of. Nobody has run them.
+-- Puts the jobs of leases back that their own worker does not know of. Nobody has run them. `lease_ids`: null for all.
 create function lineshaft.return_leases(of_worker bigint, lease_ids bigint[])
 returns integer language plpgsql as $$
 declare
@@ -323,7 +323,10 @@ declare
   n integer;
 begin
   for one in
-    select * from lineshaft.lease l where l.worker = of_worker and l.id = any (lease_ids) order by l.id for update
+    select * from lineshaft.lease l
+    where l.worker = of_worker and (lease_ids is null or l.id = any (lease_ids))
+    order by l.id
+    for update
   loop
     with back as (
       update lineshaft.job j set fence = j.fence + 1

@@ -42,6 +42,9 @@ export class WakeTargets {
   }
 }
 
+/** Each wake is a commit of its own, with the lock of NOTIFY: not more often than this. */
+const pauseMs = 10;
+
 export class AfterCommitWaker {
   private readonly pool: Pool;
   private readonly statement: Statement;
@@ -73,6 +76,8 @@ export class AfterCommitWaker {
       const targets = this.waiting;
       this.waiting = new WakeTargets();
       await this.pool.query(this.statement, targets.values()).catch(() => {});
+      // The first commit after a pause wakes at once; under load a wake serves the commits of a moment.
+      if (!this.closed) await new Promise<void>((resolve) => setTimeout(resolve, pauseMs));
     }
     this.flushing = undefined;
   }

@@ -7,7 +7,14 @@ import { LineshaftError } from '../domain/errors.ts';
 import type { EnqueueResult } from '../domain/job-options.ts';
 import { databaseError } from '../store/database-error.ts';
 import { type AfterCommitWaker, WakeTargets } from './after-commit.ts';
-import { enqueueResults, enqueueValues, type PreparedJob, splitBatches } from './enqueue-batch.ts';
+import {
+  enqueueResults,
+  enqueueValues,
+  type PreparedJob,
+  plainValues,
+  splitBatches,
+  type WakeMode,
+} from './enqueue-batch.ts';
 
 /**
  * A transaction of the caller's, as an adapter presents it: runs a statement with `$1` parameters in it and
@@ -29,15 +36,21 @@ export interface CallerTransaction {
 
 export interface StatementWithin {
   readonly text: string;
-  /** Undefined where a pooler may stand between, which mixes up connections. */
-  readonly name: string | undefined;
+  /** For those who can prepare it; named after the schema, since a connection may serve several installations. */
+  readonly name: string;
+}
+
+/** The short way for the common case, and the way for all. */
+export interface StatementsWithin {
+  readonly plain: StatementWithin;
+  readonly many: StatementWithin;
 }
 
 /** Enqueues in the transaction; the answers are in the order of the jobs. */
 export async function enqueueWithin(
   transaction: CallerTransaction,
   jobs: readonly PreparedJob[],
-  statement: StatementWithin,
+  statements: StatementsWithin,
   waker: AfterCommitWaker,
 ): Promise<EnqueueResult[]> {
   const places = lockOrder(jobs);
@@ -46,7 +59,7 @@ export async function enqueueWithin(
   const results: EnqueueResult[] = [];
   const targets = new WakeTargets();
   for (const batch of splitBatches(ordered)) {
-    const rows = await runIn(transaction, statement, enqueueValues(batch, mode, null));
+    const rows = await writeIn(transaction, statements, batch, mode);
     // By position: some libraries are set up to rename columns.
     const named = rows.map((row) => Object.values(row).map(String));
     for (const [place, result] of enqueueResults(batch, named).entries()) {
@@ -76,6 +89,18 @@ function lockOrder(jobs: readonly PreparedJob[]): number[] | undefined {
       return Number(one !== undefined) - Number(other !== undefined);
     return Buffer.compare(one, other);
   });
+}
+
+/** Writes a batch; gives the rows of what is not new. */
+async function writeIn(
+  transaction: CallerTransaction,
+  statements: StatementsWithin,
+  batch: readonly PreparedJob[],
+  mode: WakeMode,
+): Promise<readonly Record<string, unknown>[]> {
+  const plain = plainValues(batch, mode, null);
+  if (plain !== undefined && (await runIn(transaction, statements.plain, plain)).length > 0) return [];
+  return await runIn(transaction, statements.many, enqueueValues(batch, mode, null));
 }
 
 async function runIn(

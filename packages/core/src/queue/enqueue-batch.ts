@@ -1,7 +1,7 @@
 /** Turns validated requests into the arguments of the SQL function `enqueue_many`, and its answer into results. Pure. */
 
 import type { EnqueueResult } from '../domain/job-options.ts';
-import type { ValidRequest } from '../domain/validate-job.ts';
+import type { Template, ValidRequest } from '../domain/validate-job.ts';
 
 /** A request that has an id, ready to be sent. */
 export interface PreparedJob extends ValidRequest {
@@ -45,6 +45,36 @@ export function enqueueValues(jobs: readonly PreparedJob[], wake: WakeMode, sinc
     wake,
     since,
   ];
+}
+
+/**
+ * The values of `enqueue_plain.sql`, if it can take the batch: all of one kind and queue, and nothing else said.
+ * Where it answers with no row it wrote nothing, and `enqueue_many.sql` is to be asked.
+ */
+export function plainValues(
+  jobs: readonly PreparedJob[],
+  wake: WakeMode,
+  since: string | null,
+): unknown[] | undefined {
+  const [first] = jobs;
+  if (first === undefined || !hasOnlyKindAndQueue(first.template)) return undefined;
+  const { templateKey, template } = first;
+  for (const job of jobs) {
+    if (job.templateKey !== templateKey || job.resend || job.uniqueKey !== undefined) return undefined;
+  }
+  return [
+    template.queue ?? 'default',
+    template.kind,
+    `{${jobs.map((job) => job.id).join(',')}}`,
+    `[${jobs.map((job) => job.payloadText).join(',')}]`,
+    wake,
+    since,
+  ];
+}
+
+function hasOnlyKindAndQueue(template: Template): boolean {
+  for (const field in template) if (field !== 'kind' && field !== 'queue') return false;
+  return true;
 }
 
 /** What became of each job: all are new but those that the database named. */

@@ -15,6 +15,7 @@ import {
   enqueueResults,
   enqueueValues,
   type PreparedJob,
+  plainValues,
   splitBatches,
   type WakeMode,
 } from './enqueue-batch.ts';
@@ -106,9 +107,21 @@ export class Enqueuer {
     batch: PreparedJob[],
     since: string | null,
   ): Promise<EnqueueResult[]> {
+    if (await writePlainly(session, this.statements, plainValues(batch, this.wake, since))) {
+      return enqueueResults(batch, []);
+    }
     const values = enqueueValues(batch, this.wake, since);
     return enqueueResults(batch, await writeBriefly(session, this.statements, batch, values, this.patience));
   }
+}
+
+/** Writes a batch by the short way; false where that was not possible, and nothing was written. */
+async function writePlainly(
+  session: Session,
+  statements: BoundStatements,
+  values: unknown[] | undefined,
+): Promise<boolean> {
+  return values !== undefined && (await session.query(statements.enqueuePlain, values)).length > 0;
 }
 
 /**
@@ -205,6 +218,10 @@ class Flusher {
     const jobs = calls.map((call) => call.job);
     const values = enqueueValues(jobs, this.wake, null);
     try {
+      if (await writePlainly(this.session, this.statements, plainValues(jobs, this.wake, null))) {
+        settle(calls, []);
+        return;
+      }
       // Alone with its trouble, a call would hold up all that come after it: it waits elsewhere.
       settle(calls, await writeBriefly(this.session, this.statements, jobs, values, undefined));
     } catch (error) {

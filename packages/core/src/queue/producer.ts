@@ -12,10 +12,15 @@ import { UuidSource } from '../domain/uuid.ts';
 import { type RequestSettings, validateRequest } from '../domain/validate-job.ts';
 import { Pool } from '../store/pool.ts';
 import { checkSchemaName } from '../store/schema-name.ts';
-import { Route } from '../store/session.ts';
+import { Route, type Statement } from '../store/session.ts';
 import { type BoundStatements, bindStatements } from '../store/statements.ts';
 import { AfterCommitWaker } from './after-commit.ts';
-import { type CallerTransaction, enqueueWithin } from './caller-transaction.ts';
+import {
+  type CallerTransaction,
+  enqueueWithin,
+  type StatementsWithin,
+  type StatementWithin,
+} from './caller-transaction.ts';
 import type { PreparedJob } from './enqueue-batch.ts';
 import { Enqueuer } from './enqueuer.ts';
 
@@ -70,8 +75,7 @@ export class Producer<PayloadMap extends object = Record<string, unknown>> imple
   protected readonly ids: UuidSource;
   private readonly payloadMaxBytes: number | undefined;
   private readonly enqueuer: Enqueuer;
-  /** Named after the schema: a connection of the caller's may serve several installations. */
-  private readonly statementWithin: { readonly text: string; readonly name: string };
+  private readonly statementsWithin: StatementsWithin;
   private readonly waker: AfterCommitWaker;
   private readonly settings = new Map<string, RequestSettings>();
   private closing: Promise<void> | undefined;
@@ -89,8 +93,14 @@ export class Producer<PayloadMap extends object = Record<string, unknown>> imple
     this.definitions = (options.kinds?.definitions ?? {}) as typeof this.definitions;
     this.payloadMaxBytes = options.payloadMaxBytes;
     this.ids = new UuidSource(Date.now, (length) => randomBytes(length));
-    const { text, name } = this.statements.enqueueMany;
-    this.statementWithin = { text, name: `lineshaft_${this.schema}_${name}` };
+    const within = ({ text, name }: Statement): StatementWithin => ({
+      text,
+      name: `lineshaft.${this.schema}.${name}`,
+    });
+    this.statementsWithin = {
+      plain: within(this.statements.enqueuePlain),
+      many: within(this.statements.enqueueMany),
+    };
     this.enqueuer = new Enqueuer(this.route, this.statements, 'always');
     this.waker = new AfterCommitWaker(this.pool, this.statements.wakeNamedQueues);
   }
@@ -121,7 +131,7 @@ export class Producer<PayloadMap extends object = Record<string, unknown>> imple
    */
   within(transaction: CallerTransaction): Enqueueing<PayloadMap> {
     const write = (jobs: readonly PreparedJob[]): Promise<EnqueueResult[]> =>
-      enqueueWithin(transaction, jobs, this.statementWithin, this.waker).catch((error: unknown) =>
+      enqueueWithin(transaction, jobs, this.statementsWithin, this.waker).catch((error: unknown) =>
         this.explain(error),
       );
     return {

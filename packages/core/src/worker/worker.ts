@@ -49,7 +49,7 @@ export interface WorkerParts {
     readonly arch: string;
     readonly node: string;
     readonly pid: number;
-    readonly python?: string;
+    readonly python: string | undefined;
   };
   readonly random: () => number;
   readonly kinds: ReadonlyMap<string, RegisteredKind>;
@@ -105,6 +105,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
   private row = '0';
   private settings = '';
   private phase: 'new' | 'running' | 'stopping' | 'stopped' = 'new';
+  private starting: Promise<void> | undefined;
   private stopping: Promise<void> | undefined;
   private interrupted: (() => void) | undefined;
   private hurry = false;
@@ -230,6 +231,11 @@ export class Worker extends EventEmitter<WorkerEvents> {
     if (this.phase !== 'new')
       throw new LineshaftError('CLOSED', { message: 'a worker is started once; make a new one' });
     this.phase = 'running';
+    this.starting = this.startUp();
+    await this.starting;
+  }
+
+  private async startUp(): Promise<void> {
     await this.loadQueues();
     await this.register();
     await this.releaseUpgrades();
@@ -281,6 +287,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
     }
     const stopByMs = this.parts.clock.monotonic() + this.options.shutdownTimeoutMs;
     this.phase = 'stopping';
+    await this.starting?.catch(() => {});
     this.log.info('worker stops', { worker: this.id, running: this.runner.running });
     this.checkTimer?.();
     this.runner.stopStarting();
@@ -293,7 +300,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
     await this.heartbeat.stop();
     this.unlisten?.();
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.off(signal, this.onSignal);
-    await this.serviceSession.query(this.parts.statements.unregisterWorker, [this.row]).catch(() => {});
+    await this.unregister();
     await this.closeSessions();
     this.phase = 'stopped';
     this.log.info('worker stopped', { worker: this.id });
@@ -374,6 +381,20 @@ export class Worker extends EventEmitter<WorkerEvents> {
       this.options.leaseMs,
     ]);
     this.row = row ?? '0';
+  }
+
+  /** Leaves nothing behind: also what it claimed without hearing of it goes back. Failing that, its lease runs out. */
+  private async unregister(): Promise<void> {
+    const { returnLeases, unregisterWorker } = this.parts.statements;
+    for (let attempt = 1; attempt <= 2; attempt += 1) {
+      try {
+        await this.serviceSession.query(returnLeases, [this.row, null]);
+        await this.serviceSession.query(unregisterWorker, [this.row]);
+        return;
+      } catch {
+        // The connection was lost; the second attempt makes a new one.
+      }
+    }
   }
 
   /** Others took this worker for dead and gave its jobs away. Heartbeat and claim may notice it at the same time. */

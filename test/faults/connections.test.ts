@@ -1,0 +1,134 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { eventOf, freshName, gate, openSite, type Site, until } from '../worker/site.ts';
+import { startLossyProxy } from './proxy.ts';
+
+describe('connections that are lost', () => {
+  let site: Site;
+  beforeAll(async () => {
+    site = await openSite(18);
+  });
+  afterEach(() => site.rest());
+  afterAll(() => site.close());
+
+  test('jobs of a claim whose answer was lost go back, and run though their worker never stopped', async () => {
+    const queue = await site.queue();
+    await using proxy = await startLossyProxy(site.url);
+    const client = site.other({ databaseUrl: proxy.url });
+    const worker = client.worker({
+      queues: [queue],
+      signals: false,
+      leaseMs: 3_000,
+      heartbeatMs: 100,
+      handlers: { one: () => 1 },
+    });
+    await worker.start();
+    const warm = await site.lineshaft.enqueue('one', null, { queue });
+    await site.lineshaft.waitFor([warm.id], { timeoutMs: 10_000 });
+    const sent = proxy.loseAnswerTo('claim_lane');
+    const { id } = await site.lineshaft.enqueue('one', null, { queue });
+    await sent;
+    await until('it is claimed', async () => {
+      const leases = await site.rows('select 1 from lineshaft.lease where $1 = any (job_ids)', [id]);
+      return leases.length > 0;
+    });
+    proxy.cut();
+    expect(await site.lineshaft.waitFor([id], { timeoutMs: 10_000 })).toMatchObject([{ state: 'succeeded' }]);
+    expect(await site.rows('select 1 from lineshaft.lease where $1 = any (job_ids)', [id])).toEqual([]);
+    await client.close();
+  });
+
+  test('a completion whose answer was lost is written once', async () => {
+    const queue = await site.queue();
+    await using proxy = await startLossyProxy(site.url);
+    const client = site.other({ databaseUrl: proxy.url });
+    let runs = 0;
+    const hold = gate();
+    const handlers = {
+      one: async () => {
+        runs += 1;
+        await hold.opened;
+        return 'done';
+      },
+    };
+    const worker = client.worker({
+      queues: [queue],
+      signals: false,
+      leaseMs: 3_000,
+      heartbeatMs: 100,
+      handlers,
+    });
+    await worker.start();
+    const { id } = await site.lineshaft.enqueue('one', null, { queue });
+    await until('it runs', () => runs === 1);
+    const sent = proxy.loseAnswerTo('complete');
+    hold.open();
+    await sent;
+    expect(await site.lineshaft.waitFor([id], { timeoutMs: 10_000 })).toMatchObject([{ output: 'done' }]);
+    proxy.cut();
+    await worker.stop();
+    expect(runs).toBe(1);
+    expect(await site.rows('select 1 from lineshaft.history where $1 = any (ids)', [id])).toHaveLength(1);
+    await client.close();
+  });
+
+  test('a LISTEN connection that is killed comes back, and missed wakes are found', async () => {
+    const queue = await site.queue({ pollingIntervalMs: 60_000 });
+    await site.work(queue, { handlers: { one: () => 'heard' } });
+    for (let round = 0; round < 3; round += 1) {
+      const listener = await until('it listens', async () => {
+        const text =
+          "select pid from pg_stat_activity where query ilike 'listen %' and datname = current_database()";
+        const [found] = await site.rows<{ pid: number }>(text);
+        return found;
+      });
+      await site.rows('select pg_terminate_backend($1)', [listener.pid]);
+      const { id } = await site.lineshaft.enqueue('one', round, { queue });
+      expect(await site.lineshaft.waitFor([id], { timeoutMs: 10_000 })).toMatchObject([{ output: 'heard' }]);
+    }
+  });
+
+  test('a worker that was taken for dead while it claims registers anew and goes on', async () => {
+    const queue = await site.queue({ concurrency: 2 });
+    const hold = gate();
+    const started = gate();
+    const reasons: unknown[] = [];
+    const workerId = freshName('w');
+    const worker = await site.work(queue, {
+      workerId,
+      leaseMs: 60_000,
+      handlers: {
+        quick: () => 'quick',
+        long: async (_payload: unknown, job: { signal: AbortSignal }) => {
+          job.signal.addEventListener('abort', () =>
+            reasons.push((job.signal.reason as { code: string }).code),
+          );
+          started.open();
+          await hold.opened;
+          return 'too late';
+        },
+      },
+    });
+    const long = await site.lineshaft.enqueue('long', null, { queue });
+    await started.opened;
+    const settings = eventOf(worker, 'settings');
+    await site.lineshaft.pauseQueue(queue);
+    await settings;
+    const disowned = eventOf(worker, 'disowned');
+    const late = eventOf(worker, 'late');
+    await site.rows("update lineshaft.worker set lease_until = now() - interval '1 s' where worker_id = $1", [
+      workerId,
+    ]);
+    await site.rows('select lineshaft.rescue(id, 3) from lineshaft.worker where worker_id = $1', [workerId]);
+    await site.lineshaft.cancel([long.id]);
+    const quick = await site.lineshaft.enqueue('quick', null, { queue });
+    await site.lineshaft.resumeQueue(queue);
+    await disowned;
+    expect(await site.lineshaft.waitFor([quick.id], { timeoutMs: 10_000 })).toMatchObject([
+      { output: 'quick' },
+    ]);
+    hold.open();
+    expect(await late).toEqual({ ids: [long.id] });
+    expect(reasons).toEqual(['LEASE_LOST']);
+    expect((await site.lineshaft.workers()).filter((view) => view.workerId === workerId)).toHaveLength(1);
+  });
+});
