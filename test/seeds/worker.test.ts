@@ -53,7 +53,10 @@ describe.each(versions)('the description of a worker, on PostgreSQL %i', (versio
     const made = await lineshaft.enqueueMany(Array.from({ length: 25 }, () => ({ kind: 'job' })));
     await until('ten run', () => running === 10);
     hold.open();
-    await lineshaft.waitFor(made.map((each) => each.id), { timeoutMs: 10_000 });
+    await lineshaft.waitFor(
+      made.map((each) => each.id),
+      { timeoutMs: 10_000 },
+    );
     expect(most).toBe(10);
   });
 
@@ -70,7 +73,9 @@ describe.each(versions)('the description of a worker, on PostgreSQL %i', (versio
     const { stdout } = spawnSync('python3', ['--version'], { encoding: 'utf8' });
     const version = /^Python (\S+)/.exec(stdout ?? '')?.[1];
     await using worker = await start({ handlers: {} });
-    expect(worker.tags.filter((tag) => tag.startsWith('python='))).toEqual(version === undefined ? [] : [`python=${version}`]);
+    expect(worker.tags.filter((tag) => tag.startsWith('python='))).toEqual(
+      version === undefined ? [] : [`python=${version}`],
+    );
   });
 
   test('custom tags are added when a worker is created', async () => {
@@ -87,7 +92,10 @@ describe.each(versions)('the description of a worker, on PostgreSQL %i', (versio
     const seen = (await site.lineshaft.workers()).find((view) => view.workerId === plain.id);
     expect(seen?.queues.some((slug) => slug.endsWith('-gpu_jobs'))).toBe(false);
     expect((await site.lineshaft.showJob(id)).state).toBe('ready');
-    await using _ = await start({ tags: ['has=gpu', 'env=production'], handlers: { render: () => 'with gpu' } });
+    await using _ = await start({
+      tags: ['has=gpu', 'env=production'],
+      handlers: { render: () => 'with gpu' },
+    });
     expect(await site.lineshaft.waitFor([id], { timeoutMs: 10_000 })).toMatchObject([{ output: 'with gpu' }]);
     await site.lineshaft.deleteQueue('gpu_jobs', { purge: true });
   });
@@ -105,8 +113,12 @@ describe.each(versions)('the description of a worker, on PostgreSQL %i', (versio
       insert into lineshaft.lease (worker, job_ids, fences) select id, array[$1::uuid], '{0}' from crashed`,
       [id],
     );
-    expect(await site.lineshaft.waitFor([id], { timeoutMs: 10_000 })).toMatchObject([{ output: 'recovered' }]);
-    await until('somebody leads', async () => (await site.lineshaft.workers()).some((worker) => worker.leads));
+    expect(await site.lineshaft.waitFor([id], { timeoutMs: 10_000 })).toMatchObject([
+      { output: 'recovered' },
+    ]);
+    await until('somebody leads', async () =>
+      (await site.lineshaft.workers()).some((worker) => worker.leads),
+    );
   });
 
   test('a complete worker setup: three queues, a worker id, tags, and a heartbeat setting', async () => {
@@ -122,21 +134,31 @@ describe.each(versions)('the description of a worker, on PostgreSQL %i', (versio
       handlers: { job: (_payload: unknown, job: { queue: string }) => job.queue },
     });
     expect(worker.id).toBe('worker-1');
-    for (const queue of ['default', 'high_priority', 'low_priority']) expect(await run('job', queue)).toBe(queue);
+    for (const queue of ['default', 'high_priority', 'low_priority'])
+      expect(await run('job', queue)).toBe(queue);
     const seen = (await lineshaft.workers()).find((view) => view.workerId === 'worker-1');
     expect(seen?.tags).toEqual(expect.arrayContaining(['role=priority', 'env=dev']));
     expect(seen?.queues).toEqual(expect.arrayContaining(['1-default', '1-high_priority', '1-low_priority']));
     expect((seen?.leaseUntil.getTime() ?? 0) - (seen?.heartbeatAt.getTime() ?? 0)).toBe(45_000);
     const concurrencies = (await lineshaft.queues()).map((queue) => [queue.name, queue.concurrency]);
-    expect(concurrencies).toEqual(expect.arrayContaining([['default', 10], ['high_priority', 5], ['low_priority', 2]]));
+    expect(concurrencies).toEqual(
+      expect.arrayContaining([
+        ['default', 10],
+        ['high_priority', 5],
+        ['low_priority', 2],
+      ]),
+    );
   });
 
   test('the heartbeat is heard as often as it was set', async () => {
     await using worker = await start({ heartbeatMs: 100, leaseMs: 3_000, handlers: {} });
     const beat = async (): Promise<number> =>
-      (await site.lineshaft.workers()).find((view) => view.workerId === worker.id)?.heartbeatAt.getTime() ?? 0;
+      (await site.lineshaft.workers()).find((view) => view.workerId === worker.id)?.heartbeatAt.getTime() ??
+      0;
     const first = await beat();
     await until('it was heard three times more', async () => (await beat()) >= first + 300);
-    expect(() => site.lineshaft.worker({ heartbeatMs: 15_000, leaseMs: 15_000, handlers: {} })).toThrow(/heartbeatMs must be at most a third/);
+    expect(() => site.lineshaft.worker({ heartbeatMs: 15_000, leaseMs: 15_000, handlers: {} })).toThrow(
+      /heartbeatMs must be at most a third/,
+    );
   });
 });

@@ -140,30 +140,48 @@ describe.each(versions)('settings of queues that change while a worker runs, on 
     await worker.stop();
   });
 
-  test('a job that is being enqueued while its queue is deleted is refused or holds the queue, but is never lost', async () => {
-    const queue = await site.queue();
-    const { id: warm } = await site.lineshaft.enqueue('one', null, { queue });
-    await site.lineshaft.deleteJobs([warm]);
-    await using stranger = await openStranger(site.url);
-    const { rows } = await stranger.query<{ id: string }>(
-      `select id from lineshaft.enqueue('one', '{}', $1)`,
-      [JSON.stringify({ queue })],
-    );
-    const deleting = site.lineshaft.deleteQueue(queue).then(
-      () => 'deleted',
-      (error: { code: string }) => error.code,
-    );
-    const other = site.other();
-    await until('the deletion waits, or is done', async () => {
-      const waits = await other.queues();
-      const lock = await site.rows(
-        "select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()",
+  test.each([
+    ['by SQL', {}],
+    ['from a program', { priority: 1 }],
+    ['from a program, without options', {}],
+  ])(
+    'a job that is enqueued %s while its queue is deleted holds the queue, and is not lost',
+    async (how, options) => {
+      const queue = await site.queue();
+      const { id: warm } = await site.lineshaft.enqueue('one', null, { queue });
+      await site.lineshaft.deleteJobs([warm]);
+      await using stranger = await openStranger(site.url);
+      const query = async (text: string, values: readonly unknown[]) =>
+        (await stranger.query(text, [...values])).rows;
+      const [made] =
+        how === 'by SQL'
+          ? await query(`select id from lineshaft.enqueue('one', '{}', $1)`, [JSON.stringify({ queue })])
+          : [await site.lineshaft.within({ query }).enqueue('one', {}, { queue, ...options })];
+      const deleting = site.lineshaft.deleteQueue(queue).then(
+        () => 'deleted',
+        (error: { code: string }) => error.code,
       );
-      return lock.length > 0 || waits.every((each) => each.name !== queue);
+      await until('the deletion waits, or is done', async () => {
+        const lock = await site.rows(
+          "select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()",
+        );
+        return lock.length > 0 || (await site.lineshaft.queues()).every((each) => each.name !== queue);
+      });
+      await stranger.query('commit');
+      expect(await deleting).toBe('QUEUE_NOT_EMPTY');
+      expect(await site.lineshaft.showJob(String(made?.id))).toMatchObject({ state: 'ready', queue });
+    },
+  );
+
+  test('a queue that somebody fills in a transaction that stays open is not deleted', async () => {
+    const queue = await site.queue();
+    await using stranger = await openStranger(site.url);
+    await stranger.query(`select id from lineshaft.enqueue('one', '{}', $1)`, [JSON.stringify({ queue })]);
+    await expect(site.lineshaft.deleteQueue(queue, { purge: true })).rejects.toMatchObject({
+      code: 'QUEUE_NOT_EMPTY',
     });
-    await stranger.query('commit');
-    expect(await deleting).toBe('QUEUE_NOT_EMPTY');
-    expect(await site.lineshaft.showJob(rows[0]?.id ?? '')).toMatchObject({ state: 'ready', queue });
+    await stranger.query('rollback');
+    await site.lineshaft.deleteQueue(queue);
   });
 
   test('a queue whose executor is switched runs its next jobs in the new one', async () => {

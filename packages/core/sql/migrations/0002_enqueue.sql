@@ -235,10 +235,14 @@ end
 $$;
 
 -- Until the end of this transaction nobody deletes the queue: a job that goes in is seen by who wants to. Not by
--- locking its row, which callers side by side would have to write to.
+-- locking its row, which callers side by side would have to write to. False: it was deleted at this moment (which the
+-- snapshot of the calling statement may not know; that of this function does).
 create function lineshaft.hold_queue(of_queue bigint)
-returns void language sql as $$
-  select pg_advisory_xact_lock_shared(-7, (of_queue % 2000000000)::integer)
+returns boolean language plpgsql as $$
+begin
+  perform pg_advisory_xact_lock_shared(-7, (of_queue % 2000000000)::integer);
+  return exists (select from lineshaft.queue q where q.id = of_queue);
+end
 $$;
 
 -- Enqueues many jobs. `payloads` is a JSON array; job n has ids[n], payloads[n - 1], and the options of
@@ -278,8 +282,7 @@ begin
     join lineshaft.lane l on l.queue_id = q.id and l.kind = template ->> 'kind'
       and l.requirements = '{}' and l.pin = 'none' and l.build = ''
     where p.name = 'default' and template - '{kind,queue}'::text[] = '{}';
-    if found then
-      perform lineshaft.hold_queue(known.queue_id);
+    if found and lineshaft.hold_queue(known.queue_id) then
       lanes := lanes || known.lane;
       ready_queues := ready_queues || known.queue_id;
       projects := projects || known.project_id;
@@ -291,7 +294,10 @@ begin
     end if;
     perform lineshaft.check_template(template);
     of_queue := lineshaft.queue_of(template);
-    perform lineshaft.hold_queue(of_queue.id);
+    if not lineshaft.hold_queue(of_queue.id) then
+      perform lineshaft.fail('LS404', 'QUEUE_NOT_FOUND', format('queue %L was deleted at this moment', of_queue.name),
+        'declare it again', jsonb_build_object('queue', of_queue.name));
+    end if;
     lanes := lanes || lineshaft.lane_of(of_queue.id, template ->> 'kind',
       array(select jsonb_array_elements_text(coalesce(template -> 'requirements', '[]'))),
       coalesce(template ->> 'pin', 'none'), coalesce(template ->> 'build', ''));
@@ -307,10 +313,6 @@ begin
     versions := versions || coalesce((template ->> 'version')::smallint, 1::smallint);
     kept := kept || coalesce(lineshaft.options_of(template), 'null'::jsonb);
   end loop;
-
-  if exists (select from unnest(lanes) as t (id) where not exists (select from lineshaft.lane l where l.id = t.id)) then
-    perform lineshaft.fail('LS404', 'QUEUE_NOT_FOUND', 'the queue was deleted at this moment', 'declare it again');
-  end if;
 
   -- The setting is at least 1,000; most calls need not look it up.
   if octet_length(payloads::text) > 1000 then

@@ -392,7 +392,7 @@ declare
   of_lanes integer[];
 begin
   begin
-    perform set_config('lock_timeout', '5s', true);
+    perform set_config('lock_timeout', '2s', true);
     perform pg_advisory_xact_lock(-7, (of_queue % 2000000000)::integer);
     perform from lineshaft.queue q where q.id = of_queue for update;
   exception when lock_not_available then

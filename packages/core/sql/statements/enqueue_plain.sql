@@ -1,5 +1,6 @@
 -- Enqueues jobs of one kind and queue that have no options: the common case of enqueue_many, in one plan without the
 -- machinery of a function. It knows one rule, the size; what it cannot judge it leaves alone.
+-- Locks: until its end the queue is not deleted (hold_queue).
 -- $1 queue text, $2 kind text, $3 ids uuid[], $4 payloads json, $5 wake_mode text, $6 since timestamptz
 -- Returns one row, or none: then nothing was written (kind or queue were not met before, or the batch is large), and
 -- enqueue_many is to be asked. Parameters stand in sub-selects so that the planner cannot look at them: it would plan
@@ -14,6 +15,7 @@ with place as materialized (
       octet_length($4::json::text) <= 1000
       or octet_length($4::json::text) <= (select s.value::integer from lineshaft.setting s where s.name = 'payload_max_bytes')
     )
+    and lineshaft.hold_queue(q.id)
   order by l.id
   limit 1
 ),

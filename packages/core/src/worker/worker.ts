@@ -22,6 +22,7 @@ import type { Pool } from '../store/pool.ts';
 import { type Route, Session } from '../store/session.ts';
 import type { BoundStatements } from '../store/statements.ts';
 import { Claimer } from './claimer.ts';
+import { keepHeapCompact } from './compact-heap.ts';
 import { Completer, type Result } from './completer.ts';
 import { ExecutorPool } from './executor-pool.ts';
 import type { AttemptEvent } from './executors/port.ts';
@@ -236,6 +237,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
   }
 
   private async startUp(): Promise<void> {
+    if (this.options.compactHeap) keepHeapCompact();
     await this.loadQueues();
     await this.register();
     await this.releaseUpgrades();

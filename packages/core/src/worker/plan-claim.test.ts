@@ -1,0 +1,95 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { claimMaxJobs, claimMaxLanes, heldMax, planClaim, prefetch, type QueueLoad } from './plan-claim.ts';
+
+const idle = { slots: 100, held: 0, claimMs: 5 };
+
+function load(queueId: number, more: Partial<QueueLoad> = {}): QueueLoad {
+  return { queueId, concurrency: 10, held: 0, meanMs: undefined, lanes: [queueId], priority: 0, ...more };
+}
+
+describe('how many jobs a queue may hold ahead', () => {
+  test('none before the first attempt has ended, and none when an attempt outlasts a claim', () => {
+    expect(prefetch({ concurrency: 10, meanMs: undefined }, 5)).toBe(0);
+    expect(prefetch({ concurrency: 10, meanMs: 6 }, 5)).toBe(0);
+  });
+
+  test('as many as its slots finish in two claims', () => {
+    expect(prefetch({ concurrency: 10, meanMs: 5 }, 5)).toBe(20);
+    expect(prefetch({ concurrency: 10, meanMs: 1 }, 5)).toBe(100);
+  });
+
+  test('a bounded number, however short the attempts', () => {
+    expect(prefetch({ concurrency: 10_000, meanMs: 0 }, 1_000)).toBe(2 * claimMaxJobs);
+  });
+});
+
+describe('the plan of a claim', () => {
+  test('nothing where nothing waits, and nothing where there is no room', () => {
+    expect(planClaim([], idle)).toEqual([]);
+    expect(planClaim([load(1, { lanes: [] })], idle)).toEqual([]);
+    expect(planClaim([load(1, { held: 10 })], idle)).toEqual([]);
+    expect(planClaim([load(1)], { ...idle, held: 100 })).toEqual([]);
+  });
+
+  test('one lane is asked for as much as its queue has room', () => {
+    expect(planClaim([load(1, { held: 3 })], idle)).toMatchObject([{ lane: 1, take: 7, limit: 7 }]);
+  });
+
+  test('lanes of one queue are merged under one limit', () => {
+    const asks = planClaim([load(1, { lanes: [4, 5, 6] })], idle);
+    expect(asks.map((ask) => ask.lane)).toEqual([4, 5, 6]);
+    expect(new Set(asks.map((ask) => ask.group)).size).toBe(1);
+    expect(asks.every((ask) => ask.limit === 10 && ask.take * 3 >= 10)).toBe(true);
+  });
+
+  test('the queue of higher priority is asked first', () => {
+    const asks = planClaim([load(1), load(2, { priority: 5 })], { ...idle, slots: 10 });
+    expect(asks[0]?.lane).toBe(2);
+  });
+
+  const loads = fc.array(
+    fc.record({
+      queueId: fc.nat({ max: 30 }),
+      concurrency: fc.integer({ min: 1, max: 200 }),
+      held: fc.nat({ max: 300 }),
+      meanMs: fc.option(fc.double({ min: 0, max: 20, noNaN: true }), { nil: undefined }),
+      lanes: fc.uniqueArray(fc.integer({ min: 1, max: 500 }), { maxLength: 90 }),
+      priority: fc.integer({ min: -3, max: 3 }),
+    }),
+    { maxLength: 80 },
+  );
+  const worker = fc.record({
+    slots: fc.integer({ min: 1, max: 2_000 }),
+    held: fc.nat({ max: 2_000 }),
+    claimMs: fc.double({ min: 0.1, max: 50, noNaN: true }),
+  });
+
+  test('a claim is bounded in jobs and lanes, never asks for nothing, and only for lanes that it was given', () => {
+    const property = fc.property(loads, worker, fc.nat(), (queues, state, turn) => {
+      const asks = planClaim(queues, state, turn);
+      const known = new Set(queues.flatMap((queue) => queue.lanes));
+      const limits = new Map(asks.map((ask) => [ask.group, ask.limit]));
+      expect(asks.length).toBeLessThanOrEqual(claimMaxLanes);
+      // Lanes that take turns are asked for a little more than their share.
+      const most = Math.ceil((claimMaxJobs * 4) / 3) + claimMaxLanes;
+      expect([...limits.values()].reduce((sum, limit) => sum + limit, 0)).toBeLessThanOrEqual(most);
+      for (const ask of asks) {
+        expect(ask.take).toBeGreaterThan(0);
+        expect(ask.limit).toBeGreaterThan(0);
+        expect(known.has(ask.lane)).toBe(true);
+      }
+    });
+    fc.assert(property, { numRuns: 300 });
+  });
+
+  test('a worker without room is given nothing, and one with room and something that waits is', () => {
+    const property = fc.property(loads, worker, (queues, state) => {
+      const asks = planClaim(queues, state);
+      const room = queues.some((queue) => queue.lanes.length > 0 && queue.held < queue.concurrency);
+      if (state.held >= Math.max(heldMax, state.slots)) expect(asks).toEqual([]);
+      else if (room && state.held < state.slots) expect(asks.length).toBeGreaterThan(0);
+    });
+    fc.assert(property, { numRuns: 300 });
+  });
+});
