@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { JobContext } from '../../packages/core/src/index.ts';
 import { eventOf, freshName, gate, openSite, type Site, until } from '../worker/site.ts';
 import { startLossyProxy } from './proxy.ts';
 
@@ -10,7 +11,7 @@ describe('connections that are lost', () => {
   afterEach(() => site.rest());
   afterAll(() => site.close());
 
-  test('jobs of a claim whose answer was lost go back, and run though their worker never stopped', async () => {
+  test('jobs of a claim whose answer was lost go back, though their worker never stopped', async () => {
     const queue = await site.queue();
     await using proxy = await startLossyProxy(site.url);
     const client = site.other({ databaseUrl: proxy.url });
@@ -71,6 +72,47 @@ describe('connections that are lost', () => {
     await client.close();
   });
 
+  test('a heartbeat that is never answered is sent again before the lease runs out', async () => {
+    const queue = await site.queue();
+    await using proxy = await startLossyProxy(site.url);
+    const client = site.other({ databaseUrl: proxy.url });
+    const hold = gate();
+    const started = gate();
+    const handlers = {
+      long: async () => {
+        started.open();
+        await hold.opened;
+        return 'done';
+      },
+    };
+    const worker = client.worker({
+      queues: [queue],
+      signals: false,
+      leaseMs: 3_000,
+      heartbeatMs: 100,
+      handlers,
+    });
+    const wrong: unknown[] = [];
+    for (const name of ['disowned', 'late'] as const) worker.on(name, () => wrong.push(name));
+    await worker.start();
+    const { id } = await site.lineshaft.enqueue('long', null, { queue });
+    await started.opened;
+    await proxy.loseAnswerTo('heartbeat');
+    await site.work('none', { leaseMs: 1_000, handlers: {} });
+    const [before] = await site.rows<{ until: Date }>(
+      'select lease_until as until from lineshaft.worker where worker_id = $1',
+      [worker.id],
+    );
+    await until('it was heard after what would have been the end', async () => {
+      const view = (await site.lineshaft.workers()).find((each) => each.workerId === worker.id);
+      return view !== undefined && before !== undefined && view.heartbeatAt > before.until;
+    });
+    hold.open();
+    expect(await site.lineshaft.waitFor([id], { timeoutMs: 10_000 })).toMatchObject([{ output: 'done' }]);
+    await client.close();
+    expect(wrong).toEqual([]);
+  });
+
   test('a LISTEN connection that is killed comes back, and missed wakes are found', async () => {
     const queue = await site.queue({ pollingIntervalMs: 60_000 });
     await site.work(queue, { handlers: { one: () => 'heard' } });
@@ -98,7 +140,7 @@ describe('connections that are lost', () => {
       leaseMs: 60_000,
       handlers: {
         quick: () => 'quick',
-        long: async (_payload: unknown, job: { signal: AbortSignal }) => {
+        long: async (_payload: unknown, job: JobContext) => {
           job.signal.addEventListener('abort', () =>
             reasons.push((job.signal.reason as { code: string }).code),
           );

@@ -37,7 +37,7 @@ describe.each(versions)('partitions of history, on PostgreSQL %i', (version) => 
     return await site.work(queue, { leaseMs: 1_000, handlers: { one: () => 1 } });
   }
 
-  test('expired partitions are dropped one by one, never under a long reader, while completions go on', async () => {
+  test('expired partitions are dropped, never under a long reader, while completions go on', async () => {
     const expired = [await expiredPartition(12), await expiredPartition(11)];
     const queue = await site.queue();
     await using reader = await openStranger(site.url);
@@ -89,7 +89,9 @@ describe.each(versions)('partitions of history, on PostgreSQL %i', (version) => 
   test('jobs that finish when no partition is there yet are written as soon as there is one', async () => {
     const queue = await site.queue();
     await site.rows(`do $$ declare part regclass; begin
-      for part in select inhrelid::regclass from pg_inherits where inhparent = 'lineshaft.history'::regclass loop
+      for part in
+        select inhrelid::regclass from pg_inherits where inhparent = 'lineshaft.history'::regclass
+      loop
         execute format('drop table %s', part);
       end loop;
     end $$`);

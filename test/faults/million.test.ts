@@ -20,14 +20,15 @@ describe('a paused queue with a million jobs', () => {
         from first f cross join generate_series(1, ${many - 1}) n
         returning id, seq, due, lane, priority
       )
-      insert into lineshaft.ready (due, seq, lane, priority, job_id) select due, seq, lane, priority, id from fresh`,
+      insert into lineshaft.ready (due, seq, lane, priority, job_id)
+      select due, seq, lane, priority, id from fresh`,
       [id],
     );
     await site.rows('analyze lineshaft.ready, lineshaft.job');
   });
   afterAll(() => site.close());
 
-  test('costs the other queues nothing while it is paused, and runs from its beginning when it is resumed', async () => {
+  test('costs other queues nothing while it is paused, and runs from its beginning afterwards', async () => {
     const other = await site.queue();
     const ran: number[] = [];
     const worker = await site.work([paused, other], {

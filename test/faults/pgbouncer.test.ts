@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import type { JobContext } from '../../packages/core/src/index.ts';
 import { startPgbouncer, type TestPgbouncer } from '../../packages/core/src/testing/pgbouncer.ts';
 import { createDatabase } from '../../packages/core/src/testing/server.ts';
 import { gate, openSiteAt, type Site, until } from '../worker/site.ts';
@@ -21,7 +22,7 @@ describe('behind pgbouncer 1.18 in transaction mode', () => {
     const worker = await site.work(queues, {
       leaseMs: 1_000,
       handlers: {
-        one: (n: number, job: { attempt: number }) => {
+        one: (n: number, job: JobContext) => {
           if (n % 50 === 0 && job.attempt === 1) throw new Error('once');
           return n;
         },
@@ -48,7 +49,7 @@ describe('behind pgbouncer 1.18 in transaction mode', () => {
     await site.work(queue, {
       leaseMs: 1_000,
       handlers: {
-        long: async (_payload: unknown, job: { signal: AbortSignal }) => {
+        long: async (_payload: unknown, job: JobContext) => {
           job.signal.addEventListener('abort', aborted.open);
           started.open();
           await aborted.opened;

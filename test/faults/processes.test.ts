@@ -18,7 +18,7 @@ describe('worker processes that die, stop and freeze', () => {
   });
   afterAll(() => site.close());
 
-  test('the jobs of a worker that is killed run again elsewhere, and say that they were rescued', async () => {
+  test('the jobs of a worker that is killed run again elsewhere, their attempts not counted', async () => {
     const queue = await site.queue();
     const first = await startWorkerProcess(site.url, { queues: [queue], ...lease });
     const made = await site.lineshaft.enqueueMany(
@@ -104,7 +104,7 @@ describe('worker processes that die, stop and freeze', () => {
     },
   );
 
-  test('a worker that wakes after its lease changes nothing with its late results, says so, and goes on', async () => {
+  test('a worker that wakes after its lease changes nothing, says so, and goes on', async () => {
     const queue = await site.queue({ concurrency: 2 });
     const sleeper = await startWorkerProcess(site.url, { queues: [queue], ...lease });
     const { id } = await site.lineshaft.enqueue('hold', { ms: 500 }, { queue });

@@ -1,4 +1,4 @@
-/** A proxy before a server that loses the answer to one statement: what is sent arrives, what comes back does not. */
+/** A proxy that loses the answer to one statement: what is sent arrives, what comes back does not. */
 
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
@@ -6,7 +6,7 @@ import { connect, createServer, type Socket } from 'node:net';
 export interface LossyProxy extends AsyncDisposable {
   /** The address of the database through the proxy. */
   readonly url: string;
-  /** From now on the first connection that sends this text gets no answer any more; resolves when it was sent. */
+  /** The next connection that sends this text gets no answer any more; resolves when it was sent. */
   loseAnswerTo(text: string): Promise<void>;
   /** Cuts the connection whose answers are lost. */
   cut(): void;

@@ -145,9 +145,14 @@ describe.each(versions)('real workers under random faults, on PostgreSQL %i', (v
     await until('all children ran', () => succeeded.every((job) => children.includes(job.id)));
     await Promise.all(workers.map((worker) => worker.stop()));
     const [left] = await site.rows(
-      `select (select count(*)::integer from lineshaft.ready) as ready, (select count(*)::integer from lineshaft.later) as later,
-        (select count(*)::integer from lineshaft.lease) as leases, (select count(*)::integer from lineshaft.blocked) as blocked,
-        (select count(*)::integer from lineshaft.job j where not exists (select from lineshaft.dead d where d.job_id = j.id)) as jobs`,
+      `select (select count(*)::integer from lineshaft.ready) as ready,
+        (select count(*)::integer from lineshaft.later) as later,
+        (select count(*)::integer from lineshaft.lease) as leases,
+        (select count(*)::integer from lineshaft.blocked) as blocked,
+        (
+          select count(*)::integer from lineshaft.job j
+          where not exists (select from lineshaft.dead d where d.job_id = j.id)
+        ) as jobs`,
     );
     expect(left).toEqual({ ready: 0, later: 0, leases: 0, blocked: 0, jobs: 0 });
     const twice = await site.rows(
@@ -155,7 +160,8 @@ describe.each(versions)('real workers under random faults, on PostgreSQL %i', (v
     );
     expect(twice).toEqual([]);
     const parents = await site.rows<{ parent: string }>(
-      `select e.line::json ->> 7 as parent from lineshaft.history h cross join unnest(string_to_array(h.entries, e'\\n')) as e (line)
+      `select e.line::json ->> 7 as parent
+      from lineshaft.history h cross join unnest(string_to_array(h.entries, e'\\n')) as e (line)
       join lineshaft.lane l on l.id = (e.line::json ->> 0)::integer where l.kind = 'child'`,
     );
     expect(parents.map((row) => row.parent).sort()).toEqual(succeeded.map((job) => job.id).sort());

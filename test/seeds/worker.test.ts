@@ -1,12 +1,12 @@
 /**
- * What the description of a worker (seed 002) says, sentence by sentence and sample by sample, in TypeScript. Its
- * plugins, cron and web page have tests where they are made.
+ * What the description of a worker (seed 002) says, sentence by sentence and sample by sample, in TypeScript.
+ * Its plugins, cron and web page have tests where they are made.
  */
 
 import { spawnSync } from 'node:child_process';
 import { arch, hostname, platform } from 'node:os';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Worker } from '../../packages/core/src/index.ts';
+import type { JobContext, Worker } from '../../packages/core/src/index.ts';
 import { gate, openSite, type Site, until, versions } from '../worker/site.ts';
 
 describe.each(versions)('the description of a worker, on PostgreSQL %i', (version) => {
@@ -106,7 +106,8 @@ describe.each(versions)('the description of a worker, on PostgreSQL %i', (versio
     // A worker that claimed the job and crashed.
     await site.rows(
       `with crashed as (
-        insert into lineshaft.worker (worker_id, name, build, tags, kinds, queues, slots, lease_ms, lease_until)
+        insert into lineshaft.worker
+          (worker_id, name, build, tags, kinds, queues, slots, lease_ms, lease_until)
         values ('crashed', 'crashed', '', '{}', '{}', '{}', 1, 1000, now() - interval '1 hour') returning id
       ),
       waiting as (delete from lineshaft.later where job_id = $1)
@@ -131,7 +132,7 @@ describe.each(versions)('the description of a worker, on PostgreSQL %i', (versio
       tags: ['role=priority', 'env=dev'],
       heartbeatMs: 15_000,
       leaseMs: 45_000,
-      handlers: { job: (_payload: unknown, job: { queue: string }) => job.queue },
+      handlers: { job: (_payload: unknown, job: JobContext) => job.queue },
     });
     expect(worker.id).toBe('worker-1');
     for (const queue of ['default', 'high_priority', 'low_priority'])

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { JobContext } from '../../packages/core/src/index.ts';
 import { eventOf, freshName, gate, openSite, type Site, until, versions } from './site.ts';
 
 const now = { type: 'fixed', delayMs: 0, jitter: 0 } as const;
@@ -35,7 +36,7 @@ describe.each(versions)('an attempt, on PostgreSQL %i', (version) => {
     const seen: unknown[] = [];
     await site.work(queue, {
       handlers: {
-        look: (_payload: unknown, job: import('../../packages/core/src/index.ts').JobContext) => {
+        look: (_payload: unknown, job: JobContext) => {
           seen.push([
             job.id,
             job.kind,
@@ -60,7 +61,7 @@ describe.each(versions)('an attempt, on PostgreSQL %i', (version) => {
     let runs = 0;
     await site.work(queue, {
       handlers: {
-        flaky: (_payload: unknown, job: { attempt: number }) => {
+        flaky: (_payload: unknown, job: JobContext) => {
           runs += 1;
           if (job.attempt < 3) throw Object.assign(new Error(`no ${job.attempt}`), { code: 'E_FLAKY' });
           return 'at last';
@@ -110,7 +111,7 @@ describe.each(versions)('an attempt, on PostgreSQL %i', (version) => {
     const queue = await site.queue({ maxAttempts: 14, backoff: now });
     await site.work(queue, {
       handlers: {
-        fail: (_payload: unknown, job: { attempt: number }) => {
+        fail: (_payload: unknown, job: JobContext) => {
           throw new Error(`attempt ${job.attempt}`);
         },
       },
@@ -171,7 +172,7 @@ describe.each(versions)('an attempt, on PostgreSQL %i', (version) => {
     const attempts: number[] = [];
     await site.work(queue, {
       handlers: {
-        nap: (_payload: unknown, job: { attempt: number; snooze(ms: number): never }) => {
+        nap: (_payload: unknown, job: JobContext) => {
           attempts.push(job.attempt);
           if (attempts.length < 3) job.snooze(5);
           return attempts.length;
@@ -187,7 +188,7 @@ describe.each(versions)('an attempt, on PostgreSQL %i', (version) => {
   test('a snoozed job is scheduled until its time', async () => {
     const queue = await site.queue();
     const worker = await site.work(queue, {
-      handlers: { nap: (_payload: unknown, job: { snooze(ms: number): never }) => job.snooze(3_600_000) },
+      handlers: { nap: (_payload: unknown, job: JobContext) => job.snooze(3_600_000) },
     });
     const finished = eventOf(worker, 'finished');
     const { id } = await site.lineshaft.enqueue('nap', null, { queue });
@@ -223,13 +224,13 @@ describe.each(versions)('an attempt, on PostgreSQL %i', (version) => {
     expect(await site.lineshaft.showJob(id)).toMatchObject({ state: 'cancelled', attempt: 0 });
   });
 
-  test('a job that runs and is cancelled sees its signal, and its late result is dropped and reported', async () => {
+  test('a running job that is cancelled sees its signal; its late result is dropped', async () => {
     const queue = await site.queue();
     const started = gate();
     const reasons: unknown[] = [];
     const worker = await site.work(queue, {
       handlers: {
-        long: async (_payload: unknown, job: { signal: AbortSignal }) => {
+        long: async (_payload: unknown, job: JobContext) => {
           const aborted = new Promise((resolve) => job.signal.addEventListener('abort', resolve));
           started.open();
           await aborted;
@@ -258,7 +259,7 @@ describe.each(versions)('an attempt, on PostgreSQL %i', (version) => {
     const queue = await site.queue();
     await site.work(queue, {
       handlers: {
-        stop: (_payload: unknown, job: { cancel(reason: string): never }) => job.cancel('order withdrawn'),
+        stop: (_payload: unknown, job: JobContext) => job.cancel('order withdrawn'),
       },
     });
     const { id } = await site.lineshaft.enqueue('stop', null, { queue });
@@ -271,10 +272,7 @@ describe.each(versions)('an attempt, on PostgreSQL %i', (version) => {
     const ran: unknown[] = [];
     await site.work(queue, {
       handlers: {
-        parent: (
-          _payload: unknown,
-          job: { enqueue(kind: string, payload: unknown, options: object): void },
-        ) => {
+        parent: (_payload: unknown, job: JobContext) => {
           job.enqueue('child', { n: 1 }, { queue });
           job.enqueue('child', { n: 2 }, { queue });
         },
@@ -287,15 +285,12 @@ describe.each(versions)('an attempt, on PostgreSQL %i', (version) => {
     expect(ran).toEqual([{ n: 1 }, { n: 2 }]);
   });
 
-  test('a job whose children cannot be enqueued fails with the reason, and none of them is there', async () => {
+  test('a job whose children cannot be enqueued fails with the reason, and none is there', async () => {
     const queue = await site.queue();
     const child = freshName('child');
     await site.work(queue, {
       handlers: {
-        parent: (
-          _payload: unknown,
-          job: { enqueue(kind: string, payload: unknown, options: object): void },
-        ) => {
+        parent: (_payload: unknown, job: JobContext) => {
           job.enqueue(child, null, { queue });
           job.enqueue(child, null, { queue: 'no-such-queue' });
         },
@@ -317,10 +312,7 @@ describe.each(versions)('an attempt, on PostgreSQL %i', (version) => {
     const child = freshName('child');
     await site.work(queue, {
       handlers: {
-        parent: (
-          _payload: unknown,
-          job: { enqueue(kind: string, payload: unknown, options: object): void },
-        ) => {
+        parent: (_payload: unknown, job: JobContext) => {
           job.enqueue(child, null, { queue });
           throw new Error('after all not');
         },

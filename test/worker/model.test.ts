@@ -77,7 +77,7 @@ describe.each(versions)('the queue against a model, on PostgreSQL %i', (version)
     await site.close();
   });
 
-  test('whatever several workers and clients do, no job is lost, none is in two places, and all are where they belong', async () => {
+  test('no job is lost or in two places, and all are where they belong, whatever is done', async () => {
     const property = fc.asyncProperty(commands, async (list) => {
       const queue = await ModelledQueue.make(site, sessions);
       await queue.enqueue(0, false, undefined);

@@ -158,7 +158,9 @@ export class ModelledQueue {
     const waiting = [...this.inState('scheduled'), ...this.inState('retrying')];
     const ids = waiting.map((job) => job.id);
     await this.site.rows(
-      `with due as (update lineshaft.job set due = now() - interval '1 s' where id = any ($1) returning id, due)
+      `with due as (
+        update lineshaft.job set due = now() - interval '1 s' where id = any ($1) returning id, due
+      )
       update lineshaft.later l set due = due.due from due where due.id = l.job_id`,
       [ids],
     );
@@ -340,16 +342,20 @@ function equal(what: string, found: unknown, expected: unknown): void {
 const placesText = `
   select t.id, j.rescued, coalesce(nullif(concat_ws('+',
     (select string_agg('ready', '+') from lineshaft.ready r where r.job_id = t.id),
-    (select string_agg(case w.reason when 'r' then 'retrying' else 'scheduled' end, '+') from lineshaft.later w where w.job_id = t.id),
+    (select string_agg(case w.reason when 'r' then 'retrying' else 'scheduled' end, '+')
+      from lineshaft.later w where w.job_id = t.id),
     (select string_agg('blocked', '+') from lineshaft.blocked b where b.job_id = t.id),
     (select string_agg('failed', '+') from lineshaft.dead d where d.job_id = t.id),
-    (select string_agg('running', '+') from lineshaft.lease e cross join unnest(e.job_ids, e.fences) as h (id, fence)
+    (select string_agg('running', '+')
+      from lineshaft.lease e cross join unnest(e.job_ids, e.fences) as h (id, fence)
       where h.id = t.id and h.fence = j.fence),
     (select string_agg(split_part(h.entries, e'\\n', array_position(h.ids, t.id))::json ->> 1, '+')
       from lineshaft.history h where t.id = any (h.ids)),
     case when j.id is not null and not exists (
-      select from lineshaft.ready r where r.job_id = t.id union all select from lineshaft.later w where w.job_id = t.id
-      union all select from lineshaft.blocked b where b.job_id = t.id union all select from lineshaft.dead d where d.job_id = t.id
+      select from lineshaft.ready r where r.job_id = t.id
+      union all select from lineshaft.later w where w.job_id = t.id
+      union all select from lineshaft.blocked b where b.job_id = t.id
+      union all select from lineshaft.dead d where d.job_id = t.id
       union all select from lineshaft.lease e cross join unnest(e.job_ids, e.fences) as h (id, fence)
         where h.id = t.id and h.fence = j.fence
     ) then 'lost' end

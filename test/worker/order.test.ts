@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { JobContext } from '../../packages/core/src/index.ts';
 import { gate, openSite, type Site, until, versions } from './site.ts';
 
 const hour = 3_600_000;
@@ -122,7 +123,7 @@ describe.each(versions)('the order of jobs, on PostgreSQL %i', (version) => {
       [narrow, 0],
     ]);
     const most = { all: 0, [wide]: 0, [narrow]: 0 };
-    const work = async (_payload: unknown, job: { queue: string }): Promise<void> => {
+    const work = async (_payload: unknown, job: JobContext): Promise<void> => {
       running.set(job.queue, (running.get(job.queue) ?? 0) + 1);
       most[job.queue] = Math.max(most[job.queue] ?? 0, running.get(job.queue) ?? 0);
       most.all = Math.max(most.all, (running.get(wide) ?? 0) + (running.get(narrow) ?? 0));

@@ -163,7 +163,7 @@ describe.each(versions)('which worker runs what, on PostgreSQL %i', (version) =>
     ]);
   });
 
-  test('a failed upgrade blocks the job without counting an attempt; a retry or a newer build releases it', async () => {
+  test('a failed upgrade blocks the job, uncounted; a retry or a newer build releases it', async () => {
     const queue = await site.queue();
     const kind = freshName('kind');
     const ids = (await site.lineshaft.enqueueMany([1, 2].map((n) => ({ kind, queue, payload: n })))).map(

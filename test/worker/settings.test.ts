@@ -82,7 +82,7 @@ describe.each(versions)('settings of queues that change while a worker runs, on 
     expect(await site.lineshaft.waitFor([id], { timeoutMs: 2_000 })).toMatchObject([{ output: 'served' }]);
   });
 
-  test('a queue whose tags no longer fit a worker is left by it, and what it held goes to others', async () => {
+  test('a queue whose tags no longer fit a worker is left by it, with what it held', async () => {
     const name = freshName('moved');
     await site.lineshaft.declare({ name, tags: ['site=a'], concurrency: 1, pollingIntervalMs: 60_000 });
     const { state, handler } = counting();

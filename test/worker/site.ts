@@ -71,7 +71,7 @@ export async function openSite(version: ServerVersion, options: LineshaftOptions
   );
 }
 
-/** The same on a database that is there; through `options.databaseUrl` the clients may take another way to it. */
+/** The same on a database that is there; clients may take another way to it (`options.databaseUrl`). */
 export async function openSiteAt(url: string, options: LineshaftOptions = {}): Promise<Site> {
   const log = new LogLines();
   let client: pg.Client | undefined;
@@ -132,7 +132,7 @@ export async function openStranger(url: string): Promise<pg.Client & AsyncDispos
   return Object.assign(client, { [Symbol.asyncDispose]: () => client.end() });
 }
 
-/** Looks again and again until there is something to see. For what only a lease that runs out can bring about. */
+/** Looks again and again until there is something to see; for what nobody tells. */
 export async function until<Seen>(
   what: string,
   look: () => Seen | Promise<Seen>,

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { JobContext } from '../../packages/core/src/index.ts';
 import { eventOf, gate, openSite, type Site, until } from './site.ts';
 
 describe('starting and stopping a worker', () => {
@@ -57,11 +58,11 @@ describe('starting and stopping a worker', () => {
     await until('the other leads', async () => (await leader()) === 'two', 2_000);
   });
 
-  test('an interrupted attempt is given back, its attempt is not counted, and another worker runs it at once', async () => {
+  test('an interrupted attempt is given back uncounted, and another worker runs it at once', async () => {
     const queue = await site.queue({ pollingIntervalMs: 60_000, concurrency: 1 });
     const started = gate();
     const handlers = {
-      long: async (_payload: unknown, job: { signal: AbortSignal }) => {
+      long: async (_payload: unknown, job: JobContext) => {
         started.open();
         await new Promise((resolve) => job.signal.addEventListener('abort', resolve));
         throw job.signal.reason;
@@ -71,7 +72,7 @@ describe('starting and stopping a worker', () => {
     const { id } = await site.lineshaft.enqueue('long', null, { queue });
     await started.opened;
     await site.work(queue, {
-      handlers: { long: (_payload: unknown, job: { attempt: number }) => job.attempt },
+      handlers: { long: (_payload: unknown, job: JobContext) => job.attempt },
     });
     await first.stopNow();
     expect(await site.lineshaft.waitFor([id], { timeoutMs: 5_000 })).toMatchObject([{ output: 1 }]);

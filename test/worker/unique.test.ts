@@ -68,7 +68,7 @@ describe.each(versions)('a unique key over the life of its job, on PostgreSQL %i
     expect(await site.rows('select key from lineshaft.unique_key where key = $1', [unique.key])).toEqual([]);
   });
 
-  test('it stays taken for keepMs after the finish where a finished state is covered, and then is free', async () => {
+  test('it stays taken for keepMs after the finish where a finished state is covered', async () => {
     const queue = await site.queue();
     await site.work(queue, { handlers: { quick: () => 1 } });
     const long = { key: freshName('key'), states: ['succeeded'], keepMs: hour } as const;

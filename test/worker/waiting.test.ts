@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { JobContext } from '../../packages/core/src/index.ts';
 import { gate, openSite, type Site, until, versions } from './site.ts';
 
 const hour = 3_600_000;
@@ -10,7 +11,7 @@ describe.each(versions)('waiting for jobs and looking at them, on PostgreSQL %i'
   });
   afterAll(() => site.close());
 
-  test('waitFor answers in the order of the ids, whichever finished first, and each id that is asked twice', async () => {
+  test('waitFor answers in the order of the ids, whichever finished first', async () => {
     const queue = await site.queue({ maxAttempts: 1 });
     const hold = gate();
     await site.work(queue, {
@@ -23,7 +24,7 @@ describe.each(versions)('waiting for jobs and looking at them, on PostgreSQL %i'
         fail: () => {
           throw new Error('failed');
         },
-        stop: (_payload: unknown, job: { cancel(): never }) => job.cancel(),
+        stop: (_payload: unknown, job: JobContext) => job.cancel(),
       },
     });
     const kinds = ['slow', 'fail', 'stop', 'quick'];
@@ -143,7 +144,7 @@ describe.each(versions)('waiting for jobs and looking at them, on PostgreSQL %i'
       again: () => {
         throw new Error('once more');
       },
-      long: (_payload: unknown, job: { progress(n: number, total: number): void }) => {
+      long: (_payload: unknown, job: JobContext) => {
         job.progress(3, 7);
         started.open();
         return hold.opened;
@@ -249,14 +250,14 @@ describe.each(versions)('waiting for jobs and looking at them, on PostgreSQL %i'
     expect(finished.map((job) => job.state)).toEqual(['succeeded', 'succeeded', 'succeeded']);
   });
 
-  test('a retry lets scheduled and retrying jobs go at once, and leaves running and finished ones alone', async () => {
+  test('a retry lets scheduled and retrying jobs go at once, and leaves others alone', async () => {
     const queue = await site.queue({ backoff: { type: 'fixed', delayMs: hour, jitter: 0 } });
     const hold = gate();
     const started = gate();
     await site.work(queue, {
       handlers: {
         good: () => 'ok',
-        once: (_payload: unknown, job: { attempt: number }) => {
+        once: (_payload: unknown, job: JobContext) => {
           if (job.attempt === 1) throw new Error('once');
         },
         long: () => {

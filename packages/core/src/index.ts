@@ -50,5 +50,6 @@ export type { Finding } from './store/doctor.ts';
 export type { MigrateOptions, MigrationReport } from './store/migrate.ts';
 export type { Handler, HandlerCommand, HandlerModule, JobContext, JobLog } from './worker/handler.ts';
 export type { HandlerLike } from './worker/registry.ts';
-export type { Worker, WorkerEvents } from './worker/worker.ts';
+export type { Worker } from './worker/worker.ts';
 export type { WorkerOptions } from './worker/worker-options.ts';
+export type { WorkerEvents } from './worker/worker-parts.ts';

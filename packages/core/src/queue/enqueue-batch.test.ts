@@ -42,7 +42,7 @@ describe('the values of a batch', () => {
     expect(values.slice(6)).toEqual(['auto', 'then']);
   });
 
-  test('unique keys stand beside those that have none, and one id that may have been sent before is enough', () => {
+  test('unique keys stand beside jobs that have none; one id that may be known is enough', () => {
     const values = enqueueValues(
       [job('a'), job('b', { uniqueKey: 'say "k"' }), job('c', { resend: true })],
       'never',
@@ -75,7 +75,7 @@ describe('cutting a long list', () => {
     expect(splitBatches([])).toEqual([]);
   });
 
-  test('batches are bounded in number and bytes, in order, and a job that is too large for any stands alone', () => {
+  test('batches are bounded in number and bytes, in order; a job that is too large stands alone', () => {
     const sizes = fc.array(
       fc.oneof(fc.integer({ min: 1, max: 100 }), fc.integer({ min: 1, max: 3 * batchMaxBytes })),
       { maxLength: 30 },

@@ -5,7 +5,8 @@ const id = '01890a5d-ac96-774b-bcce-b302099a8057';
 
 test('a line of a job that a worker finished is read', () => {
   const line =
-    '[3,"succeeded",2,1000,1100,1200,"w",{"a":1},[true],{"options":{"maxAttempts":2},"errors":[{"name":"E","message":"m"}]}]';
+    '[3,"succeeded",2,1000,1100,1200,"w",{"a":1},[true],' +
+    '{"options":{"maxAttempts":2},"errors":[{"name":"E","message":"m"}]}]';
   expect(readEntry(id, line)).toEqual({
     id,
     laneId: 3,

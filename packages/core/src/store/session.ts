@@ -35,27 +35,29 @@ export class Route {
   }
 
   /** Opens a client; recognises a pooler by its refusal of startup options, and goes on without them. */
-  async connect(plan: 'hot' | 'plain'): Promise<pg.Client> {
+  async connect(plan: 'hot' | 'plain', timeoutMs = this.settings.statementTimeoutMs): Promise<pg.Client> {
     const { pooled } = this;
     try {
-      return await this.open(plan);
+      return await this.open(plan, timeoutMs);
     } catch (error) {
       // Several connections may hear the refusal at the same time.
       if (!pooled && refusesOptions(error)) {
         this.pooled = true;
-        return await this.open(plan);
+        return await this.open(plan, timeoutMs).catch((later: unknown) => {
+          throw databaseError(later);
+        });
       }
       throw databaseError(error);
     }
   }
 
-  private async open(plan: 'hot' | 'plain'): Promise<pg.Client> {
-    const { databaseUrl, applicationName, statementTimeoutMs } = this.settings;
+  private async open(plan: 'hot' | 'plain', timeoutMs: number): Promise<pg.Client> {
+    const { databaseUrl, applicationName } = this.settings;
     const client = new pg.Client({
       connectionString: databaseUrl,
       application_name: applicationName,
       connectionTimeoutMillis: 10_000,
-      query_timeout: statementTimeoutMs,
+      query_timeout: timeoutMs,
       keepAlive: true,
       ...(this.pooled ? {} : { options: plan === 'hot' ? hotPlan : plainPlan }),
     });
@@ -66,7 +68,7 @@ export class Route {
     if (await isPooled(client)) {
       this.pooled = true;
       await client.end();
-      return await this.open(plan);
+      return await this.open(plan, timeoutMs);
     }
     return client;
   }
@@ -86,6 +88,7 @@ const rawTypes = { getTypeParser: () => (value: string) => value };
 export class Session {
   private readonly route: Route;
   private readonly plan: 'hot' | 'plain';
+  private readonly timeoutMs: number;
   private client: pg.Client | undefined;
   private connecting: Promise<pg.Client> | undefined;
   private closed = false;
@@ -95,9 +98,11 @@ export class Session {
   /** When it connected last, by the monotonic clock of this process; undefined while it is not connected. */
   connectedAtMs: number | undefined;
 
-  constructor(route: Route, plan: 'hot' | 'plain') {
+  /** @param timeoutMs after which a statement's connection is given up; default: that of the route */
+  constructor(route: Route, plan: 'hot' | 'plain', timeoutMs?: number) {
     this.route = route;
     this.plan = plan;
+    this.timeoutMs = timeoutMs ?? route.settings.statementTimeoutMs;
   }
 
   /** Runs a statement; rows are arrays of texts. Retries after deadlocks, never after a lost connection. */
@@ -209,7 +214,7 @@ export class Session {
   }
 
   private async connect(): Promise<pg.Client> {
-    const client = await this.route.connect(this.plan);
+    const client = await this.route.connect(this.plan, this.timeoutMs);
     if (this.closed) {
       await client.end().catch(() => {});
       throw new LineshaftError('CLOSED', { message: 'the connection to the database was closed' });

@@ -65,7 +65,7 @@ describe('the plan of a claim', () => {
     claimMs: fc.double({ min: 0.1, max: 50, noNaN: true }),
   });
 
-  test('a claim is bounded in jobs and lanes, never asks for nothing, and only for lanes that it was given', () => {
+  test('a claim is bounded in jobs and lanes, and asks only for lanes that it was given', () => {
     const property = fc.property(loads, worker, fc.nat(), (queues, state, turn) => {
       const asks = planClaim(queues, state, turn);
       const known = new Set(queues.flatMap((queue) => queue.lanes));

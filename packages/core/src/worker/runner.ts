@@ -117,6 +117,17 @@ export class Runner implements AttemptListener {
     }
   }
 
+  /** Gives back what waits in memory behind a slow job for longer than `afterMs`, so that others can have it. */
+  giveBackStale(now: number, afterMs: number): void {
+    for (const runtime of this.host.runtimes()) {
+      const since = runtime.waitingSinceMs;
+      if (since === undefined || now - since < afterMs || runtime.running === 0) continue;
+      // What the slow job took so far ends the prefetch of its queue.
+      runtime.observe(afterMs / 2);
+      this.giveBack(runtime);
+    }
+  }
+
   /** Resolves when no attempt runs. */
   async idle(): Promise<void> {
     while (this.running > 0) await new Promise<void>((resolve) => this.idleWaiters.push(resolve));

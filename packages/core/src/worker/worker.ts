@@ -5,76 +5,29 @@
  */
 
 import { EventEmitter } from 'node:events';
-import type { Clock } from '../domain/clock.ts';
-import { isLineshaftError, LineshaftError } from '../domain/errors.ts';
-import type { EnqueueRequest } from '../domain/job-options.ts';
+import { LineshaftError } from '../domain/errors.ts';
 import { type Queue, queueFromRow } from '../domain/queue.ts';
 import { automaticTags } from '../domain/tags.ts';
 import type { Log } from '../log.ts';
-import { type PreparedJob, textArray } from '../queue/enqueue-batch.ts';
-import type { Notifications } from '../queue/notifications.ts';
-import { createKeeper } from '../services/keeper.ts';
-import { createLeadership, type Leadership } from '../services/leader.ts';
-import { createPromoter, type Promoter } from '../services/promoter.ts';
-import { createRescuer } from '../services/rescuer.ts';
+import { textArray } from '../queue/enqueue-batch.ts';
+import { createServices } from '../services/create.ts';
+import type { Leadership } from '../services/leader.ts';
+import type { Promoter } from '../services/promoter.ts';
 import type { Service } from '../services/service.ts';
-import type { Pool } from '../store/pool.ts';
-import { type Route, Session } from '../store/session.ts';
-import type { BoundStatements } from '../store/statements.ts';
 import { Claimer } from './claimer.ts';
 import { keepHeapCompact } from './compact-heap.ts';
 import { Completer, type Result } from './completer.ts';
 import { ExecutorPool } from './executor-pool.ts';
-import type { AttemptEvent } from './executors/port.ts';
 import { createHeartbeat } from './heartbeat.ts';
 import type { HeldJob, Lease } from './held-job.ts';
+import { JobReports } from './job-reports.ts';
 import { LaneDirectory } from './lanes.ts';
 import { QueueRuntime } from './queue-runtime.ts';
-import type { RegisteredKind } from './registry.ts';
 import { Runner } from './runner.ts';
+import { Troubles } from './troubles.ts';
 import type { CheckedWorkerOptions } from './worker-options.ts';
-
-/** What a worker is made of; the facade gathers it. */
-export interface WorkerParts {
-  readonly route: Route;
-  readonly pool: Pool;
-  readonly statements: BoundStatements;
-  readonly schema: string;
-  readonly notifications: Notifications;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly build: string;
-  readonly facts: {
-    readonly hostname: string;
-    readonly os: string;
-    readonly arch: string;
-    readonly node: string;
-    readonly pid: number;
-    readonly python: string | undefined;
-  };
-  readonly random: () => number;
-  readonly kinds: ReadonlyMap<string, RegisteredKind>;
-  readonly options: CheckedWorkerOptions & { readonly workerId: string };
-  prepare(request: EnqueueRequest): PreparedJob;
-}
-
-/** What a worker tells. */
-export interface WorkerEvents {
-  started: [];
-  stopped: [];
-  /** Nothing was left to claim. */
-  drained: [];
-  /** Jobs ended for good or for now, and it is written. */
-  finished: [{ jobs: readonly { id: string; kind: string; ending: string }[] }];
-  failed: [{ id: string; kind: string; attempt: number; message: string; retryInMs: number | undefined }];
-  /** Results came too late: their jobs had moved on, nothing was changed. */
-  late: [{ ids: readonly string[] }];
-  rescued: [{ workerId: string; returned: number; buried: number }];
-  /** The database took this worker for dead; it registers anew. */
-  disowned: [];
-  /** Changed settings of queues were taken in. */
-  settings: [];
-}
+import type { WorkerEvents, WorkerParts } from './worker-parts.ts';
+import { WorkerSessions } from './worker-sessions.ts';
 
 /** A claim waits while so many results are not written. */
 const backlogMax = 5_000;
@@ -94,15 +47,12 @@ export class Worker extends EventEmitter<WorkerEvents> {
   private readonly completer: Completer;
   private readonly claimer: Claimer;
   private readonly executors: ExecutorPool;
-  private readonly claimSession: Session;
-  private readonly completeSession: Session;
-  private readonly serviceSession: Session;
-  private readonly keeperSession: Session;
+  private readonly sessions: WorkerSessions;
   private readonly promoter: Promoter;
   private readonly leadership: Leadership;
   private readonly heartbeat: Service & { wake(): void };
   private readonly services: readonly Service[];
-  private readonly progress = new Map<string, [number, number | undefined]>();
+  private readonly reports: JobReports;
   private row = '0';
   private settings = '';
   private phase: 'new' | 'running' | 'stopping' | 'stopped' = 'new';
@@ -113,7 +63,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
   private comingBack: Promise<void> | undefined;
   private unlisten: (() => void) | undefined;
   private readonly onSignal = (): void => this.signalled();
-  private readonly troubles = new Set<string>();
+  private readonly troubles: Troubles;
   private readonly toldKinds = new Set<string>();
   private checkTimer: (() => void) | undefined;
 
@@ -122,6 +72,8 @@ export class Worker extends EventEmitter<WorkerEvents> {
     this.parts = parts;
     this.options = parts.options;
     this.log = parts.log;
+    this.troubles = new Troubles(parts.log);
+    this.reports = new JobReports(parts.log);
     this.id = parts.options.workerId;
     const { route, statements, clock, kinds } = parts;
     this.tags = [
@@ -137,14 +89,11 @@ export class Worker extends EventEmitter<WorkerEvents> {
       queues: this.options.queues,
       projectIds: this.options.projectIds,
     });
-    this.claimSession = new Session(route, 'hot');
-    this.completeSession = new Session(route, 'hot');
-    this.serviceSession = new Session(route, 'hot');
-    this.keeperSession = new Session(route, 'plain');
+    this.sessions = new WorkerSessions(route, this.options.leaseMs);
     const trouble = {
       clock,
-      onError: (name: string, error: unknown) => this.trouble(name, error),
-      onRecovered: (name: string) => this.recovered(name),
+      onError: (name: string, error: unknown) => this.troubles.begin(name, error),
+      onRecovered: (name: string) => this.troubles.end(name),
     };
     this.executors = new ExecutorPool({
       kinds,
@@ -154,14 +103,14 @@ export class Worker extends EventEmitter<WorkerEvents> {
       log: this.log,
     });
     this.completer = new Completer({
-      session: this.completeSession,
+      session: this.sessions.complete,
       statements,
       workerName: this.id,
       pause: (ms) => new Promise((resolve) => void clock.after(ms, resolve)),
       listener: {
         onSettled: (results, late) => this.settled(results, late),
-        onTrouble: (error) => this.trouble('completion', error),
-        onRecovered: () => this.recovered('completion'),
+        onTrouble: (error) => this.troubles.begin('completion', error),
+        onRecovered: () => this.troubles.end('completion'),
       },
     });
     this.runner = new Runner({
@@ -175,21 +124,29 @@ export class Worker extends EventEmitter<WorkerEvents> {
       runtimes: () => this.queueRuntimes.values(),
       random: parts.random,
       prepare: (request) => parts.prepare(request),
-      onEvent: (job, event) => this.jobEvent(job, event),
-      onFailed: (job, outcome, result) => this.jobFailed(job, outcome.error.message, result),
+      onEvent: (job, event) => this.reports.event(job, event),
+      onFailed: (job, outcome, result) =>
+        this.emit('failed', this.reports.failed(job, outcome.error.message, result)),
       onRoom: () => this.claimer.kick(),
     });
-    this.claimer = new Claimer({ host: this.claimerHost(), session: this.claimSession, statements, clock });
-    const shared = { ...trouble, session: this.serviceSession, statements };
-    this.promoter = createPromoter(shared);
-    this.leadership = createLeadership({
-      ...shared,
+    this.claimer = new Claimer({ host: this.claimerHost(), session: this.sessions.claim, statements, clock });
+    const { promoter, leadership, services } = createServices({
+      ...trouble,
+      session: this.sessions.service,
+      keeperSession: this.sessions.keeper,
+      statements,
+      schema: parts.schema,
       leaseMs: this.options.leaseMs,
+      maxRescues: this.options.maxRescues,
       workerRow: () => this.row,
       onElected: () => this.log.debug('leads'),
+      onRescue: (rescue) => this.rescued(rescue),
     });
+    this.promoter = promoter;
+    this.leadership = leadership;
+    this.services = services;
     this.heartbeat = createHeartbeat({
-      session: this.claimSession,
+      session: this.sessions.claim,
       statements,
       clock,
       heartbeatMs: this.options.heartbeatMs,
@@ -200,31 +157,14 @@ export class Worker extends EventEmitter<WorkerEvents> {
         queueNames: () => textArray([...this.directory.servedQueues()].map((queue) => queue.slug)),
         openLeases: () => this.runner.openLeases(),
         knowsLease: (id) => this.runner.knowsLease(id),
-        takeProgress: () => this.takeProgress(),
+        takeProgress: () => this.reports.takeProgress((id) => this.runner.find(id) !== undefined),
         onCancelled: (jobId) => this.runner.cancel(jobId, this.options.graceMs),
         onSettings: (fingerprint) => this.settingsSeen(fingerprint),
         onDisowned: () => this.disowned(),
-        onError: (name, error) => this.trouble(name, error),
-        onRecovered: () => this.recovered('heartbeat'),
+        onError: (name, error) => this.troubles.begin(name, error),
+        onRecovered: () => this.troubles.end('heartbeat'),
       },
     });
-    this.services = [
-      this.promoter,
-      createRescuer({
-        ...shared,
-        leaseMs: this.options.leaseMs,
-        maxRescues: this.options.maxRescues,
-        onRescue: (rescue) => this.rescued(rescue),
-      }),
-      this.leadership,
-      createKeeper({
-        ...trouble,
-        session: this.keeperSession,
-        statements,
-        schema: parts.schema,
-        leadership: this.leadership,
-      }),
-    ];
   }
 
   /** Registers the worker and starts claiming. @throws LineshaftError SCHEMA_MISSING, DATABASE_UNAVAILABLE */
@@ -283,7 +223,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
   private async shutDown(): Promise<void> {
     if (this.phase === 'new') {
       this.phase = 'stopped';
-      await this.closeSessions();
+      await this.sessions.close();
       this.emit('stopped');
       return;
     }
@@ -303,7 +243,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
     this.unlisten?.();
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.off(signal, this.onSignal);
     await this.unregister();
-    await this.closeSessions();
+    await this.sessions.close();
     this.phase = 'stopped';
     this.log.info('worker stopped', { worker: this.id });
     this.emit('stopped');
@@ -361,18 +301,13 @@ export class Worker extends EventEmitter<WorkerEvents> {
     });
   }
 
-  private async closeSessions(): Promise<void> {
-    const sessions = [this.claimSession, this.completeSession, this.serviceSession, this.keeperSession];
-    await Promise.all(sessions.map((session) => session.close()));
-  }
-
   private signalled(): void {
     if (this.phase === 'running') this.stop().catch((error: unknown) => this.log.error(String(error)));
     else this.stopNow().catch((error: unknown) => this.log.error(String(error)));
   }
 
   private async register(): Promise<void> {
-    const [[row = null] = []] = await this.claimSession.query(this.parts.statements.registerWorker, [
+    const [[row = null] = []] = await this.sessions.claim.query(this.parts.statements.registerWorker, [
       this.id,
       this.options.name ?? this.id,
       this.parts.build,
@@ -390,8 +325,8 @@ export class Worker extends EventEmitter<WorkerEvents> {
     const { returnLeases, unregisterWorker } = this.parts.statements;
     for (let attempt = 1; attempt <= 2; attempt += 1) {
       try {
-        await this.serviceSession.query(returnLeases, [this.row, null]);
-        await this.serviceSession.query(unregisterWorker, [this.row]);
+        await this.sessions.service.query(returnLeases, [this.row, null]);
+        await this.sessions.service.query(unregisterWorker, [this.row]);
         return;
       } catch {
         // The connection was lost; the second attempt makes a new one.
@@ -449,11 +384,11 @@ export class Worker extends EventEmitter<WorkerEvents> {
 
   /** Jobs that wait because another build could not upgrade their payload may go with this one. */
   private async releaseUpgrades(): Promise<void> {
-    const [[ids = null] = []] = await this.serviceSession.query(this.parts.statements.releaseUpgrades, [
+    const [[ids = null] = []] = await this.sessions.service.query(this.parts.statements.releaseUpgrades, [
       textArray([...this.parts.kinds.keys()]),
       this.parts.build,
     ]);
-    if (ids !== null) await this.serviceSession.query(this.parts.statements.retryJobs, [ids]);
+    if (ids !== null) await this.sessions.service.query(this.parts.statements.retryJobs, [ids]);
   }
 
   private notified(type: string, body: string): void {
@@ -480,14 +415,14 @@ export class Worker extends EventEmitter<WorkerEvents> {
   private reloadQueues(): void {
     this.loadQueues().then(
       () => {
-        this.recovered('queues');
+        this.troubles.end('queues');
         this.runner.startJobs();
         this.emit('settings');
       },
       (error: unknown) => {
         // The next heartbeat tries again.
         this.settings = 'unread';
-        this.trouble('queues', error);
+        this.troubles.begin('queues', error);
       },
     );
   }
@@ -505,8 +440,8 @@ export class Worker extends EventEmitter<WorkerEvents> {
       onClaimed: (lease, jobs) => this.claimed(lease, jobs),
       startJobs: () => this.runner.startJobs(),
       onDisowned: () => this.disowned(),
-      onError: (name, error) => this.trouble(name, error),
-      onRecovered: () => this.recovered('claim'),
+      onError: (name, error) => this.troubles.begin(name, error),
+      onRecovered: () => this.troubles.end('claim'),
       onDrained: () => this.drained(),
     };
   }
@@ -543,44 +478,6 @@ export class Worker extends EventEmitter<WorkerEvents> {
     else this.claimer.kick();
   }
 
-  private jobEvent(job: HeldJob, event: AttemptEvent): void {
-    if (event.type === 'log')
-      this.log[event.level](event.message, { job: job.jobId, kind: job.kind, ...event.fields });
-    else if (event.type === 'progress') {
-      job.progressed = true;
-      this.progress.set(job.jobId, [event.current, event.total]);
-      this.log.debug('progress', {
-        job: job.jobId,
-        kind: job.kind,
-        current: event.current,
-        total: event.total,
-      });
-    }
-  }
-
-  private jobFailed(job: HeldJob, message: string, { ending }: Result): void {
-    const retryInMs = ending.type === 'later' ? ending.delayMs : undefined;
-    const stack =
-      ending.type === 'later' || ending.type === 'dead' ? ending.errors?.at(-1)?.stack : undefined;
-    const next =
-      retryInMs === undefined
-        ? 'it is a dead letter now'
-        : `runs again in ${Math.ceil(retryInMs / 100) / 10} s`;
-    this.log.warn(`${job.kind} failed in attempt ${job.attempt} of ${job.maxAttempts}: ${message}; ${next}`, {
-      job: job.jobId,
-    });
-    if (stack !== undefined) this.log.info(stack);
-    this.emit('failed', { id: job.jobId, kind: job.kind, attempt: job.attempt, message, retryInMs });
-  }
-
-  private takeProgress(): [string, number, number | undefined][] {
-    const said = [...this.progress]
-      .filter(([id]) => this.runner.find(id) !== undefined)
-      .map(([id, [current, total]]): [string, number, number | undefined] => [id, current, total]);
-    this.progress.clear();
-    return said;
-  }
-
   private rescued(rescue: { workerId: string; returned: number; buried: number }): void {
     this.log.warn(
       `worker ${rescue.workerId} died: ${rescue.returned} jobs went back, ${rescue.buried} are dead letters`,
@@ -588,39 +485,14 @@ export class Worker extends EventEmitter<WorkerEvents> {
     this.emit('rescued', rescue);
   }
 
-  /** Jobs that wait in memory behind a slow one are given back, so that others can have them. */
   private scheduleCheck(): void {
     this.checkTimer = this.parts.clock.after(
       runningCheckMs,
       () => {
-        const now = this.parts.clock.monotonic();
-        for (const runtime of this.queueRuntimes.values()) {
-          const since = runtime.waitingSinceMs;
-          if (since === undefined || now - since < 2 * runningCheckMs || runtime.running === 0) continue;
-          runtime.observe(runningCheckMs);
-          this.runner.giveBack(runtime);
-        }
+        this.runner.giveBackStale(this.parts.clock.monotonic(), 2 * runningCheckMs);
         if (this.phase === 'running') this.scheduleCheck();
       },
       true,
     );
-  }
-
-  /** An outage is one line when it begins and one when it ends, whatever notices it. */
-  private trouble(name: string, error: unknown): void {
-    const key = isLineshaftError(error, 'DATABASE_UNAVAILABLE') ? 'database' : name;
-    const first = ![...this.troubles].some((told) => told.startsWith(`${key}:`));
-    this.troubles.add(`${key}:${name}`);
-    const message = error instanceof Error ? error.message : String(error);
-    if (!first) return;
-    if (key === 'database') this.log.warn(`${message}; the worker goes on by itself when it is back`);
-    else this.log.error(`${name}: ${message}`);
-  }
-
-  private recovered(name: string): void {
-    const had = this.troubles.delete(`database:${name}`);
-    this.troubles.delete(`${name}:${name}`);
-    if (had && ![...this.troubles].some((told) => told.startsWith('database:')))
-      this.log.info('the database is back');
   }
 }

@@ -1,0 +1,51 @@
+/** What attempts say while they run, and what is said of those that failed. */
+
+import type { Log } from '../log.ts';
+import type { Result } from './completer.ts';
+import type { AttemptEvent } from './executors/port.ts';
+import type { HeldJob } from './held-job.ts';
+import type { WorkerEvents } from './worker-parts.ts';
+
+export class JobReports {
+  private readonly log: Log;
+  private readonly progress = new Map<string, [number, number | undefined]>();
+
+  constructor(log: Log) {
+    this.log = log;
+  }
+
+  event(job: HeldJob, event: AttemptEvent): void {
+    const { jobId, kind } = job;
+    if (event.type === 'log') this.log[event.level](event.message, { job: jobId, kind, ...event.fields });
+    else if (event.type === 'progress') {
+      job.progressed = true;
+      this.progress.set(jobId, [event.current, event.total]);
+      this.log.debug('progress', { job: jobId, kind, current: event.current, total: event.total });
+    }
+  }
+
+  /** Writes a failure to the log, and gives what listeners are told of it. */
+  failed(job: HeldJob, message: string, { ending }: Result): WorkerEvents['failed'][0] {
+    const retryInMs = ending.type === 'later' ? ending.delayMs : undefined;
+    const stack =
+      ending.type === 'later' || ending.type === 'dead' ? ending.errors?.at(-1)?.stack : undefined;
+    const next =
+      retryInMs === undefined
+        ? 'it is a dead letter now'
+        : `runs again in ${Math.ceil(retryInMs / 100) / 10} s`;
+    this.log.warn(`${job.kind} failed in attempt ${job.attempt} of ${job.maxAttempts}: ${message}; ${next}`, {
+      job: job.jobId,
+    });
+    if (stack !== undefined) this.log.info(stack);
+    return { id: job.jobId, kind: job.kind, attempt: job.attempt, message, retryInMs };
+  }
+
+  /** The last progress of each job since this was asked before; of jobs that are still held. */
+  takeProgress(isHeld: (jobId: string) => boolean): [string, number, number | undefined][] {
+    const said = [...this.progress]
+      .filter(([id]) => isHeld(id))
+      .map(([id, [current, total]]): [string, number, number | undefined] => [id, current, total]);
+    this.progress.clear();
+    return said;
+  }
+}

@@ -1,0 +1,54 @@
+/** What a worker is made of, and what it tells. Types only. */
+
+import type { Clock } from '../domain/clock.ts';
+import type { EnqueueRequest } from '../domain/job-options.ts';
+import type { Log } from '../log.ts';
+import type { PreparedJob } from '../queue/enqueue-batch.ts';
+import type { Notifications } from '../queue/notifications.ts';
+import type { Pool } from '../store/pool.ts';
+import type { Route } from '../store/session.ts';
+import type { BoundStatements } from '../store/statements.ts';
+import type { RegisteredKind } from './registry.ts';
+import type { CheckedWorkerOptions } from './worker-options.ts';
+
+/** What a worker is made of; the facade gathers it. */
+export interface WorkerParts {
+  readonly route: Route;
+  readonly pool: Pool;
+  readonly statements: BoundStatements;
+  readonly schema: string;
+  readonly notifications: Notifications;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly build: string;
+  readonly facts: {
+    readonly hostname: string;
+    readonly os: string;
+    readonly arch: string;
+    readonly node: string;
+    readonly pid: number;
+    readonly python: string | undefined;
+  };
+  readonly random: () => number;
+  readonly kinds: ReadonlyMap<string, RegisteredKind>;
+  readonly options: CheckedWorkerOptions & { readonly workerId: string };
+  prepare(request: EnqueueRequest): PreparedJob;
+}
+
+/** What a worker tells. */
+export interface WorkerEvents {
+  started: [];
+  stopped: [];
+  /** Nothing was left to claim. */
+  drained: [];
+  /** Jobs ended for good or for now, and it is written. */
+  finished: [{ jobs: readonly { id: string; kind: string; ending: string }[] }];
+  failed: [{ id: string; kind: string; attempt: number; message: string; retryInMs: number | undefined }];
+  /** Results came too late: their jobs had moved on, nothing was changed. */
+  late: [{ ids: readonly string[] }];
+  rescued: [{ workerId: string; returned: number; buried: number }];
+  /** The database took this worker for dead; it registers anew. */
+  disowned: [];
+  /** Changed settings of queues were taken in. */
+  settings: [];
+}
