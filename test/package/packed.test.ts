@@ -82,7 +82,7 @@ describe('the packed packages', () => {
     mkdirSync(join(folder, 'tasks'), { recursive: true });
     writeFileSync(
       join(folder, 'tasks/hello.ts'),
-      'export default ({ name }: { name: string }) => `Hello ${name} from a task`;\n',
+      "export default ({ name }: { name: string }) => 'Hello ' + name + ' from a task';\n",
     );
     await seen.until(/worker started.*hello/);
     const output = execFileSync('npx', ['lineshaft', 'enqueue', 'hello', '{"name":"Ada"}', '--wait'], {

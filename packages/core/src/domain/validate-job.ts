@@ -13,8 +13,6 @@ import { validateBackoff } from './retry.ts';
 import { maxRequirements, validateTagPatterns } from './tags.ts';
 import { isUuidV7 } from './uuid.ts';
 
-export { payloadToText } from './payload-text.ts';
-
 /**
  * What many jobs have in common, as the SQL function `enqueue_many` takes it. Only what was given is there.
  */

@@ -21,7 +21,7 @@ import { lostWorkersCheck, waitingJobsCheck } from './doctor/workers.ts';
 import { checkSchemaName } from './schema-name.ts';
 import { type Queryable, readState, schemaStatus } from './schema-version.ts';
 
-export type { DoctorLimits, Finding, Severity } from './doctor/finding.ts';
+export type { DoctorLimits, Finding } from './doctor/finding.ts';
 
 const checks: readonly Check[] = [
   settingsCheck,

@@ -1,7 +1,6 @@
 /** What a user writes: handlers, and what they are given. */
 
 import type { EnqueueOptions } from '../domain/job-options.ts';
-import type { ExecutorName } from './executors/port.ts';
 
 /** What a handler can see of, and say about, the attempt that it is. */
 export interface JobContext {
@@ -71,5 +70,3 @@ export interface ExecutorOptions {
   /** Memory limit of each thread or child in bytes where the attempt has none of its own. */
   readonly memoryBytes?: number;
 }
-
-export type { ExecutorName };
