@@ -52,11 +52,12 @@ function install() {
   if (current || sameAsInstalled(lock, installed)) return;
   console.error('installing dependencies (once) ...');
   const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
-  const how = ['ci', '--no-audit', '--no-fund', '--loglevel=error'];
+  // Not `npm ci`: it refuses a lock file without the optional packages of platforms that a registry does not have.
+  const how = ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'];
   // Dependencies are wanted whole, also where the environment speaks of production.
   const result = spawnSync(npm, [...how, '--include=dev'], { cwd: root, stdio: ['ignore', 2, 2] });
   if (result.status !== 0) {
-    console.error('npm ci failed; its output above tells why');
+    console.error('npm install failed; its output above tells why');
     process.exit(result.status ?? 1);
   }
 }
