@@ -42,10 +42,11 @@ export function printReport(terminal: Terminal, report: Report, reportFile: stri
     '',
     title('What next'),
     ...indented([
-      'npx node examples/01-first-job.ts   a job and its worker, in a few lines',
-      'docs/start/first-job.md             your own first job in five minutes',
-      'npm test                            all tests, on a real PostgreSQL',
-      'npm run bench -- list               what the speed is measured against',
+      'npx lineshaft job list --schema lineshaft_demo   the jobs that just ran',
+      'npx node examples/01-first-job.ts                a job and its worker, in a few lines',
+      'docs/start/first-job.md                          your own first job in five minutes',
+      'npm test                                         all tests, on a real PostgreSQL',
+      'npm run bench -- list                            what the speed is measured against',
     ]),
     '',
   );

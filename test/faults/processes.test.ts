@@ -65,6 +65,26 @@ describe('worker processes that die, stop and freeze', () => {
     expect(await site.lineshaft.showJob(id)).toMatchObject({ state: 'failed', reason: 'poison', rescued: 3 });
   });
 
+  test('a job that kills its workers does not take its neighbours along', async () => {
+    const queue = await site.queue({ concurrency: 20 });
+    const rescuer = await site.work('none', { ...lease, handlers: {} });
+    const { id: poison } = await site.lineshaft.enqueue('poison', null, { queue });
+    const neighbours: string[] = [];
+    for (let n = 0; n < 9; n += 1) {
+      neighbours.push((await site.lineshaft.enqueue('hold', { ms: 10 }, { queue })).id);
+    }
+    for (const nth of [1, 2, 3]) {
+      const rescued = eventOf(rescuer, 'rescued');
+      await startWorkerProcess(site.url, { queues: [queue], ...lease });
+      expect(await rescued).toMatchObject({ buried: nth < 3 ? 0 : 1 });
+    }
+    const survivor = await startWorkerProcess(site.url, { queues: [queue], ...lease });
+    for (const job of await site.lineshaft.waitFor(neighbours, { timeoutMs: 20_000 })) {
+      expect(job).toMatchObject({ state: 'succeeded', output: survivor.pid });
+    }
+    expect(await site.lineshaft.showJob(poison)).toMatchObject({ state: 'failed', reason: 'poison' });
+  });
+
   test('after SIGTERM what runs is finished and written, and what waits is left to others', async () => {
     const queue = await site.queue({ concurrency: 1 });
     const worker = await startWorkerProcess(site.url, { queues: [queue], ...lease });

@@ -138,13 +138,15 @@ create table lineshaft.worker (
 ) with (fillfactor = 50, autovacuum_vacuum_threshold = 100, autovacuum_vacuum_scale_factor = 0.0);
 create index worker_expiry on lineshaft.worker (lease_until);
 
--- One row per claimed batch: whose, and which jobs with which fences.
+-- One row per claimed batch: whose, and which jobs with which fences. Of jobs that were rescued before, `suspects` has
+-- those that were started: they run one at a time, so that a worker's death is told from its neighbours'.
 create table lineshaft.lease (
   id bigint generated always as identity primary key,
   worker bigint not null references lineshaft.worker (id),
   taken_at timestamptz not null default now(),
   job_ids uuid[] not null,
-  fences integer[] not null
+  fences integer[] not null,
+  suspects uuid[] not null default '{}'
 ) with (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
 alter table lineshaft.lease alter column job_ids set storage external;
 alter table lineshaft.lease alter column fences set storage extended;

@@ -70,6 +70,11 @@ export class HeldJob implements Attempt {
     return this.rest[1];
   }
 
+  /** How often a worker died while it had this job; from the first time on it runs alone among its like. */
+  get rescued(): number {
+    return this.rest[2];
+  }
+
   /** The version of the payload as it was sent. */
   get version(): number {
     return this.rest[3];

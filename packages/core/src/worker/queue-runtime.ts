@@ -14,6 +14,8 @@ export class QueueRuntime {
   running = 0;
   /** Mean duration of recent attempts in ms, exponentially smoothed; undefined before the first has ended. */
   meanMs: number | undefined;
+  /** Jobs with which a worker died before; they run one at a time. */
+  private suspects: HeldJob[] = [];
   private waiting: HeldJob[] = [];
   private head = 0;
 
@@ -38,11 +40,12 @@ export class QueueRuntime {
   }
 
   get held(): number {
-    return this.running + this.waitingCount;
+    return this.running + this.waitingCount + this.suspects.length;
   }
 
   add(job: HeldJob): void {
-    this.waiting.push(job);
+    if (job.rescued > 0) this.suspects.push(job);
+    else this.waiting.push(job);
   }
 
   /** The next job that has not been cancelled meanwhile. */
@@ -59,9 +62,32 @@ export class QueueRuntime {
     return undefined;
   }
 
+  get suspectCount(): number {
+    return this.suspects.length;
+  }
+
+  /** The next job with which a worker died before. */
+  takeSuspect(): HeldJob | undefined {
+    for (let job = this.suspects.shift(); job !== undefined; job = this.suspects.shift()) {
+      if (job.state === 'waiting') return job;
+    }
+    return undefined;
+  }
+
+  /** Those of them that have waited in memory since before a time, by the monotonic clock. */
+  takeSuspectsBefore(timeMs: number): HeldJob[] {
+    if (this.suspects.length === 0) return [];
+    const old = this.suspects.filter((job) => job.lease.takenAtMs < timeMs);
+    this.suspects = this.suspects.filter((job) => job.lease.takenAtMs >= timeMs);
+    return old.filter((job) => job.state === 'waiting');
+  }
+
   /** Empties the memory: all jobs that have not started. */
   takeAll(): HeldJob[] {
-    const jobs = this.waiting.slice(this.head).filter((job) => job.state === 'waiting');
+    const jobs = [...this.suspects, ...this.waiting.slice(this.head)].filter(
+      (job) => job.state === 'waiting',
+    );
+    this.suspects = [];
     this.waiting = [];
     this.head = 0;
     return jobs;

@@ -28,17 +28,25 @@ export interface RunnerHost {
   runtimes(): IterableIterator<QueueRuntime>;
   random(): number;
   prepare(request: EnqueueRequest): PreparedJob;
+  /** Says in the lease that a job which was rescued before is being started. */
+  markSuspect(job: HeldJob): Promise<void>;
   onEvent(job: HeldJob, event: AttemptEvent): void;
   onFailed(job: HeldJob, outcome: Outcome & { type: 'failed' }, result: Result): void;
   /** A job ended: there may be room for others. */
   onRoom(): void;
 }
 
+/** Jobs that were rescued before wait for each other at most so long; then they are given back, for other workers. */
+const suspectPatienceMs = 10_000;
+
 export class Runner implements AttemptListener {
   private readonly host: RunnerHost;
   private readonly leases = new Map<string, Lease>();
   private starting = false;
   private stopped = false;
+  /** The one job that runs although a worker died with it before: if this one dies too, it is told from its neighbours. */
+  private suspect: HeldJob | undefined;
+  private hasSuspects = false;
   private rotation = 0;
   /** Attempts that run now. */
   running = 0;
@@ -71,6 +79,7 @@ export class Runner implements AttemptListener {
     for (const job of jobs) {
       lease.open.set(job.jobId, job);
       job.runtime.add(job);
+      if (job.rescued > 0) this.hasSuspects = true;
     }
   }
 
@@ -86,6 +95,7 @@ export class Runner implements AttemptListener {
   /** Starts waiting jobs as far as slots and the concurrency of their queues allow, queues taking turns. */
   startJobs(): void {
     if (this.starting || this.stopped) return;
+    this.startSuspect();
     this.starting = true;
     let progress = true;
     while (progress && this.running < this.host.slots) {
@@ -120,6 +130,8 @@ export class Runner implements AttemptListener {
   /** Gives back what waits in memory behind a slow job for longer than `afterMs`, so that others can have it. */
   giveBackStale(now: number, afterMs: number): void {
     for (const runtime of this.host.runtimes()) {
+      for (const job of runtime.takeSuspectsBefore(now - suspectPatienceMs))
+        this.end(job, { type: 'returned' });
       const since = runtime.waitingSinceMs;
       if (since === undefined || now - since < afterMs || runtime.running === 0) continue;
       // What the slow job took so far ends the prefetch of its queue.
@@ -191,7 +203,31 @@ export class Runner implements AttemptListener {
     }
     if (slotsWereFull) this.startJobs();
     else this.refill(runtime);
+    this.startSuspect();
     this.host.onRoom();
+  }
+
+  /** Starts the next job that was rescued before, if none of them runs; the lease says so first. */
+  private startSuspect(): void {
+    if (!this.hasSuspects || this.suspect !== undefined || this.stopped || this.running >= this.host.slots)
+      return;
+    this.hasSuspects = false;
+    for (const runtime of this.host.runtimes()) {
+      if (runtime.suspectCount === 0) continue;
+      this.hasSuspects = true;
+      if (runtime.running >= runtime.queue.concurrency) continue;
+      const job = runtime.takeSuspect();
+      if (job === undefined) continue;
+      this.suspect = job;
+      this.take(job);
+      this.host.markSuspect(job).then(
+        () => {
+          if (job.state === 'running') this.launch(job);
+        },
+        () => this.onOutcome(job, { type: 'returned' }),
+      );
+      return;
+    }
   }
 
   /** Starts the next jobs of one queue; right where only its own concurrency held them back. */
@@ -215,9 +251,17 @@ export class Runner implements AttemptListener {
   }
 
   private begin(job: HeldJob): void {
+    this.take(job);
+    this.launch(job);
+  }
+
+  private take(job: HeldJob): void {
     job.state = 'running';
     job.runtime.running += 1;
     this.running += 1;
+  }
+
+  private launch(job: HeldJob): void {
     const kind = this.host.kinds.get(job.kind);
     if (kind === undefined) {
       this.onOutcome(job, { type: 'returned' });
@@ -312,6 +356,7 @@ export class Runner implements AttemptListener {
 
   private settle(job: HeldJob, result: Result): void {
     job.state = 'ended';
+    if (job === this.suspect) this.suspect = undefined;
     job.lease.open.delete(job.jobId);
     this.host.completer.add(result);
   }
