@@ -44,10 +44,10 @@ export const mergedLanesMax = 8;
 /** Of a queue whose lanes take turns, so many are asked in one claim. */
 const turnLanes = 4;
 /** A claim takes at most so many jobs, and asks at most so many lanes. */
-export const claimMaxJobs = 500;
+export const claimMaxJobs = 1_000;
 export const claimMaxLanes = 64;
 /** A worker holds at most so many claimed jobs in memory. */
-export const heldMax = 1_500;
+export const heldMax = 3_000;
 
 /**
  * How many jobs beyond its free slots a queue may hold: as many as its slots finish while a claim is on its way,
