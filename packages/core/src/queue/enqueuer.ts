@@ -29,7 +29,7 @@ interface Call {
 /** Calls that may wait in memory for the database; more are refused. */
 const waitingMax = 100_000;
 /** How many batches of one large call are written side by side. */
-const bulkConnections = 2;
+const bulkConnections = 4;
 /** How many writes wait side by side for keys that strangers hold. */
 const patientConnections = 4;
 /** How long a write may wait for a key where others wait behind it, and where it is alone (below the time-out of statements). */
