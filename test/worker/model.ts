@@ -25,6 +25,8 @@ interface ModelJob {
   /** Gone: deleted. */
   state: JobState | 'gone';
   rescued: number;
+  /** It was rescued before and claimed, but not started: the death of its worker does not count for it. */
+  spared: boolean;
   holder: HeldJob | undefined;
 }
 
@@ -73,7 +75,7 @@ export class ModelledQueue {
     }
     equal('a new job', result, 'new');
     const state = transition('new', later ? 'enqueue-later' : 'enqueue') ?? 'gone';
-    this.jobs.set(id, { id, priority, key, state, rescued: 0, holder: undefined });
+    this.jobs.set(id, { id, priority, key, state, rescued: 0, spared: false, holder: undefined });
     if (this.lane === 0) {
       const [row] = await this.site.rows<{ lane: number }>('select lane from lineshaft.job where id = $1', [
         id,
@@ -106,9 +108,14 @@ export class ModelledQueue {
       pin: 'none',
       build: '',
     } as const;
-    for (const row of rows) {
+    for (const [place, row] of rows.entries()) {
       const held = new HeldJob(row, lease, at, this.runtime);
       const job = this.job(held.jobId);
+      // Of those that were rescued before, every other one is started.
+      job.spared = held.rescued > 0 && place % 2 === 1;
+      if (held.rescued > 0 && !job.spared) {
+        await worker.session.query(statements.markSuspect, [lease.id, held.jobId]);
+      }
       equal('the highest priorities first', job.priority >= least, true);
       this.apply(job, 'claim');
       job.holder = held;
@@ -148,7 +155,7 @@ export class ModelledQueue {
     for (const job of this.jobs.values()) {
       if (job.holder === undefined || !worker.held.has(job.holder)) continue;
       job.holder = undefined;
-      job.rescued += 1;
+      if (!job.spared) job.rescued += 1;
       this.apply(job, job.rescued >= maxRescues ? 'bury' : 'rescue');
     }
   }

@@ -29,7 +29,7 @@ export interface RunnerHost {
   random(): number;
   prepare(request: EnqueueRequest): PreparedJob;
   /** Says in the lease that a job which was rescued before is being started. */
-  markSuspect(job: HeldJob): Promise<void>;
+  markSuspect(job: HeldJob): Promise<unknown>;
   onEvent(job: HeldJob, event: AttemptEvent): void;
   onFailed(job: HeldJob, outcome: Outcome & { type: 'failed' }, result: Result): void;
   /** A job ended: there may be room for others. */

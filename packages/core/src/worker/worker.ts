@@ -124,9 +124,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
       runtimes: () => this.queueRuntimes.values(),
       random: parts.random,
       prepare: (request) => parts.prepare(request),
-      markSuspect: async (job) => {
-        await this.sessions.service.query(statements.markSuspect, [job.lease.id, job.jobId]);
-      },
+      markSuspect: (job) => this.sessions.service.query(statements.markSuspect, [job.lease.id, job.jobId]),
       onEvent: (job, event) => this.reports.event(job, event),
       onFailed: (job, outcome, result) =>
         this.emit('failed', this.reports.failed(job, outcome.error.message, result)),
