@@ -61,8 +61,11 @@ describe.each(versions)('settings of queues that change while a worker runs, on 
 
   test('a queue that is paused until a time goes on by itself', async () => {
     const queue = await site.queue({ pollingIntervalMs: 60_000 });
-    await site.work(queue, { handlers: { one: () => 'went on' } });
-    await site.lineshaft.pauseQueue(queue, { until: new Date(Date.now() + 200) });
+    const worker = await site.work(queue, { handlers: { one: () => 'went on' } });
+    // A pause holds from when the worker has heard of it.
+    const heard = new Promise<void>((resolve) => worker.once('settings', () => resolve()));
+    await site.lineshaft.pauseQueue(queue, { until: new Date(Date.now() + 1_000) });
+    await heard;
     const { id } = await site.lineshaft.enqueue('one', null, { queue });
     expect(await site.lineshaft.waitFor([id], { timeoutMs: 10_000 })).toMatchObject([{ output: 'went on' }]);
     expect((await site.lineshaft.showQueue(queue)).queue).toMatchObject({
