@@ -11,7 +11,7 @@ import type { Row, Session } from '../store/session.ts';
 import type { BoundStatements } from '../store/statements.ts';
 import { HeldJob, Lease } from './held-job.ts';
 import type { Lane, LaneDirectory } from './lanes.ts';
-import { type Ask, claimMaxJobs, mergedLanesMax, planClaim, type QueueLoad } from './plan-claim.ts';
+import { type Ask, claimMaxJobs, claimMaxLanes, planClaim, type QueueLoad } from './plan-claim.ts';
 import type { QueueRuntime } from './queue-runtime.ts';
 
 export interface ClaimerHost {
@@ -42,8 +42,9 @@ const fewLanes = 8;
 const discoverBatch = 2_000;
 const discoverMaxBatches = 50;
 const busyDiscoverMs = 1_000;
-/** A look takes at most this share of the time. */
-const discoverShare = 0.01;
+/** While there is known work, looks take at most this share of the time; less where there is no news. */
+const discoverShare = 0.1;
+const routineDiscoverShare = 0.01;
 /** Looks after a wake from somebody else's transaction, which may not have been the last to commit. */
 const secondLooksMs = [20, 100, 500];
 
@@ -59,7 +60,7 @@ export class Claimer {
   private discoverWanted = true;
   private looks: (() => void)[] = [];
   private asleep = false;
-  /** Counts claims, so that queues take turns. */
+  /** Counts the queues that were asked, so that they take turns. */
   private turn = 0;
   /** Counts wakes, so that a claim that was under way when one came does not call a lane empty. */
   private wakes = 0;
@@ -126,26 +127,43 @@ export class Claimer {
   private async round(): Promise<number> {
     this.asleep = false;
     while (!this.host.paused()) {
+      if (this.discoverWanted && this.mayDiscover()) {
+        await this.discover();
+        if (!this.knowsOfJobs()) this.host.onDrained();
+      }
       const asks = this.plan();
       if (asks.length > 0) {
         await this.claim(asks);
-        if (this.clock.monotonic() - this.discoverAtMs > this.busyInterval()) this.discoverWanted = true;
-        continue;
-      }
-      if (!this.discoverWanted) break;
-      await this.discover();
-      if (this.plan().length === 0) this.host.onDrained();
+        const routineMs = Math.max(busyDiscoverMs, this.discoverCostMs / routineDiscoverShare);
+        if (this.sinceDiscoverMs() > routineMs) this.discoverWanted = true;
+      } else if (!this.discoverWanted || !this.mayDiscover()) break;
     }
     this.asleep = true;
     // Each poll is a look around: messages can be lost, and behind a pooler there are none.
-    const sinceLookMs = this.clock.monotonic() - this.discoverAtMs;
+    const sinceLookMs = this.sinceDiscoverMs();
     const pollMs = this.pollMs();
     if (sinceLookMs >= pollMs) this.discoverWanted = true;
-    return Math.max(pollMs - sinceLookMs, 10);
+    const nextLookMs = this.discoverWanted ? Math.min(this.discoverPauseMs(), pollMs) : pollMs;
+    return Math.max(nextLookMs - sinceLookMs, 10);
   }
 
-  private busyInterval(): number {
-    return Math.max(busyDiscoverMs, this.discoverCostMs / discoverShare);
+  /** While there is known work, looks for more may take only their share of the time. */
+  private mayDiscover(): boolean {
+    return !this.knowsOfJobs() || this.sinceDiscoverMs() >= this.discoverPauseMs();
+  }
+
+  private discoverPauseMs(): number {
+    return this.discoverCostMs / discoverShare;
+  }
+
+  private sinceDiscoverMs(): number {
+    return this.clock.monotonic() - this.discoverAtMs;
+  }
+
+  private knowsOfJobs(): boolean {
+    for (const { queue } of this.host.runtimes())
+      if (queue.state !== 'paused' && this.host.directory.activeOf(queue.id).size > 0) return true;
+    return false;
   }
 
   private pollMs(): number {
@@ -167,7 +185,8 @@ export class Claimer {
         concurrency: runtime.queue.concurrency,
         held: runtime.held,
         meanMs: runtime.meanMs,
-        lanes: this.host.directory.inTurn(runtime.queue.id, mergedLanesMax),
+        perLane: runtime.perLane,
+        lanes: this.host.directory.inTurn(runtime.queue.id, claimMaxLanes),
         priority: runtime.queue.priority,
       });
     }
@@ -179,7 +198,7 @@ export class Claimer {
   private async claim(asks: readonly Ask[]): Promise<void> {
     const startedMs = this.clock.monotonic();
     const { wakes } = this;
-    this.turn += 1;
+    this.turn += new Set(asks.map((ask) => this.host.directory.lane(ask.lane)?.queueId)).size;
     const rows = await this.ask(asks);
     if (rows === undefined) return;
     this.claimMs += (this.clock.monotonic() - startedMs - this.claimMs) * 0.2;
@@ -201,6 +220,7 @@ export class Claimer {
       if (rows.length >= claimMaxJobs / 2) setImmediate(() => this.host.startJobs());
       else this.host.startJobs();
     }
+    this.learnOfLanes(asks, perLane);
     if (wakes === this.wakes) this.forgetEmptyLanes(asks, perLane);
   }
 
@@ -246,6 +266,17 @@ export class Claimer {
       textArray(keyed.map((job) => job.options.unique?.key)),
       `{${keyed.map((job) => job.jobId).join(',')}}`,
     ]);
+  }
+
+  /** Lanes that were asked each for itself take turns: how much they gave says how many to ask next time. */
+  private learnOfLanes(asks: readonly Ask[], perLane: ReadonlyMap<number, number>): void {
+    for (const ask of asks) {
+      if (ask.group !== -ask.lane) continue;
+      this.host.directory.markAsked(ask.lane);
+      const lane = this.host.directory.lane(ask.lane);
+      const runtime = lane === undefined ? undefined : this.host.runtime(lane.queueId);
+      runtime?.observeLane(perLane.get(ask.lane) ?? 0, ask.take);
+    }
   }
 
   /** A lane is empty when it gave less than it was asked for, and its group was not cut short. */

@@ -70,6 +70,18 @@ describe('the directory of lanes', () => {
     expect([...lanes.unknownKinds]).toEqual(['three']);
   });
 
+  test('lanes take turns: the highest priority first, then what was not asked for the longest time', () => {
+    const lanes = directory();
+    lanes.addLanes([makeLane(6, 1), makeLane(7, 1)]);
+    lanes.markActive([1, 6, 7], [0, 5, 0]);
+    expect(lanes.inTurn(1, 3)).toEqual([6, 1, 7]);
+    lanes.markAsked(1);
+    expect(lanes.inTurn(1, 3)).toEqual([6, 7, 1]);
+    expect(lanes.inTurn(1, 2)).toEqual([6, 7]);
+    lanes.markEmpty(6);
+    expect(lanes.inTurn(1, 2)).toEqual([7, 1]);
+  });
+
   test('forgets the lanes of a queue that the worker serves no more, and finds them again', () => {
     const lanes = directory();
     lanes.markActive([1, 3]);

@@ -128,27 +128,32 @@ export class LaneDirectory {
   }
 
   /**
-   * The active lanes of a queue in the order in which they are to be asked. Up to `merged` of them are all asked
-   * together; of more only the first few, so those come first that have the highest priority at their head and were
-   * not asked for the longest time.
+   * Up to `most` active lanes of a queue in the order in which they are to be asked: those with the highest priority
+   * at their head first, and of these the ones that were not asked for the longest time.
    */
-  inTurn(queueId: number, merged: number): number[] {
+  inTurn(queueId: number, most: number): number[] {
     const lanes = this.active.get(queueId);
     if (lanes === undefined) return [];
-    if (lanes.size <= merged) return [...lanes.keys()];
     let best = Number.NEGATIVE_INFINITY;
     for (const priority of lanes.values()) best = Math.max(best, priority);
-    const turn: number[] = [];
+    const first: number[] = [];
+    const others: number[] = [];
     for (const [lane, priority] of lanes) {
-      if (priority === best) turn.push(lane);
-      if (turn.length >= merged) break;
+      if (priority === best) first.push(lane);
+      else if (others.length < most) others.push(lane);
+      if (first.length >= most) return first;
     }
-    // What is asked now goes to the end of the map; a lane that turns out to be empty leaves it.
-    for (const lane of turn) {
-      lanes.delete(lane);
-      lanes.set(lane, best);
-    }
-    return turn.length > merged ? turn : [...turn, ...[...lanes.keys()].slice(0, merged + 1 - turn.length)];
+    return [...first, ...others.slice(0, most - first.length)];
+  }
+
+  /** A lane was asked: it goes behind the others of its queue and priority. */
+  markAsked(laneId: number): void {
+    const lane = this.lanes.get(laneId);
+    const lanes = lane === undefined ? undefined : this.active.get(lane.queueId);
+    const priority = lanes?.get(laneId);
+    if (lanes === undefined || priority === undefined) return;
+    lanes.delete(laneId);
+    lanes.set(laneId, priority);
   }
 
   private activate(lane: Lane, priority: number | undefined): void {

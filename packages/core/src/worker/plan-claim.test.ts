@@ -5,7 +5,16 @@ import { claimMaxJobs, claimMaxLanes, heldMax, planClaim, prefetch, type QueueLo
 const idle = { slots: 100, held: 0, claimMs: 5 };
 
 function load(queueId: number, more: Partial<QueueLoad> = {}): QueueLoad {
-  return { queueId, concurrency: 10, held: 0, meanMs: undefined, lanes: [queueId], priority: 0, ...more };
+  return {
+    queueId,
+    concurrency: 10,
+    held: 0,
+    meanMs: undefined,
+    perLane: undefined,
+    lanes: [queueId],
+    priority: 0,
+    ...more,
+  };
 }
 
 describe('how many jobs a queue may hold ahead', () => {
@@ -43,6 +52,24 @@ describe('the plan of a claim', () => {
     expect(asks.every((ask) => ask.limit === 10 && ask.take * 3 >= 10)).toBe(true);
   });
 
+  test('of lanes that take turns, as many are asked as are expected to fill the claim', () => {
+    const lanes = Array.from({ length: 300 }, (_, index) => index + 1);
+    const wide = { ...idle, slots: 1_000 };
+    const asked = (perLane: number | undefined): number =>
+      planClaim([load(1, { concurrency: 1_000, lanes, perLane })], wide).length;
+    expect(asked(undefined)).toBe(4);
+    expect(asked(500)).toBe(4);
+    expect(asked(10)).toBe(100);
+    expect(asked(0.5)).toBe(claimMaxLanes);
+  });
+
+  test('queues take turns where a claim cannot ask them all', () => {
+    const queues = Array.from({ length: 10 }, (_, index) => load(index + 1));
+    const first = (turn: number): number | undefined =>
+      planClaim(queues, { ...idle, slots: 20 }, turn)[0]?.lane;
+    expect([first(0), first(2), first(12)]).toEqual([1, 3, 3]);
+  });
+
   test('the queue of higher priority is asked first', () => {
     const asks = planClaim([load(1), load(2, { priority: 5 })], { ...idle, slots: 10 });
     expect(asks[0]?.lane).toBe(2);
@@ -54,7 +81,8 @@ describe('the plan of a claim', () => {
       concurrency: fc.integer({ min: 1, max: 200 }),
       held: fc.nat({ max: 300 }),
       meanMs: fc.option(fc.double({ min: 0, max: 20, noNaN: true }), { nil: undefined }),
-      lanes: fc.uniqueArray(fc.integer({ min: 1, max: 500 }), { maxLength: 90 }),
+      perLane: fc.option(fc.double({ min: 0, max: 400, noNaN: true }), { nil: undefined }),
+      lanes: fc.uniqueArray(fc.integer({ min: 1, max: 500 }), { maxLength: 400 }),
       priority: fc.integer({ min: -3, max: 3 }),
     }),
     { maxLength: 80 },

@@ -12,7 +12,9 @@ export interface QueueLoad {
   readonly held: number;
   /** Mean duration of its recent attempts in ms; undefined before the first has ended. */
   readonly meanMs: number | undefined;
-  /** Lanes that are believed to hold jobs, in the order in which they are to be asked. */
+  /** Mean number of jobs that one lane gave lately, where lanes take turns; undefined before the first was asked. */
+  readonly perLane: number | undefined;
+  /** Lanes that are believed to hold jobs, in the order in which they are to be asked; `claimMaxLanes` are enough. */
   readonly lanes: readonly number[];
   readonly priority: number;
 }
@@ -41,11 +43,11 @@ export interface Ask {
  * more than the jobs.
  */
 export const mergedLanesMax = 8;
-/** Of a queue whose lanes take turns, so many are asked in one claim. */
+/** Of a queue whose lanes take turns, so many are asked in one claim while it is not known how much they give. */
 const turnLanes = 4;
 /** A claim takes at most so many jobs, and asks at most so many lanes. */
 export const claimMaxJobs = 1_000;
-export const claimMaxLanes = 64;
+export const claimMaxLanes = 256;
 /** A worker holds at most so many claimed jobs in memory. */
 export const heldMax = 3_000;
 
@@ -62,7 +64,7 @@ export function prefetch(queue: Pick<QueueLoad, 'concurrency' | 'meanMs'>, claim
 /**
  * The asks of the next claim; empty when there is nothing to ask for or no room.
  *
- * @param turn how many claims were made before; queues of the same priority take turns
+ * @param turn how many queues were asked before; queues of the same priority take turns
  */
 export function planClaim(queues: readonly QueueLoad[], worker: WorkerLoad, turn = 0): Ask[] {
   const wishes = queues
@@ -91,13 +93,17 @@ export function planClaim(queues: readonly QueueLoad[], worker: WorkerLoad, turn
   return asks;
 }
 
-function askQueue({ queueId, lanes }: QueueLoad, limit: number, lanesLeft: number): Ask[] {
+function askQueue({ queueId, lanes, perLane }: QueueLoad, limit: number, lanesLeft: number): Ask[] {
   if (lanes.length > mergedLanesMax) {
+    // As many as are expected to fill the claim: a claim of many lanes with few jobs costs what one of few lanes with
+    // many costs, where many small claims would each pay for a lease and a commit.
+    const asked = lanes.slice(
+      0,
+      Math.min(Math.max(turnLanes, Math.ceil(limit / Math.max(perLane ?? limit, 1))), lanesLeft),
+    );
     // A little more than an even share: a lane that gives less is empty, and need not be asked again to know it.
-    const take = Math.ceil(limit / (turnLanes - 1));
-    return lanes
-      .slice(0, Math.min(turnLanes, lanesLeft))
-      .map((lane) => ({ lane, take, group: -lane, limit: take }));
+    const take = Math.ceil(limit / Math.max(asked.length - 1, 1));
+    return asked.map((lane) => ({ lane, take, group: -lane, limit: take }));
   }
   const asked = lanes.slice(0, lanesLeft);
   const take = takePerLane(limit, asked.length);

@@ -14,6 +14,8 @@ export class QueueRuntime {
   running = 0;
   /** Mean duration of recent attempts in ms, exponentially smoothed; undefined before the first has ended. */
   meanMs: number | undefined;
+  /** Mean number of jobs that one of its lanes gave, where lanes take turns; undefined before the first was asked. */
+  perLane: number | undefined;
   /** Jobs with which a worker died before; they run one at a time. */
   private suspects: HeldJob[] = [];
   private waiting: HeldJob[] = [];
@@ -96,6 +98,12 @@ export class QueueRuntime {
   /** Since when the oldest job waits in memory, by the monotonic clock; undefined if none does. */
   get waitingSinceMs(): number | undefined {
     return this.waiting[this.head]?.lease.takenAtMs;
+  }
+
+  /** A lane that takes turns gave so many jobs; one that gave all it was asked for may have as many again. */
+  observeLane(jobs: number, asked: number): void {
+    const given = jobs >= asked ? 2 * asked : jobs;
+    this.perLane = this.perLane === undefined ? given : this.perLane + (given - this.perLane) * 0.05;
   }
 
   observe(durationMs: number): void {
