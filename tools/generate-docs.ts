@@ -31,6 +31,12 @@ const interfaces: readonly (readonly [string, string, string, string])[] = [
     'The third argument of `enqueue`; `enqueueMany` takes them beside `kind` and `payload`.',
   ],
   ['Back-off', 'domain/job-options.ts', 'Backoff', 'How long to wait after a failed attempt.'],
+  [
+    'Retry rules',
+    'domain/retry-rules.ts',
+    'RetryRule',
+    '`retryRules` of a kind or a queue; the first that matches the error decides.',
+  ],
   ['Unique keys', 'domain/job-options.ts', 'UniqueOptions', ''],
   ['Limits', 'domain/job-options.ts', 'AttemptLimits', ''],
   ['Retention', 'domain/job-options.ts', 'Retention', ''],

@@ -103,6 +103,107 @@ describe.each(versions)('a unique key over the life of its job, on PostgreSQL %i
     expect(await site.rows('select key from lineshaft.unique_key where key = $1', [unique.key])).toEqual([]);
   });
 
+  test('where only waiting is covered it is taken again by a job that retries, snoozes or is given back', async () => {
+    const queue = await site.queue({ backoff: { type: 'fixed', delayMs: hour, jitter: 0 } });
+    const waiting = ['waiting'] as const;
+    const started = gate();
+    const worker = await site.work(queue, {
+      slots: 3,
+      handlers: {
+        fail: () => {
+          throw new Error('again');
+        },
+        snooze: (_payload: unknown, job: JobContext) => job.snooze(hour),
+        long: () => {
+          started.open();
+          return new Promise(() => {});
+        },
+      },
+    });
+    const keys = { fail: freshName('key'), snooze: freshName('key'), long: freshName('key') };
+    const ids: Record<string, string> = {};
+    for (const [kind, key] of Object.entries(keys)) {
+      ids[kind] = (await put(queue, kind, { key, states: waiting })).id;
+    }
+    await started.opened;
+    for (const kind of ['fail', 'snooze']) {
+      await until(`${kind} waits`, async () => {
+        const { state } = await site.lineshaft.showJob(ids[kind] ?? '');
+        return state === 'retrying' || state === 'scheduled';
+      });
+    }
+    await worker.stopNow();
+    expect((await site.lineshaft.showJob(ids['long'] ?? '')).state).toBe('ready');
+    for (const [kind, key] of Object.entries(keys)) {
+      expect(await put(queue, kind, { key, states: waiting })).toEqual({ id: ids[kind], result: 'kept' });
+    }
+  });
+
+  test('a job whose key was taken while it ran goes on without it, and leaves it alone', async () => {
+    const queue = await site.queue({ backoff: now });
+    const unique = { key: freshName('key'), states: ['waiting'] } as const;
+    const [started, hold] = [gate(), gate()];
+    await site.work(queue, {
+      handlers: {
+        once: async (_payload: unknown, job: JobContext) => {
+          if (job.attempt > 1) return 'second';
+          started.open();
+          await hold.opened;
+          throw new Error('again');
+        },
+      },
+    });
+    const { id } = await put(queue, 'once', unique);
+    await started.opened;
+    const other = await put(queue, 'nobody', unique);
+    expect(other.result).toBe('new');
+    hold.open();
+    expect(await site.lineshaft.waitFor([id], { timeoutMs: 10_000 })).toMatchObject([{ output: 'second' }]);
+    expect(await put(queue, 'nobody', unique)).toEqual({ id: other.id, result: 'kept' });
+  });
+
+  test('a stranger who is about to take the key does not hold up the retry', async () => {
+    const queue = await site.queue({ backoff: now });
+    const unique = { key: freshName('key'), states: ['waiting'] } as const;
+    const [started, hold] = [gate(), gate()];
+    await site.work(queue, {
+      handlers: {
+        once: async (_payload: unknown, job: JobContext) => {
+          if (job.attempt > 1) return 'second';
+          started.open();
+          await hold.opened;
+          throw new Error('again');
+        },
+      },
+    });
+    const { id } = await put(queue, 'once', unique);
+    await started.opened;
+    await using stranger = await openStranger(site.url);
+    const options = JSON.stringify({ queue, unique });
+    await stranger.query(`select * from lineshaft.enqueue('nobody', '{}', $1)`, [options]);
+    hold.open();
+    expect(await site.lineshaft.waitFor([id], { timeoutMs: 10_000 })).toMatchObject([{ output: 'second' }]);
+  });
+
+  test('the jobs of a dead worker take such keys again', async () => {
+    const queue = await site.queue();
+    const unique = { key: freshName('key'), states: ['waiting'] } as const;
+    const { id } = await put(queue, 'nobody', unique);
+    // What a worker leaves that died after its claim: a lease, no row in the order book, no key.
+    const [dead] = await site.rows<{ id: string }>(
+      `insert into lineshaft.worker (worker_id, name, build, tags, kinds, queues, slots, lease_ms, lease_until)
+       values ('dead', 'dead', '0', '{*}', '{}', '{}', 1, 1, now() - interval '1 second') returning id`,
+    );
+    await site.rows('delete from lineshaft.ready where job_id = $1', [id]);
+    await site.rows('delete from lineshaft.unique_key where job_id = $1', [id]);
+    await site.rows(
+      'insert into lineshaft.lease (worker, job_ids, fences) values ($1, array[$2::uuid], array[0])',
+      [dead?.id, id],
+    );
+    await site.rows('select lineshaft.rescue($1, 3)', [dead?.id]);
+    expect(await put(queue, 'nobody', unique)).toEqual({ id, result: 'kept' });
+  });
+
   test('it is freed by a cancel, by the handler or from outside, and by a delete', async () => {
     const queue = await site.queue();
     const unique = { key: freshName('key') };
@@ -170,10 +271,11 @@ describe.each(versions)('a unique key over the life of its job, on PostgreSQL %i
     await site.lineshaft.waitFor([id], { timeoutMs: 10_000 });
     await worker.stop();
     await site.lineshaft.retry([id]);
+    const retriedAt = new Date();
     await until('the time it was kept is over', async () => {
       const [row] = await site.rows<{ over: boolean }>(
         "select clock_timestamp() > $1::timestamptz + interval '5 ms' as over",
-        [new Date()],
+        [retriedAt],
       );
       return row?.over;
     });

@@ -26,6 +26,7 @@ export {
   errorCatalogue,
   isLineshaftError,
   LineshaftError,
+  NonRetryableError,
 } from './domain/errors.ts';
 export type { JobState } from './domain/job.ts';
 export type {
@@ -37,8 +38,15 @@ export type {
   Retention,
   UniqueOptions,
 } from './domain/job-options.ts';
-export { defineKinds, type KindDefinition, type Kinds } from './domain/kinds.ts';
+export {
+  defineKinds,
+  type HandlingOptions,
+  type KindDefinition,
+  type Kinds,
+  type RetryFunction,
+} from './domain/kinds.ts';
 export type { Queue, QueueDeclaration } from './domain/queue.ts';
+export type { RetryRule } from './domain/retry-rules.ts';
 export { didYouMean, suggest } from './domain/suggest.ts';
 export { Lineshaft, type LineshaftOptions } from './lineshaft.ts';
 export { type Log, type LogLevel, silentLog, textLog } from './log.ts';

@@ -2,6 +2,7 @@
 
 import { arch, hostname, platform } from 'node:os';
 import type { Clock } from './domain/clock.ts';
+import { type HandlingOptions, validateHandling } from './domain/kinds.ts';
 import type { Queue, QueueDeclaration } from './domain/queue.ts';
 import { type Log, textLog } from './log.ts';
 import { JobBook, type JobChange, type JobFilter, type JobSummary, type JobView } from './queue/job-book.ts';
@@ -45,6 +46,7 @@ export class Lineshaft<PayloadMap extends object = Record<string, unknown>> exte
   private readonly jobBook: JobBook;
   private readonly queueBook: QueueBook;
   private readonly handlers: Record<string, HandlerLike> = {};
+  private readonly handling: Record<string, HandlingOptions> = {};
   private readonly workersOfThis = new Set<Worker>();
 
   constructor(options: LineshaftOptions<PayloadMap> = {}) {
@@ -86,11 +88,19 @@ export class Lineshaft<PayloadMap extends object = Record<string, unknown>> exte
     );
   }
 
-  /** Registers what does the work of a kind, for the workers of this object that have no handlers of their own. */
+  /**
+   * Registers what does the work of a kind, for the workers of this object that have no handlers of their own; with
+   * options that go before those of its definition.
+   *
+   * @throws LineshaftError OPTION_INVALID, OPTION_UNKNOWN
+   * @example lineshaft.handle('charge', charge, { retryRules: [{ error: 'CardDeclined', fail: true }] })
+   */
   handle<Kind extends Extract<keyof PayloadMap, string>, Payload extends PayloadMap[Kind]>(
     kind: Kind,
     handler: Handler<Payload> | HandlerModule | HandlerCommand,
+    options: HandlingOptions = {},
   ): this {
+    this.handling[kind] = validateHandling(kind, options);
     this.handlers[kind] = handler as HandlerLike;
     return this;
   }
@@ -118,7 +128,7 @@ export class Lineshaft<PayloadMap extends object = Record<string, unknown>> exte
         pid: process.pid,
       },
       random: Math.random,
-      kinds: registerKinds(checked.handlers ?? this.handlers, this.definitions),
+      kinds: registerKinds(checked.handlers ?? this.handlers, this.definitions, this.handling),
       options: { ...checked, workerId },
       prepare: (request) => this.prepare(request),
     });

@@ -11,7 +11,7 @@
  *
  * A module exports its handler as `default` or as `handler`, and may export what `defineKinds` takes for a
  * kind:
- * `schema`, `version`, `upgrade`, `queue`, `executor`, `limits`, `maxAttempts`, `backoff`, `pin`. What does
+ * `schema`, `version`, `upgrade`, `queue`, `executor`, `limits`, `maxAttempts`, `backoff`, `retryRules`, `retry`, `pin`. What does
  * not load is reported, and the others go on.
  */
 
@@ -56,6 +56,8 @@ const definitionNames = [
   'limits',
   'maxAttempts',
   'backoff',
+  'retryRules',
+  'retry',
   'pin',
 ] as const satisfies readonly (keyof KindDefinition)[];
 

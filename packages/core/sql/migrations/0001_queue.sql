@@ -33,6 +33,7 @@ create table lineshaft.queue (
   priority smallint not null default 0,
   max_attempts smallint not null default 5 check (max_attempts between 1 and 1000),
   backoff jsonb not null default '{"type": "exponential", "delayMs": 1000, "factor": 2, "limitMs": 3600000, "jitter": 0.2}',
+  retry_rules jsonb not null default '[]',
   limits jsonb not null default '{}',
   retention jsonb not null default '{"succeededMs": 86400000, "failedMs": 1209600000, "cancelledMs": 1209600000}',
   wake text not null default 'auto' check (wake in ('auto', 'always', 'never')),

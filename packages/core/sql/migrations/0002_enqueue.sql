@@ -1,5 +1,5 @@
 -- Enqueueing: the rules (defaults, sizes, uniqueness, waking) live here, for callers in any language.
--- Lock cost: functions only.
+-- Lock cost: functions, and one check on the small table of queues.
 
 -- The lane of (queue, kind, requirements, pinned build), made if it is new. Where somebody else makes it at this
 -- moment, waits a little for his commit, and no longer: a stranger's transaction may stay open. Two lanes of the same
@@ -644,22 +644,8 @@ begin
     end if;
   end if;
 
-  perform lineshaft.check_fields(options, 'backoff', array['type', 'delayMs', 'factor', 'limitMs', 'jitter']);
   if options ? 'backoff' then
-    if coalesce(options #>> '{backoff,type}', '') not in ('fixed', 'linear', 'exponential') then
-      perform lineshaft.refuse('backoff.type', options #> '{backoff,type}', 'fixed, linear or exponential');
-    end if;
-    if options #> '{backoff,delayMs}' is null then
-      perform lineshaft.refuse('backoff.delayMs', null, 'a whole number from 0 to 2592000000');
-    end if;
-    perform lineshaft.check_range(options, '{backoff,delayMs}', 0, 2592000000);
-    perform lineshaft.check_range(options, '{backoff,limitMs}', (options #>> '{backoff,delayMs}')::numeric, 2592000000);
-    perform lineshaft.check_range(options, '{backoff,factor}', 1, 10, false);
-    perform lineshaft.check_range(options, '{backoff,jitter}', 0, 1, false);
-    if options #>> '{backoff,type}' <> 'exponential' and options #> '{backoff,factor}' is not null then
-      perform lineshaft.refuse('backoff.factor', options #> '{backoff,factor}',
-        format('left out with type %s', options #>> '{backoff,type}'));
-    end if;
+    perform lineshaft.check_backoff(options, '{backoff}');
   end if;
 
   perform lineshaft.check_fields(options, 'limits', array['timeoutMs', 'memoryBytes']);
@@ -696,6 +682,40 @@ begin
 end
 $$;
 
+-- Refuses a back-off that is wrong; `place` is its path in the document.
+create function lineshaft.check_backoff(document jsonb, place text[])
+returns void language plpgsql immutable as $$
+declare
+  backoff jsonb := document #> place;
+  name text := array_to_string(place, '.');
+  unknown text;
+begin
+  if jsonb_typeof(backoff) <> 'object' then
+    perform lineshaft.refuse(name, backoff, 'an object');
+  end if;
+  select k into unknown from jsonb_object_keys(backoff) k
+  where k not in ('type', 'delayMs', 'factor', 'limitMs', 'jitter') limit 1;
+  if unknown is not null then
+    perform lineshaft.fail('LS400', 'OPTION_UNKNOWN', format('there is no option %L', name || '.' || unknown),
+      'options: type, delayMs, factor, limitMs, jitter', jsonb_build_object('field', name || '.' || unknown));
+  end if;
+  if coalesce(backoff ->> 'type', '') not in ('fixed', 'linear', 'exponential') then
+    perform lineshaft.refuse(name || '.type', backoff -> 'type', 'fixed, linear or exponential');
+  end if;
+  if backoff -> 'delayMs' is null then
+    perform lineshaft.refuse(name || '.delayMs', null, 'a whole number from 0 to 2592000000');
+  end if;
+  perform lineshaft.check_range(document, place || 'delayMs'::text, 0, 2592000000);
+  perform lineshaft.check_range(document, place || 'limitMs'::text, (backoff ->> 'delayMs')::numeric, 2592000000);
+  perform lineshaft.check_range(document, place || 'factor'::text, 1, 10, false);
+  perform lineshaft.check_range(document, place || 'jitter'::text, 0, 1, false);
+  if backoff ->> 'type' <> 'exponential' and backoff -> 'factor' is not null then
+    perform lineshaft.refuse(name || '.factor', backoff -> 'factor',
+      format('left out with type %s', backoff ->> 'type'));
+  end if;
+end
+$$;
+
 -- Refuses an option that is no object, and fields of it that do not exist (null: it may have any).
 create function lineshaft.check_fields(options jsonb, field text, fields text[])
 returns void language plpgsql immutable as $$
@@ -728,6 +748,57 @@ begin
   end if;
 end
 $$;
+
+-- Refuses rules that are wrong, with their place; true where all are right. Expressions are checked for their form
+-- only: they are those of JavaScript, and one that does not compile matches nothing.
+create function lineshaft.check_retry_rules(rules jsonb)
+returns boolean language plpgsql immutable as $$
+declare
+  rule jsonb;
+  place text;
+  n integer := 0;
+  unknown text;
+  whole jsonb := jsonb_build_object('retryRules', rules);
+begin
+  if jsonb_typeof(rules) <> 'array' or jsonb_array_length(rules) > 20 then
+    perform lineshaft.refuse('retryRules', rules, 'an array of at most 20 rules');
+  end if;
+  for rule in select r from jsonb_array_elements(rules) r loop
+    place := 'retryRules.' || n;
+    if jsonb_typeof(rule) <> 'object' then
+      perform lineshaft.refuse(place, rule, 'an object like {"error": "TimeoutError", "maxAttempts": 10}');
+    end if;
+    select k into unknown from jsonb_object_keys(rule) k where k not in ('error', 'fail', 'maxAttempts', 'backoff') limit 1;
+    if unknown is not null then
+      perform lineshaft.fail('LS400', 'OPTION_UNKNOWN', format('there is no option %L', place || '.' || unknown),
+        'options: error, fail, maxAttempts, backoff', jsonb_build_object('field', place || '.' || unknown));
+    end if;
+    if jsonb_typeof(rule -> 'error') is distinct from 'string' or length(rule ->> 'error') not between 1 and 200 then
+      perform lineshaft.refuse(place || '.error', rule -> 'error', 'a text of 1 to 200 characters');
+    end if;
+    if rule ->> 'error' like '/%' and rule ->> 'error' !~ '^/.+/[isu]*$' then
+      perform lineshaft.refuse(place || '.error', rule -> 'error', 'an expression like /too many requests/i');
+    end if;
+    if jsonb_typeof(coalesce(rule -> 'fail', 'true')) <> 'boolean' then
+      perform lineshaft.refuse(place || '.fail', rule -> 'fail', 'true or false');
+    end if;
+    if coalesce(rule -> 'fail', 'false') = 'true' and rule ?| array['maxAttempts', 'backoff'] then
+      perform lineshaft.refuse(place || '.fail', rule -> 'fail', 'left out beside maxAttempts and backoff');
+    end if;
+    if coalesce(rule -> 'fail', 'false') = 'false' and not rule ?| array['maxAttempts', 'backoff'] then
+      perform lineshaft.refuse(place, rule, 'a rule with fail, maxAttempts or backoff');
+    end if;
+    perform lineshaft.check_range(whole, array['retryRules', n::text, 'maxAttempts'], 1, 1000);
+    if rule ? 'backoff' then
+      perform lineshaft.check_backoff(whole, array['retryRules', n::text, 'backoff']);
+    end if;
+    n := n + 1;
+  end loop;
+  return true;
+end
+$$;
+
+alter table lineshaft.queue add constraint queue_retry_rules check (lineshaft.check_retry_rules(retry_rules));
 
 -- Enqueues one job from SQL, in the caller's transaction. Options that are null count as not given.
 -- Example: select * from lineshaft.enqueue('send-email', '{"to": "ada@example.org"}', '{"queue": "mail"}');

@@ -157,6 +157,33 @@ begin
 end
 $$;
 
+-- Takes the keys of jobs that wait again after they were claimed: keys that cover only waiting, which the claim has
+-- freed. Never in the way of the job: where another job has the key by now, or somebody's open transaction is about to
+-- take it, the job goes on without it.
+create function lineshaft.retake_waiting_keys(ids uuid[])
+returns void language plpgsql as $$
+declare
+  j lineshaft.job;
+  patience text := current_setting('lock_timeout');
+begin
+  for j in
+    select k.* from lineshaft.job k
+    where k.id = any (ids) and k.options #>> '{unique,key}' is not null
+      and lineshaft.state_bits(k.options #> '{unique,states}') & 30 = 0
+    order by k.options #>> '{unique,key}' collate "C", k.id
+  loop
+    begin
+      perform set_config('lock_timeout', '50ms', true);
+      perform lineshaft.retake_key(j);
+      perform set_config('lock_timeout', patience, true);
+    exception when lock_not_available then
+      -- What was set in this block is undone with it.
+      null;
+    end;
+  end loop;
+end
+$$;
+
 -- Gives dead letters new attempts, and lets blocked and scheduled jobs go at once.
 -- Returns per id: retried, ready (it was); nothing was changed: running, finished, key-taken (another job has its
 -- unique key), unknown.
@@ -268,6 +295,9 @@ begin
   end loop;
   delete from lineshaft.lease l where l.worker = of_worker;
   delete from lineshaft.worker w where w.id = of_worker;
+  perform lineshaft.retake_waiting_keys(array(
+    select t.id from unnest(job_ids) as t (id) where not exists (select from lineshaft.dead d where d.job_id = t.id)
+  ));
   select count(*) filter (where d.job_id is not null), count(*) filter (where d.job_id is null),
     array_agg(distinct l.queue_id) filter (where d.job_id is null)
   into buried, returned, queues
@@ -346,6 +376,7 @@ begin
     from back b join lineshaft.lane l on l.id = b.lane;
     moved := moved + n;
     delete from lineshaft.lease l where l.id = one.id;
+    perform lineshaft.retake_waiting_keys(one.job_ids);
   end loop;
   perform lineshaft.wake(coalesce(queues, '{}'), false, 'always');
   return moved;

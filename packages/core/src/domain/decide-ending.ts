@@ -6,6 +6,7 @@
 import { appendError, type ErrorRecord } from './attempt.ts';
 import type { Backoff } from './job-options.ts';
 import { retryDelayMs } from './retry.ts';
+import { matchingRule, type RetryRule } from './retry-rules.ts';
 
 /** What must be known of a job to decide. */
 export interface EndingFacts {
@@ -13,7 +14,12 @@ export interface EndingFacts {
   readonly maxAttempts: number;
   readonly backoff: Backoff;
   readonly errors: readonly ErrorRecord[];
+  /** The first that matches the error decides; those of the kind stand before those of its queue. */
+  readonly retryRules: readonly RetryRule[];
 }
+
+/** What a retry function answers: milliseconds until the next attempt, `fail`, or undefined: as the rules say. */
+export type RetryAnswer = number | 'fail' | undefined;
 
 export type AttemptOutcome =
   | { readonly type: 'succeeded'; readonly outputText: string | undefined }
@@ -42,8 +48,10 @@ export type Ending =
 
 /**
  * The ending of an attempt. A snooze and a return count no attempt; a failure counts one, and the last one that
- * is allowed, or one that says it is not retryable, makes a dead letter.
+ * is allowed, or one that says it is not retryable, makes a dead letter. Of who may say how a failure is tried
+ * again the first decides: the error itself (not retryable), the retry function, the rules, the job.
  *
+ * @param answer of the retry function of the kind, where it was asked
  * @param random from 0 up to 1, for the jitter of the back-off
  * @param nowMs milliseconds since 1970, kept with the error
  */
@@ -52,6 +60,7 @@ export function decideEnding(
   outcome: AttemptOutcome,
   random: number,
   nowMs: number,
+  answer?: RetryAnswer,
 ): Ending {
   const attempt = facts.attemptsBefore + 1;
   switch (outcome.type) {
@@ -75,12 +84,18 @@ export function decideEnding(
         attempt,
         at: new Date(nowMs).toISOString(),
       });
-      if (!outcome.retryable) return { type: 'dead', attempt, reason: 'not-retryable', errors };
-      if (attempt >= facts.maxAttempts) return { type: 'dead', attempt, reason: 'attempts', errors };
+      if (!outcome.retryable || answer === 'fail') {
+        return { type: 'dead', attempt, reason: 'not-retryable', errors };
+      }
+      const rule = answer === undefined ? matchingRule(facts.retryRules, outcome.error) : undefined;
+      if (rule?.fail === true) return { type: 'dead', attempt, reason: 'not-retryable', errors };
+      if (attempt >= (rule?.maxAttempts ?? facts.maxAttempts)) {
+        return { type: 'dead', attempt, reason: 'attempts', errors };
+      }
       return {
         type: 'later',
         attempt,
-        delayMs: retryDelayMs(facts.backoff, attempt, random),
+        delayMs: answer ?? retryDelayMs(rule?.backoff ?? facts.backoff, attempt, random),
         reason: 'r',
         errors,
       };

@@ -244,6 +244,17 @@ export class LineshaftError extends Error {
   }
 }
 
+/**
+ * Thrown by a handler: trying again would be useless, the job is a dead letter at once. Any error with
+ * `retryable: false` does the same, from every executor.
+ *
+ * @example throw new NonRetryableError('not a CSV file', { cause: error })
+ */
+export class NonRetryableError extends Error {
+  override readonly name: string = 'NonRetryableError';
+  readonly retryable = false;
+}
+
 /** Whether a value is an error of Lineshaft, of the given code if one is given. */
 export function isLineshaftError(value: unknown, code?: ErrorCode): value is LineshaftError {
   if (typeof value !== 'object' || value === null) return false;

@@ -3,13 +3,16 @@
  * Pure.
  */
 
+import type { ErrorRecord } from './attempt.ts';
 import type { BuildPin } from './build.ts';
+import type { RetryAnswer } from './decide-ending.ts';
 import { describeValue, invalidOption, LineshaftError } from './errors.ts';
 import { fieldsOf, oneOf, refuseUnknown, wholeNumber } from './fields.ts';
 import type { AttemptLimits, Backoff } from './job-options.ts';
 import { validateLimits } from './limits.ts';
 import { executorNames, type QueueExecutor, validateQueueName } from './queue.ts';
 import { validateBackoff } from './retry.ts';
+import { type RetryRule, validateRetryRules } from './retry-rules.ts';
 import type { StandardSchema, StandardSchemaIssue, StandardSchemaResult } from './standard-schema.ts';
 import { type RequestDefaults, validateKind } from './validate-job.ts';
 
@@ -43,7 +46,23 @@ export interface KindDefinition<Payload = unknown> {
   readonly maxAttempts?: number;
   /** Of jobs that have none of their own. Default: that of the queue. */
   readonly backoff?: Backoff;
+  /** What to do after certain errors; tried before those of the queue. At most 20. Default: none. */
+  readonly retryRules?: readonly RetryRule[];
+  /** Decides after each failed attempt, before all rules; see `RetryFunction`. Default: none. */
+  readonly retry?: RetryFunction;
 }
+
+/**
+ * Decides how a failed attempt is tried again: milliseconds from now (0 to 30 days), `'fail'` for a dead letter, or
+ * undefined for what rules and back-off say. It runs in the worker, whatever the executor; may take one second
+ * (a promise is awaited so long); where it throws, is late or answers something else, that is logged, and rules
+ * and back-off decide. It is not asked where the error says that it is not retryable, nor past `maxAttempts`.
+ *
+ * @param error name, message, code and stack of what was thrown
+ * @param attempt the number of the attempt that failed, 1 for the first
+ * @example retry: (error) => (error.code === 'RATE_LIMITED' ? 60_000 : undefined)
+ */
+export type RetryFunction = (error: ErrorRecord, attempt: number) => RetryAnswer | Promise<RetryAnswer>;
 
 /** Payload types by kind. */
 export type KindMap = object;
@@ -93,6 +112,8 @@ const definitionChecks = {
   limits: validateLimits,
   maxAttempts: (value, field) => wholeNumber(value, field, 1, 1_000),
   backoff: validateBackoff,
+  retryRules: validateRetryRules,
+  retry: validateRetry,
 } satisfies {
   [Name in keyof KindDefinition]-?: (value: unknown, field: string) => Required<KindDefinition>[Name];
 };
@@ -117,6 +138,23 @@ function validateDefinition(kind: string, value: unknown): KindDefinition {
   return checked as KindDefinition;
 }
 
+/** What may be said of a kind where its handler is registered. */
+export type HandlingOptions = Pick<KindDefinition, 'retryRules' | 'retry'>;
+
+const handlingNames = ['retryRules', 'retry'] as const satisfies readonly (keyof HandlingOptions)[];
+
+/** @throws OPTION_INVALID and OPTION_UNKNOWN, with the kind and the field. */
+export function validateHandling(kind: string, value: unknown): HandlingOptions {
+  const prefix = `handle('${kind}').`;
+  const fields = fieldsOf(value, `handle('${kind}')`);
+  refuseUnknown(fields, handlingNames, prefix);
+  const checked: Record<string, unknown> = {};
+  for (const name of handlingNames) {
+    if (fields[name] !== undefined) checked[name] = definitionChecks[name](fields[name], prefix + name);
+  }
+  return checked;
+}
+
 function validateSchema(value: unknown, field: string): StandardSchema {
   // Some libraries make their schemas functions.
   const standard = (value as { '~standard'?: { version?: unknown; validate?: unknown } } | null)?.[
@@ -133,6 +171,11 @@ function validateSchema(value: unknown, field: string): StandardSchema {
 function validateUpgrade(value: unknown, field: string): (from: number, payload: unknown) => unknown {
   if (typeof value === 'function') return value as (from: number, payload: unknown) => unknown;
   throw invalidOption(field, value, 'a function (from, payload) => payload');
+}
+
+function validateRetry(value: unknown, field: string): RetryFunction {
+  if (typeof value === 'function') return value as RetryFunction;
+  throw invalidOption(field, value, "a function (error, attempt) => milliseconds, 'fail' or undefined");
 }
 
 /**

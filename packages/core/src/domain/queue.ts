@@ -5,6 +5,7 @@ import { type Fields, fieldsOf, oneOf, refuseUnknown, timeOf, wholeNumber } from
 import type { AttemptLimits, Backoff, Retention } from './job-options.ts';
 import { maxMemoryBytes, minMemoryBytes, validateLimits, validateRetention } from './limits.ts';
 import { defaultBackoff, validateBackoff } from './retry.ts';
+import { type RetryRule, validateRetryRules } from './retry-rules.ts';
 import { validateTagPatterns } from './tags.ts';
 
 export type QueueState = 'active' | 'paused';
@@ -61,6 +62,8 @@ export interface QueueDeclaration {
    * Of jobs that have none of their own. Default: exponential from 1 s, factor 2, limit 1 hour, jitter 0.2.
    */
   readonly backoff?: Backoff;
+  /** What to do after certain errors, for all its jobs; those of a kind go before. At most 20. Default: none. */
+  readonly retryRules?: readonly RetryRule[];
   /** Of attempts of jobs that have none of their own. Default: none. */
   readonly limits?: AttemptLimits;
   /** Of jobs that have none of their own. Default: succeeded 1 day, failed and cancelled 14 days. */
@@ -88,6 +91,7 @@ export interface Queue {
   readonly priority: number;
   readonly maxAttempts: number;
   readonly backoff: Backoff;
+  readonly retryRules: readonly RetryRule[];
   readonly limits: AttemptLimits;
   readonly retention: Required<Retention>;
   readonly wake: QueueWake;
@@ -110,6 +114,7 @@ export const queueDefaults = {
   priority: 0,
   maxAttempts: 5,
   backoff: defaultBackoff,
+  retryRules: [],
   limits: {},
   retention: { succeededMs: 86_400_000, failedMs: 1_209_600_000, cancelledMs: 1_209_600_000 },
   wake: 'auto',
@@ -153,6 +158,7 @@ const checks = {
   priority: (value) => wholeNumber(value, 'priority', -32_768, 32_767),
   maxAttempts: (value) => wholeNumber(value, 'maxAttempts', 1, 1_000),
   backoff: (value) => validateBackoff(value),
+  retryRules: (value) => validateRetryRules(value),
   limits: (value) => validateLimits(value),
   retention: (value) => validateRetention(value),
   wake: (value) => oneOf(value, 'wake', ['auto', 'always', 'never']),
@@ -246,6 +252,7 @@ export function queueFromRow(row: QueueRow): Queue {
     priority: Number(row.priority ?? queueDefaults.priority),
     maxAttempts: Number(row.max_attempts ?? queueDefaults.maxAttempts),
     backoff: row.backoff == null ? defaultBackoff : (jsonOf(row.backoff) as Backoff),
+    retryRules: row.retry_rules == null ? [] : (jsonOf(row.retry_rules) as RetryRule[]),
     limits: jsonOf(row.limits) as AttemptLimits,
     retention: { ...queueDefaults.retention, ...(jsonOf(row.retention) as Retention) },
     wake: (row.wake ?? queueDefaults.wake) as QueueWake,

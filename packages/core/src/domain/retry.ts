@@ -49,6 +49,16 @@ function plainDelayMs(backoff: Backoff, attempt: number): number {
   }
 }
 
+/**
+ * What a retry function answered, checked; see `RetryFunction`.
+ *
+ * @throws OPTION_INVALID for anything but 0 to 30 days in milliseconds, `'fail'` and undefined.
+ */
+export function validateRetryAnswer(value: unknown): number | 'fail' | undefined {
+  if (value === undefined || value === 'fail') return value;
+  return Math.round(anyNumber(value, 'the answer of retry', 0, thirtyDaysMs));
+}
+
 const backoffFields = ['type', 'delayMs', 'factor', 'limitMs', 'jitter'];
 
 /**

@@ -12,6 +12,7 @@
  */
 
 import { describeValue, LineshaftError } from './errors.ts';
+import { expressionCost } from './expression.ts';
 import { boundedText, listOfAtMost } from './fields.ts';
 
 const maxTagLength = 255;
@@ -177,27 +178,10 @@ function tryCompile(source: string): RegExp | string {
   if (source === '') return 'must have an expression between its slashes';
   try {
     new RegExp(source, 'u');
-    return costOf(source) ?? new RegExp(`^(?:${source})$`, 'u');
+    return expressionCost(source, 3) ?? new RegExp(`^(?:${source})$`, 'u');
   } catch (error) {
     return `is not a regular expression (${error instanceof Error ? error.message : String(error)})`;
   }
-}
-
-/**
- * Why an expression could run long, or undefined. Backtracking costs |tag|^repetitions and multiplies with
- * groups; a repeated group may cost 2^|tag| (J. Kirrage et al., "Static Analysis for Regular Expression
- * Denial-of-Service Attacks", NSS 2013), so those are refused whole rather than looked into.
- */
-function costOf(source: string): string | undefined {
-  const single = source.replaceAll(/\\[pPu]\{[^}]*\}/g, 'x').replaceAll(/\\[^1-9k]/g, 'x');
-  const plain = single.replaceAll(/\[[^\]]*\]/g, 'x');
-  if (plain.includes('\\')) return 'must have no back-references';
-  if (/\)[*+{]/.test(plain)) return 'must not repeat a group';
-  const opened = plain.replaceAll(/\((?:\?(?:<[^>]*>|[:=!]|<[=!]))?/g, '(');
-  if (opened.split('(').length > 4) return 'must have at most three groups';
-  if ((opened.match(/[*+?{]\??/g)?.length ?? 0) > 3)
-    return "must have at most three repetitions ('* + ? {n,m}')";
-  return undefined;
 }
 
 function invalidTag(field: string, tag: string, reason: string): LineshaftError {

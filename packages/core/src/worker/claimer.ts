@@ -257,9 +257,7 @@ export class Claimer {
 
   /** Frees the unique keys that cover their jobs only while they wait. */
   private async releaseKeys(jobs: readonly HeldJob[]): Promise<void> {
-    const keyed = jobs.filter(({ options: { unique } }) => {
-      return unique?.states?.every((state) => state === 'waiting') ?? false;
-    });
+    const keyed = jobs.filter((job) => job.freesKeyAtClaim);
     if (keyed.length === 0) return;
     await this.session.query(this.statements.releaseRunningKeys, [
       pgArray(keyed.map((job) => job.runtime.queue.projectId)),

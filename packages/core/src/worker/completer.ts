@@ -207,6 +207,8 @@ export class Completer {
         ],
       ]);
     }
+    if (group.retaken.length > 0)
+      extras.push([this.statements.retakeKeys, [pgArray(group.retaken.map((key) => key.jobId))]]);
     const enqueued = group.results.flatMap((result) => result.enqueue);
     if (enqueued.length > 0)
       extras.push([this.statements.enqueueMany, enqueueValues(enqueued, 'always', null)]);

@@ -23,6 +23,8 @@ export interface ResultGroup {
   readonly keys: readonly Key[];
   /** The finished state whose unique keys are released: 4 succeeded, 8 failed, 16 cancelled. */
   readonly keyBit: number;
+  /** Of jobs that go on waiting: keys that cover only that, and were freed when the jobs were claimed. */
+  readonly retaken: readonly Key[];
   keyTexts(): string;
   statement(statements: BoundStatements): Statement;
   values(): unknown[];
@@ -97,17 +99,20 @@ function makeGroup(
   const results = sortedById(list);
   const final = !label.startsWith('move:alive');
   const keys: Key[] = [];
-  if (final) {
-    for (const { job } of results) {
-      const key = job.options.unique?.key;
-      if (key !== undefined) keys.push({ projectId: job.runtime.queue.projectId, key, jobId: job.jobId });
-    }
+  const retaken: Key[] = [];
+  for (const { job } of results) {
+    const key = job.options.unique?.key;
+    if (key === undefined) continue;
+    if (final) keys.push({ projectId: job.runtime.queue.projectId, key, jobId: job.jobId });
+    else if (job.freesKeyAtClaim)
+      retaken.push({ projectId: job.runtime.queue.projectId, key, jobId: job.jobId });
   }
   const kind = label.split(':')[0];
   return {
     results,
     finished,
     keys,
+    retaken,
     keyBit: label.startsWith('move') ? 8 : label.includes('cancelled') ? 16 : 4,
     keyTexts: () => textArray(keys.map((key) => key.key)),
     statement: (statements) =>

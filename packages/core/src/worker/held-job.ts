@@ -2,6 +2,7 @@
 
 import type { ErrorRecord } from '../domain/attempt.ts';
 import type { Backoff, StoredOptions } from '../domain/job-options.ts';
+import type { RetryRule } from '../domain/retry-rules.ts';
 import type { Row } from '../store/session.ts';
 import type { Attempt } from './executors/port.ts';
 import type { Lane } from './lanes.ts';
@@ -111,6 +112,15 @@ export class HeldJob implements Attempt {
 
   get backoff(): Backoff {
     return this.options.backoff ?? this.runtime.queue.backoff;
+  }
+
+  /** Whether its unique key covers it only while it waits. */
+  get freesKeyAtClaim(): boolean {
+    return this.options.unique?.states?.every((state) => state === 'waiting') ?? false;
+  }
+
+  get retryRules(): readonly RetryRule[] {
+    return this.runtime.queue.retryRules;
   }
 
   get labels(): Readonly<Record<string, string>> {

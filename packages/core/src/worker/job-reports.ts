@@ -1,5 +1,6 @@
 /** What attempts say while they run, and what is said of those that failed. */
 
+import { recordError } from '../domain/attempt.ts';
 import type { Log } from '../log.ts';
 import type { Result } from './completer.ts';
 import type { AttemptEvent } from './executors/port.ts';
@@ -38,6 +39,16 @@ export class JobReports {
     });
     if (stack !== undefined) this.log.info(stack);
     return { id: job.jobId, kind: job.kind, attempt: job.attempt, message, retryInMs };
+  }
+
+  /** What went wrong with the user's retry function; rules and back-off have decided instead. */
+  retryTrouble(job: HeldJob, why: unknown): void {
+    this.log.warn(
+      `retry of kind '${job.kind}' gave no answer: ${recordError(why).message}; its rules decide`,
+      {
+        job: job.jobId,
+      },
+    );
   }
 
   /** The last progress of each job since this was asked before; of jobs that are still held. */

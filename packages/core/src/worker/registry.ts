@@ -1,7 +1,7 @@
 /** Which kinds a worker knows, and what runs them. */
 
 import { LineshaftError } from '../domain/errors.ts';
-import type { KindDefinition } from '../domain/kinds.ts';
+import type { HandlingOptions, KindDefinition } from '../domain/kinds.ts';
 import type { ExecutorName } from './executors/port.ts';
 import type { Handler, HandlerCommand, HandlerModule, HandlerSource } from './handler.ts';
 
@@ -39,10 +39,12 @@ export function handlerSource(kind: string, given: unknown): HandlerSource {
 export function registerKinds(
   handlers: Readonly<Record<string, unknown>>,
   definitions: Readonly<Record<string, KindDefinition<unknown> | undefined>>,
+  handling: Readonly<Record<string, HandlingOptions>> = {},
 ): ReadonlyMap<string, RegisteredKind> {
   const kinds = new Map<string, RegisteredKind>();
   for (const [kind, given] of Object.entries(handlers)) {
-    const definition = definitions[kind];
+    const definition =
+      handling[kind] === undefined ? definitions[kind] : { ...definitions[kind], ...handling[kind] };
     const source = handlerSource(kind, given);
     const executor = definition?.executor ?? (source.type === 'command' ? 'command' : undefined);
     kinds.set(kind, { kind, source, definition, executor });

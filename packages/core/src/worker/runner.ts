@@ -5,15 +5,17 @@
 
 import { recordError } from '../domain/attempt.ts';
 import type { Clock } from '../domain/clock.ts';
-import { type AttemptOutcome, decideEnding } from '../domain/decide-ending.ts';
+import { type AttemptOutcome, decideEnding, type RetryAnswer } from '../domain/decide-ending.ts';
 import { isLineshaftError, LineshaftError } from '../domain/errors.ts';
 import type { EnqueueRequest } from '../domain/job-options.ts';
 import { checkPayload, upgradePayload } from '../domain/kinds.ts';
 import type { PreparedJob } from '../queue/enqueue-batch.ts';
+import { askRetry } from './ask-retry.ts';
 import type { Completer, Result } from './completer.ts';
 import type { ExecutorPool } from './executor-pool.ts';
 import type { Attempt, AttemptEvent, AttemptListener, Outcome } from './executors/port.ts';
 import { HeldJob, type Lease } from './held-job.ts';
+import type { JobReports } from './job-reports.ts';
 import type { QueueRuntime } from './queue-runtime.ts';
 import type { RegisteredKind } from './registry.ts';
 
@@ -30,7 +32,7 @@ export interface RunnerHost {
   prepare(request: EnqueueRequest): PreparedJob;
   /** Says in the lease that a job which was rescued before is being started. */
   markSuspect(job: HeldJob): Promise<unknown>;
-  onEvent(job: HeldJob, event: AttemptEvent): void;
+  readonly reports: JobReports;
   onFailed(job: HeldJob, outcome: Outcome & { type: 'failed' }, result: Result): void;
   /** A job ended: there may be room for others. */
   onRoom(): void;
@@ -188,16 +190,41 @@ export class Runner implements AttemptListener {
   }
 
   onEvent(attempt: Attempt, event: AttemptEvent): void {
-    if (attempt instanceof HeldJob && attempt.state === 'running') this.host.onEvent(attempt, event);
+    if (attempt instanceof HeldJob && attempt.state === 'running') this.host.reports.event(attempt, event);
   }
 
   onOutcome(attempt: Attempt, outcome: Outcome): void {
     if (!(attempt instanceof HeldJob) || attempt.state !== 'running') return;
+    const answer = this.askRetry(attempt, outcome);
+    if (!(answer instanceof Promise)) {
+      this.ended(attempt, outcome, answer);
+      return;
+    }
+    // It keeps its slot until it is known what becomes of it; a stop may end it before.
+    answer.then(
+      (known) => {
+        if (attempt.state === 'running') this.ended(attempt, outcome, known);
+      },
+      () => {},
+    );
+  }
+
+  private askRetry(job: HeldJob, outcome: Outcome): RetryAnswer | Promise<RetryAnswer> {
+    if (outcome.type !== 'failed' || !outcome.retryable) return undefined;
+    const retry = this.host.kinds.get(job.kind)?.definition?.retry;
+    if (retry === undefined) return undefined;
+    return askRetry(retry, outcome.error, job.attempt, {
+      clock: this.host.clock,
+      onTrouble: (why) => this.host.reports.retryTrouble(job, why),
+    });
+  }
+
+  private ended(attempt: HeldJob, outcome: Outcome, answer: RetryAnswer): void {
     const { runtime } = attempt;
     const slotsWereFull = this.running >= this.host.slots;
     runtime.running -= 1;
     this.running -= 1;
-    this.end(attempt, outcome);
+    this.end(attempt, outcome, answer);
     if (this.running === 0 && this.idleWaiters.length > 0) {
       for (const resolve of this.idleWaiters.splice(0)) resolve();
     }
@@ -319,15 +346,16 @@ export class Runner implements AttemptListener {
     this.host.onRoom();
   }
 
-  private end(job: HeldJob, outcome: Outcome): void {
+  private end(job: HeldJob, outcome: Outcome, answer?: RetryAnswer): void {
     const finishedMs = this.host.clock.now();
     if (job.startedMs > 0) job.runtime.observe(finishedMs - job.startedMs);
-    const result = this.resultOf(job, outcome, finishedMs);
+    const result = this.resultOf(job, outcome, finishedMs, answer);
     this.settle(job, result);
     if (outcome.type === 'failed') this.host.onFailed(job, outcome, result);
   }
 
-  private resultOf(job: HeldJob, outcome: Outcome, finishedMs: number): Result {
+  private resultOf(job: HeldJob, outcome: Outcome, finishedMs: number, answer: RetryAnswer): Result {
+    if (outcome.type === 'failed') return this.failure(job, outcome, finishedMs, answer);
     if (outcome.type !== 'succeeded') return this.ending(job, outcome, finishedMs, []);
     const { outputText } = outcome;
     if (outputText !== undefined && outputText.length > this.host.outputMaxBytes) {
@@ -347,6 +375,20 @@ export class Runner implements AttemptListener {
       }
     }
     return this.ending(job, outcome, finishedMs, enqueue);
+  }
+
+  private failure(
+    job: HeldJob,
+    outcome: AttemptOutcome & { type: 'failed' },
+    finishedMs: number,
+    answer: RetryAnswer,
+  ): Result {
+    const { attemptsBefore, maxAttempts, backoff, errors } = job;
+    const ofKind = this.host.kinds.get(job.kind)?.definition?.retryRules ?? [];
+    const retryRules = [...ofKind, ...job.retryRules];
+    const facts = { attemptsBefore, maxAttempts, backoff, errors, retryRules };
+    const ending = decideEnding(facts, outcome, this.host.random(), finishedMs, answer);
+    return { job, ending, finishedMs, enqueue: [] };
   }
 
   private ending(job: HeldJob, outcome: AttemptOutcome, finishedMs: number, enqueue: PreparedJob[]): Result {

@@ -125,7 +125,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
       random: parts.random,
       prepare: (request) => parts.prepare(request),
       markSuspect: (job) => this.sessions.service.query(statements.markSuspect, [job.lease.id, job.jobId]),
-      onEvent: (job, event) => this.reports.event(job, event),
+      reports: this.reports,
       onFailed: (job, outcome, result) =>
         this.emit('failed', this.reports.failed(job, outcome.error.message, result)),
       onRoom: () => this.claimer.kick(),

@@ -50,6 +50,21 @@ describe('queue, project, migrate, doctor, worker list', () => {
       executorOptions: { size: 2 },
       retention: { succeededMs: 604_800_000 },
     });
+    const rules = ['--retry-rule', 'ECONNREFUSED=20', '--retry-rule', '/too many=/i=fixed:1m'];
+    expect(await runJson('queue', 'declare', 'mail', ...rules)).toMatchObject({
+      retryRules: [
+        { error: 'ECONNREFUSED', maxAttempts: 20 },
+        { error: '/too many=/i', backoff: { type: 'fixed', delayMs: 60_000 } },
+      ],
+    });
+    expect((await run('queue', 'show', 'mail')).stdout).toContain('ECONNREFUSED: 20 attempts;');
+    for (const wrong of ['X', 'X=perhaps', '=fail', 'X=fixed:soon', '/(/=fail', 'X=0']) {
+      const refused = await run('queue', 'declare', 'mail', '--retry-rule', wrong);
+      expect([wrong, refused.code]).toEqual([wrong, 2]);
+    }
+    expect(await runJson('queue', 'declare', 'mail', '--retry-rule', 'none')).toMatchObject({
+      retryRules: [],
+    });
     expect((await run('queue', 'pause', 'mail', '--until', '10m')).stdout).toContain('it resumes in 10 min');
     expect((await run('queue', 'list')).stdout).toMatch(/mail +default +paused, resumes in 10 min/);
     expect(await runJson('queue', 'resume', 'mail')).toMatchObject({

@@ -1,8 +1,9 @@
 /** The options of `queue declare`, which are the settings of a queue. */
 
-import type { QueueDeclaration } from '@lineshaft/core';
+import type { QueueDeclaration, RetryRule } from '@lineshaft/core';
 import { type Command, Option } from 'commander';
 import { duration, repeated, wholeNumber } from '../option-parsers.ts';
+import { retryRule } from '../retry-rule.ts';
 
 /** What the parser makes of the options; absent: unchanged, or the default in a new queue. */
 export interface DeclareFlags {
@@ -18,6 +19,7 @@ export interface DeclareFlags {
   readonly backoff?: 'fixed' | 'linear' | 'exponential';
   readonly backoffDelay?: number;
   readonly backoffLimit?: number;
+  readonly retryRule?: RetryRule[];
   readonly timeout?: number;
   readonly keep?: number;
   readonly keepFailed?: number;
@@ -62,6 +64,12 @@ export function addDeclareOptions(command: Command): Command {
       duration('--backoff-delay'),
     )
     .option('--backoff-limit <duration>', 'the longest wait (default: 1h)', duration('--backoff-limit'))
+    .option(
+      '--retry-rule <rule>',
+      'ERROR=fail, ERROR=ATTEMPTS, ERROR=fixed:5s or ERROR=exponential:1s; ERROR is a name, a code or ' +
+        'an expression for the message, /…/ (repeat; the first that matches decides; none: remove all)',
+      retryRule,
+    )
     .option('--timeout <duration>', 'time limit of an attempt', duration('--timeout'))
     .option('--keep <duration>', 'how long succeeded jobs are remembered; 0: not at all', duration('--keep'))
     .option('--keep-failed <duration>', 'how long failed and cancelled jobs are', duration('--keep-failed'))
@@ -105,6 +113,7 @@ export function declarationOf(flags: DeclareFlags): Omit<QueueDeclaration, 'name
       maxAttempts,
       wake,
       backoff,
+      retryRules: flags.retryRule,
       pollingIntervalMs: flags.poll,
     }),
     executorOptions: filled(executorOptions),

@@ -2,6 +2,7 @@
 
 import type { LaneView, Queue, WorkerView } from '@lineshaft/core';
 import { describeDuration, describeTime } from '../durations.ts';
+import { describeRetryRule } from '../retry-rule.ts';
 import type { Screen } from './screen.ts';
 import type { Column } from './table.ts';
 
@@ -111,6 +112,7 @@ function describeSettings(queue: Queue, screen: Screen, nowMs: number): string {
     ['executor', [queue.executor, ...pairs(executorOptions)].join(', ')],
     ['priority', String(queue.priority)],
     ['attempts', `${queue.maxAttempts}, ${backoff.type} back-off from ${describeDuration(backoff.delayMs)}`],
+    ['retry rules', queue.retryRules.map(describeRetryRule).join('; ') || 'none'],
     ['limits', pairs(limits).join(', ') || 'none'],
     ['retention', pairs(retention).join(', ')],
     ['polling', `every ${describeDuration(queue.pollingIntervalMs)}; wake: ${queue.wake}`],
