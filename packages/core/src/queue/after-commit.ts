@@ -14,6 +14,17 @@ export class WakeTargets {
   private readonly queues = new Map<string, readonly [project: string, queue: string]>();
   private later = false;
 
+  /** The targets of many jobs, of which most are like the one before. */
+  static of(jobs: readonly PreparedJob[]): WakeTargets {
+    const targets = new WakeTargets();
+    let last: string | undefined;
+    for (const job of jobs) {
+      if (job.templateKey !== last) targets.addJob(job);
+      last = job.templateKey;
+    }
+    return targets;
+  }
+
   get empty(): boolean {
     return this.queues.size === 0 && !this.later;
   }

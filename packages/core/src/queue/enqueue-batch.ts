@@ -15,6 +15,8 @@ export type WakeMode = 'always' | 'auto' | 'after' | 'never';
 
 /** At most so many jobs and so many bytes of payload go in one statement. */
 export const batchMaxJobs = 1_000;
+/** The same for a call of many jobs, which nobody waits behind. */
+export const bulkBatchMaxJobs = 2_000;
 export const batchMaxBytes = 4 * 1024 * 1024;
 
 /** The values of `enqueue_many.sql`. Jobs with equal options share a template. */
@@ -90,15 +92,12 @@ export function enqueueResults(
 }
 
 /** Cuts a long list into batches that are bounded in number and in bytes. */
-export function splitBatches(jobs: readonly PreparedJob[]): PreparedJob[][] {
+export function splitBatches(jobs: readonly PreparedJob[], maxJobs = batchMaxJobs): PreparedJob[][] {
   const batches: PreparedJob[][] = [];
   let batch: PreparedJob[] = [];
   let bytes = 0;
   for (const job of jobs) {
-    if (
-      batch.length >= batchMaxJobs ||
-      (batch.length > 0 && bytes + job.payloadText.length > batchMaxBytes)
-    ) {
+    if (batch.length >= maxJobs || (batch.length > 0 && bytes + job.payloadText.length > batchMaxBytes)) {
       batches.push(batch);
       batch = [];
       bytes = 0;

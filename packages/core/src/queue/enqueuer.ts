@@ -9,9 +9,11 @@ import { isLineshaftError, LineshaftError } from '../domain/errors.ts';
 import type { EnqueueResult } from '../domain/job-options.ts';
 import { type Route, Session } from '../store/session.ts';
 import type { BoundStatements } from '../store/statements.ts';
+import { WakeTargets } from './after-commit.ts';
 import {
   batchMaxBytes,
   batchMaxJobs,
+  bulkBatchMaxJobs,
   enqueueResults,
   enqueueValues,
   type PreparedJob,
@@ -30,6 +32,8 @@ interface Call {
 const waitingMax = 100_000;
 /** How many batches of one large call are written side by side. */
 const bulkConnections = 4;
+/** Of the batches of a large call one in so many wakes workers: the lock of NOTIFY would have them commit in a row. */
+const bulkWakeEvery = 16;
 /** How many writes wait side by side for keys that strangers hold. */
 const patientConnections = 4;
 /** How long a write may wait for a key where others wait behind it, and where it is alone (below the time-out of statements). */
@@ -65,24 +69,28 @@ export class Enqueuer {
 
   /** Enqueues many; each batch is all or nothing, the order is that of the list. Resolves when all are durable. */
   async enqueueMany(jobs: readonly PreparedJob[]): Promise<EnqueueResult[]> {
-    const batches = splitBatches(jobs);
+    const batches = splitBatches(jobs, bulkBatchMaxJobs);
     const [first] = batches;
     if (first === undefined) return [];
-    if (batches.length === 1) return await this.write(this.session(0), first, null);
+    if (batches.length === 1) return await this.write(this.session(0), first, this.wake, null);
     const [[since = null] = []] = await this.session(0).query(this.statements.clock);
     const results: EnqueueResult[][] = new Array(batches.length);
     let next = 0;
     const lane = async (number: number): Promise<void> => {
       for (let place = next++; place < batches.length; place = next++) {
         const batch = batches[place];
-        if (batch !== undefined)
-          results[place] = await this.write(this.session(number), batch, later(since, place));
+        if (batch === undefined) continue;
+        const wake = place % bulkWakeEvery === 0 ? this.wake : 'after';
+        results[place] = await this.write(this.session(number), batch, wake, later(since, place));
       }
     };
     const lanes = Array.from({ length: Math.min(bulkConnections, batches.length) }, (_, number) =>
       lane(number),
     );
     const ended = await Promise.allSettled(lanes);
+    await this.session(0)
+      .query(this.statements.wakeNamedQueues, WakeTargets.of(jobs).values())
+      .catch(() => {});
     for (const end of ended) if (end.status === 'rejected') throw end.reason;
     return results.flat();
   }
@@ -105,12 +113,13 @@ export class Enqueuer {
   private async write(
     session: Session,
     batch: PreparedJob[],
+    wake: WakeMode,
     since: string | null,
   ): Promise<EnqueueResult[]> {
-    if (await writePlainly(session, this.statements, plainValues(batch, this.wake, since))) {
+    if (await writePlainly(session, this.statements, plainValues(batch, wake, since))) {
       return enqueueResults(batch, []);
     }
-    const values = enqueueValues(batch, this.wake, since);
+    const values = enqueueValues(batch, wake, since);
     return enqueueResults(batch, await writeBriefly(session, this.statements, batch, values, this.patience));
   }
 }
