@@ -50,13 +50,41 @@ export type { RetryRule } from './domain/retry-rules.ts';
 export { didYouMean, suggest } from './domain/suggest.ts';
 export { Lineshaft, type LineshaftOptions } from './lineshaft.ts';
 export { type Log, type LogLevel, silentLog, textLog } from './log.ts';
+export {
+  type AttemptEndFacts,
+  type AttemptFacts,
+  type AttemptResult,
+  definePlugin,
+  type EnqueueContext,
+  type FinishedFacts,
+  type HookName,
+  type Plugin,
+  type PluginContext,
+  type PluginHooks,
+  type PluginParts,
+  type ServiceContext,
+  type ServiceEvents,
+  type WorkerFacts,
+} from './plugin.ts';
+export type { HookReport } from './plugins/guard.ts';
 export type { JobChange, JobFilter, JobSummary, JobView } from './queue/job-book.ts';
 export { type CallerTransaction, type Enqueueing, Producer, type ProducerOptions } from './queue/producer.ts';
 export type { LaneView, Project, WorkerView } from './queue/queue-book.ts';
 export type { FinishedJob } from './queue/waiters.ts';
+export { type KeeperConfig, keeper } from './services/keeper.ts';
+export { type LeaderConfig, type Leadership, leader } from './services/leader.ts';
+export { promoter } from './services/promoter.ts';
+export { rescuer } from './services/rescuer.ts';
+export type { Loop, LoopOptions, Service } from './services/service.ts';
 export type { Finding } from './store/doctor.ts';
 export type { MigrateOptions, MigrationReport } from './store/migrate.ts';
 export type { Handler, HandlerCommand, HandlerModule, JobContext, JobLog } from './worker/handler.ts';
+export type {
+  DelayMetrics,
+  JobCounts,
+  QueueMetrics,
+  WorkerMetrics,
+} from './worker/metrics.ts';
 export type { HandlerLike } from './worker/registry.ts';
 export type { Worker } from './worker/worker.ts';
 export type { WorkerOptions } from './worker/worker-options.ts';

@@ -4,12 +4,14 @@ import { arch, hostname, platform } from 'node:os';
 import type { Clock } from './domain/clock.ts';
 import { type HandlingOptions, validateHandling } from './domain/kinds.ts';
 import type { Queue, QueueDeclaration } from './domain/queue.ts';
-import { type Log, textLog } from './log.ts';
+import type { Plugin } from './plugin.ts';
+import { orderPlugins } from './plugins/order.ts';
 import { JobBook, type JobChange, type JobFilter, type JobSummary, type JobView } from './queue/job-book.ts';
 import { Notifications } from './queue/notifications.ts';
 import { Producer, type ProducerOptions } from './queue/producer.ts';
 import { type LaneView, type Project, QueueBook, type WorkerView } from './queue/queue-book.ts';
 import { type FinishedJob, Waiters } from './queue/waiters.ts';
+import { builtInPlugins } from './services/built-in.ts';
 import { examine, type Finding } from './store/doctor.ts';
 import { type MigrateOptions, type MigrationReport, migrate } from './store/migrate.ts';
 import { demandSchema } from './store/schema-version.ts';
@@ -22,8 +24,8 @@ import { checkWorkerOptions, type WorkerOptions } from './worker/worker-options.
 
 export interface LineshaftOptions<PayloadMap extends object = Record<string, unknown>>
   extends ProducerOptions<PayloadMap> {
-  /** Where workers say what happens. Default: text on standard error, from `info` on. */
-  readonly log?: Log;
+  /** Built-in services that workers do not run, by name; `*` for all that `plugins` has no other for. Default none. */
+  readonly without?: readonly string[];
   readonly clock?: Clock;
 }
 
@@ -39,8 +41,8 @@ export interface LineshaftOptions<PayloadMap extends object = Record<string, unk
  * const [job] = await lineshaft.waitFor([id]);
  */
 export class Lineshaft<PayloadMap extends object = Record<string, unknown>> extends Producer<PayloadMap> {
-  private readonly log: Log;
   private readonly clock: Clock;
+  private readonly plugins: readonly Plugin[];
   private readonly notifications: Notifications;
   private readonly waiters: Waiters;
   private readonly jobBook: JobBook;
@@ -50,15 +52,11 @@ export class Lineshaft<PayloadMap extends object = Record<string, unknown>> exte
   private readonly workersOfThis = new Set<Worker>();
 
   constructor(options: LineshaftOptions<PayloadMap> = {}) {
-    super(options);
-    this.log =
-      options.log ??
-      textLog(
-        'info',
-        (line) => process.stderr.write(`${line}\n`),
-        () => new Date(),
-      );
-    this.clock = options.clock ?? systemClock;
+    const clock = options.clock ?? systemClock;
+    const plugins = orderPlugins(builtInPlugins, options.plugins ?? [], options.without ?? []);
+    super(options, { plugins, clock });
+    this.clock = clock;
+    this.plugins = plugins;
     this.notifications = new Notifications({ route: this.route, channel: this.schema, clock: this.clock });
     this.waiters = new Waiters({
       route: this.route,
@@ -130,6 +128,8 @@ export class Lineshaft<PayloadMap extends object = Record<string, unknown>> exte
       random: Math.random,
       kinds: registerKinds(checked.handlers ?? this.handlers, this.definitions, this.handling),
       options: { ...checked, workerId },
+      plugins: this.plugins,
+      hooks: this.hooks,
       prepare: (request) => this.prepare(request),
     });
     this.workersOfThis.add(worker);

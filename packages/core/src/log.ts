@@ -27,6 +27,15 @@ export function textLog(level: LogLevel, write: (line: string) => void, now: () 
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 }
 
+/** The log of who asks for no other: text on standard error, from `info` on. */
+export function standardErrorLog(): Log {
+  return textLog(
+    'info',
+    (line) => process.stderr.write(`${line}\n`),
+    () => new Date(),
+  );
+}
+
 export const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {} };
 
 function quoted(value: string): string {

@@ -389,15 +389,48 @@ returns jsonb language sql immutable as $$
     else (kept - 1) || next end
 $$;
 
--- Leadership under a name: takes it, or renews it, for so long. Returns the term, or null while another leads.
-create function lineshaft.lead(what text, by_worker bigint, lease_ms integer)
-returns bigint language sql as $$
-  insert into lineshaft.leader as l (name, worker, until)
-  values (what, by_worker, clock_timestamp() + lease_ms * interval '1 millisecond')
-  on conflict (name) do update
-  set worker = excluded.worker, until = excluded.until, term = l.term + case when l.worker = excluded.worker then 0 else 1 end
-  where l.worker = excluded.worker or l.until < clock_timestamp()
-  returning term
+-- Leadership under a name: takes it when nobody holds it or its holder was silent for too long, renews it for its holder.
+-- The row is locked only by who may change it, and never waited for: a leader's own write may hold it (demand_term).
+-- Returns the term, null while another leads; and for how long that is sure, in ms (0 or less: not any more).
+create function lineshaft.lead(what text, by_worker bigint, lease_ms integer, out term bigint, out left_ms double precision)
+language plpgsql as $$
+#variable_conflict use_column
+declare
+  held lineshaft.leader;
+  ends timestamptz := clock_timestamp() + lease_ms * interval '1 millisecond';
+begin
+  select * into held from lineshaft.leader l where l.name = what;
+  if not found then
+    insert into lineshaft.leader (name, worker, until) values (what, by_worker, ends) on conflict do nothing;
+    select * into held from lineshaft.leader l where l.name = what;
+  elsif held.worker = by_worker or held.until < clock_timestamp() then
+    perform from lineshaft.leader l
+    where l.name = what and l.worker = held.worker and l.term = held.term
+      and (l.worker = by_worker or l.until < clock_timestamp())
+    for no key update skip locked;
+    if found then
+      update lineshaft.leader l
+      set worker = by_worker, until = ends, term = l.term + case when l.worker = by_worker then 0 else 1 end
+      where l.name = what;
+    end if;
+    select * into held from lineshaft.leader l where l.name = what;
+  end if;
+  term := case when held.worker = by_worker then held.term end;
+  left_ms := extract(epoch from held.until - clock_timestamp()) * 1000;
+end
+$$;
+
+-- The fence of what a leader writes: raises LEADERSHIP_LOST unless the term is still that of the leader, which undoes
+-- the statement, or the transaction, that it is part of. Until that ends nobody else can be elected; so it must be short.
+create function lineshaft.demand_term(what text, of_term bigint)
+returns boolean language plpgsql as $$
+begin
+  perform from lineshaft.leader l where l.name = what and l.term = of_term for share;
+  if not found then
+    perform lineshaft.fail('LS409', 'LEADERSHIP_LOST', format('term %s of leader %L is over, nothing was changed', of_term, what));
+  end if;
+  return true;
+end
 $$;
 
 -- Makes the history partition of a day (UTC), if it is missing. Safe when several do it at once.

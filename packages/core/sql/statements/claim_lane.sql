@@ -1,7 +1,7 @@
 -- Takes up to $3 jobs of one lane, in order, under one new lease.
 -- $1 worker bigint, $2 lane integer, $3 take integer
 -- Returns a row per job: lease, id, lane, created (ms), payload, and null for a job that is new and plain, otherwise
--- the array [fence, attempt, rescued, version, options, errors].
+-- the array [fence, attempt, rescued, version, options, errors, due (ms after created)].
 -- Locks: the taken rows of ready (skip locked); key share on the worker's row, so that a rescued worker claims nothing.
 -- Index: ready_order, job_pkey. Called by: the claim loop.
 with picked as materialized (
@@ -32,8 +32,11 @@ leased as (
 )
 select l.id, c.id, c.lane, (date_part('epoch', c.created_at) * 1000)::bigint, c.payload,
   case
-    when c.fence = 0 and c.version = 1 and c.options is null then null
-    else json_build_array(c.fence, c.attempt, c.rescued, c.version, c.options, c.errors)
+    when c.fence = 0 and c.version = 1 and c.options is null and c.due = c.created_at then null
+    else json_build_array(
+      c.fence, c.attempt, c.rescued, c.version, c.options, c.errors,
+      (extract(epoch from c.due - c.created_at) * 1000)::bigint
+    )
   end
 from leased l
 cross join claimed c

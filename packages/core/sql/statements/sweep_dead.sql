@@ -1,4 +1,5 @@
--- Forgets dead letters whose retention has ended. $1 most integer. Returns swept integer. Index: dead_expires.
+-- Forgets dead letters whose retention has ended. $1 most integer, $2 term bigint: the leader's, see demand_term.
+-- Returns swept integer, led boolean. Index: dead_expires.
 with expired as (
   delete from lineshaft.dead
   where job_id in (
@@ -9,4 +10,4 @@ with expired as (
 gone as (
   delete from lineshaft.job j using expired e where j.id = e.job_id
 )
-select count(*)::integer as swept from expired
+select (select count(*)::integer from expired) as swept, lineshaft.demand_term('main', $2::bigint) as led

@@ -1,6 +1,7 @@
 -- Forgets unique keys past their time, old cancellations, waiters and progress of jobs that are gone.
+-- $1 term bigint: the leader's, see demand_term. Returns led boolean.
 with keys as (delete from lineshaft.unique_key where until < now()),
 cancellations as (delete from lineshaft.cancellation where cancelled_at < now() - interval '10 minutes'),
 waiters as (delete from lineshaft.waiter where until < now()),
 progresses as (delete from lineshaft.progress where at < now() - interval '1 day')
-select 1
+select lineshaft.demand_term('main', $1::bigint) as led

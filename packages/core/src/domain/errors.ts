@@ -170,6 +170,24 @@ export const errorCatalogue = {
     cause: 'A migration that was applied differs from the file of the same number.',
     remedy: 'Restore the file; a migration is never edited after it was released.',
   },
+  ENQUEUE_REFUSED: {
+    category: 'forbidden',
+    retryable: false,
+    cause: 'A plugin refuses the job; the message has its name and its reason.',
+    remedy: 'Do as the reason says, or take the plugin out.',
+  },
+  PLUGIN_TIMEOUT: {
+    category: 'internal',
+    retryable: false,
+    cause: 'A hook or a middleware of a plugin took longer than its `timeoutMs` (5 s by default).',
+    remedy: 'Do what takes long elsewhere, or raise `timeoutMs` of the plugin (60 s at most).',
+  },
+  LEADERSHIP_LOST: {
+    category: 'conflict',
+    retryable: true,
+    cause: 'A write of a leader came after another worker had taken its place; nothing was changed.',
+    remedy: 'None is needed: the leader of today does it.',
+  },
   DATABASE_UNAVAILABLE: {
     category: 'unavailable',
     retryable: true,

@@ -4,16 +4,21 @@
  */
 
 import { randomBytes } from 'node:crypto';
+import type { Clock } from '../domain/clock.ts';
 import { isLineshaftError, LineshaftError } from '../domain/errors.ts';
 import type { EnqueueOptions, EnqueueRequest, EnqueueResult } from '../domain/job-options.ts';
 import { checkPayload, type KindDefinition, type Kinds, requestDefaults } from '../domain/kinds.ts';
 import { didYouMean } from '../domain/suggest.ts';
 import { UuidSource } from '../domain/uuid.ts';
 import { type RequestSettings, validateRequest } from '../domain/validate-job.ts';
+import { type Log, standardErrorLog } from '../log.ts';
+import type { Plugin } from '../plugin.ts';
+import { Hooks } from '../plugins/hooks.ts';
 import { Pool } from '../store/pool.ts';
 import { checkSchemaName } from '../store/schema-name.ts';
 import { Route, type Statement } from '../store/session.ts';
 import { type BoundStatements, bindStatements } from '../store/statements.ts';
+import { systemClock } from '../system-clock.ts';
 import { AfterCommitWaker } from './after-commit.ts';
 import {
   type CallerTransaction,
@@ -39,6 +44,16 @@ export interface ProducerOptions<PayloadMap extends object = Record<string, unkn
   readonly payloadMaxBytes?: number;
   /** Shown in `pg_stat_activity`. Default `lineshaft`. */
   readonly applicationName?: string;
+  /** What is added to it, see `definePlugin`; hooks are called in this order. A producer calls their hook `enqueue` only. */
+  readonly plugins?: readonly Plugin[];
+  /** Where is said what happens. Default: text on standard error, from `info` on. */
+  readonly log?: Log;
+}
+
+/** What the facade adds to a producer. */
+export interface ProducerParts {
+  readonly plugins: readonly Plugin[];
+  readonly clock: Clock;
 }
 
 type PayloadArgument<Payload> = undefined extends Payload ? [payload?: Payload] : [payload: Payload];
@@ -73,6 +88,8 @@ export class Producer<PayloadMap extends object = Record<string, unknown>> imple
   protected readonly build: string;
   protected readonly definitions: Readonly<Record<string, KindDefinition<unknown> | undefined>>;
   protected readonly ids: UuidSource;
+  protected readonly log: Log;
+  protected readonly hooks: Hooks;
   private readonly payloadMaxBytes: number | undefined;
   private readonly enqueuer: Enqueuer;
   private readonly statementsWithin: StatementsWithin;
@@ -80,7 +97,12 @@ export class Producer<PayloadMap extends object = Record<string, unknown>> imple
   private readonly settings = new Map<string, RequestSettings>();
   private closing: Promise<void> | undefined;
 
-  constructor(options: ProducerOptions<PayloadMap> = {}) {
+  constructor(options: ProducerOptions<PayloadMap> = {}, parts?: ProducerParts) {
+    this.log = options.log ?? standardErrorLog();
+    this.hooks = new Hooks(parts?.plugins ?? options.plugins ?? [], {
+      log: this.log,
+      clock: parts?.clock ?? systemClock,
+    });
     this.schema = checkSchemaName(options.schema);
     this.route = new Route({
       databaseUrl: databaseUrlOf(options.databaseUrl),
@@ -191,6 +213,12 @@ export class Producer<PayloadMap extends object = Record<string, unknown>> imple
   }
 
   private check(request: EnqueueRequest): PreparedJob | Promise<PreparedJob> {
+    const { enqueue } = this.hooks;
+    if (enqueue === undefined) return this.checkRequest(request);
+    return enqueue(request).then((changed) => this.checkRequest(changed));
+  }
+
+  private checkRequest(request: EnqueueRequest): PreparedJob | Promise<PreparedJob> {
     const definition = this.definitions[request?.kind];
     if (definition?.schema === undefined) return this.prepare(request);
     // What was sent is stored; what the schema makes of it is for the handler.

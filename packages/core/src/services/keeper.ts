@@ -1,55 +1,76 @@
 /**
  * House-keeping of the leader: history partitions are made days ahead and dropped when all in them has expired,
  * dead letters and unique keys past their time are forgotten, paused queues whose time has come are resumed.
+ * What it writes names its term, so that a keeper that was paused does nothing when it wakes.
  */
 
-import type { Clock } from '../domain/clock.ts';
 import { isLineshaftError } from '../domain/errors.ts';
+import { wholeNumber } from '../domain/fields.ts';
+import { definePlugin, type ServiceContext } from '../plugin.ts';
+import { settings } from '../plugins/settings.ts';
 import type { Session, Statement } from '../store/session.ts';
 import type { BoundStatements } from '../store/statements.ts';
-import type { Leadership } from './leader.ts';
-import { Loop, type LoopOptions, type Service } from './service.ts';
+import type { Service } from './service.ts';
 
-const daysAhead = 7;
 const sweepBatch = 1_000;
-const roundMs = 1_000;
-const houseKeepingMs = 60_000;
+/** Longest sleep: a queue may be paused by somebody whose word does not reach us. */
+const sleepMaxMs = 10_000;
 /** Detaching waits for readers of the partition at most so long; then it is tried again in the next round. */
 const detachTimeout = '3s';
 
-export function createKeeper(
-  context: Pick<LoopOptions, 'onError' | 'onRecovered'> & {
-    clock: Clock;
-    session: Session;
-    statements: BoundStatements;
-    schema: string;
-    leadership: Leadership;
-  },
-): Service {
-  const { session, statements, clock, leadership } = context;
-  let houseKeptAtMs = Number.NEGATIVE_INFINITY;
-  return new Loop({
-    ...context,
-    name: 'keeper',
-    async round(signal) {
-      if (leadership.term === undefined) return roundMs;
-      await session.query(statements.resumeDueQueues);
-      if (clock.monotonic() - houseKeptAtMs < houseKeepingMs) return roundMs;
-      await makePartitions(session, statements);
-      await dropPartitions(session, statements, context.schema, signal);
-      while (!signal.aborted && leadership.term !== undefined) {
-        const [[swept = '0'] = []] = await session.query(statements.sweepDead, [sweepBatch]);
-        if (Number(swept) < sweepBatch) break;
-      }
-      await session.query(statements.sweepSmall);
-      houseKeptAtMs = clock.monotonic();
-      return roundMs;
-    },
-  });
+export interface KeeperConfig {
+  /** How often partitions are made and dropped, and what has expired is forgotten; 1 s to 1 hour. Default 1 min. */
+  readonly intervalMs: number;
+  /** How many days ahead partitions are made; 2 to 60. Default 7. */
+  readonly daysAhead: number;
 }
 
-/** Makes the history partitions of yesterday to a week ahead, by the clock of the database. */
-export async function makePartitions(session: Session, statements: BoundStatements): Promise<void> {
+/** The built-in service that keeps house while its worker leads. */
+export const keeper = definePlugin({
+  name: 'keeper',
+  dependsOn: ['leader'],
+  config: settings<KeeperConfig>({
+    intervalMs: { byDefault: 60_000, check: (value, field) => wholeNumber(value, field, 1_000, 3_600_000) },
+    daysAhead: { byDefault: 7, check: (value, field) => wholeNumber(value, field, 2, 60) },
+  }),
+  service: createKeeper,
+});
+
+function createKeeper(context: ServiceContext<KeeperConfig>): Service {
+  const { clock, leadership, config } = context;
+  const { slowSession: session, statements, schema } = context.internals;
+  let keptAtMs = Number.NEGATIVE_INFINITY;
+  const loop = context.loop({
+    async round(signal) {
+      const { term } = leadership;
+      if (term === undefined) return sleepMaxMs;
+      const [[wait = null] = []] = await session.query(statements.resumeDueQueues, [term]);
+      if (clock.monotonic() - keptAtMs >= config.intervalMs) {
+        await makePartitions(session, statements, config.daysAhead);
+        await dropPartitions({ session, statements, schema, term, signal });
+        while (!signal.aborted && leadership.term === term) {
+          const [[swept = '0'] = []] = await session.query(statements.sweepDead, [sweepBatch, term]);
+          if (Number(swept) < sweepBatch) break;
+        }
+        await session.query(statements.sweepSmall, [term]);
+        keptAtMs = clock.monotonic();
+      }
+      const untilNextMs = keptAtMs + config.intervalMs - clock.monotonic();
+      return Math.max(Math.min(wait === null ? sleepMaxMs : Number(wait) + 1, untilNextMs, sleepMaxMs), 1);
+    },
+  });
+  context.onMessage('elected', () => loop.wake());
+  // Settings of queues have changed: one may have been paused for a while.
+  context.onMessage('q', () => loop.wake());
+  return loop;
+}
+
+/** Makes the history partitions of yesterday to some days ahead, by the clock of the database. Harmless when done twice. */
+async function makePartitions(
+  session: Session,
+  statements: BoundStatements,
+  daysAhead: number,
+): Promise<void> {
   const [[clock = ''] = []] = await session.query(statements.utcDay);
   const today = Date.parse(`${clock}T00:00:00Z`);
   for (let ahead = -1; ahead <= daysAhead; ahead += 1) {
@@ -58,17 +79,24 @@ export async function makePartitions(session: Session, statements: BoundStatemen
   }
 }
 
-/** Drops the partitions in which everything has expired: detached first, concurrently, never under a reader's foot. */
-async function dropPartitions(
-  session: Session,
-  statements: BoundStatements,
-  schema: string,
-  signal: AbortSignal,
-): Promise<void> {
+/**
+ * Drops the partitions in which everything has expired: detached first, concurrently, never under a reader's foot.
+ * Detaching concurrently runs in no transaction, so the term is asked before each step; a step of a leader that was
+ * deposed in between does what the next one would do.
+ */
+async function dropPartitions(options: {
+  session: Session;
+  statements: BoundStatements;
+  schema: string;
+  term: string;
+  signal: AbortSignal;
+}): Promise<void> {
+  const { session, statements, schema, term } = options;
   for (const [name = null, , state] of await session.query(statements.expiredPartitions)) {
-    if (name === null || signal.aborted) return;
+    if (name === null || options.signal.aborted) return;
     const part = `"${schema}"."${name}"`;
     const how = state === 'detaching' ? 'finalize' : 'concurrently';
+    await session.query(statements.demandTerm, ['main', term]);
     try {
       // Behind a pooler the setting would stay with a stranger; there the time-out of statements is the bound.
       if (!session.pooled) await session.query(plain(`set lock_timeout = '${detachTimeout}'`));

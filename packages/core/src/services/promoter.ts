@@ -1,35 +1,30 @@
 /** Moves jobs that have come due into the order book; sleeps until the next one is due. Any process may do it. */
 
-import type { Session } from '../store/session.ts';
-import type { BoundStatements } from '../store/statements.ts';
-import { Loop, type LoopOptions, type Service } from './service.ts';
+import { definePlugin, type ServiceContext } from '../plugin.ts';
+import type { Service } from './service.ts';
 
 const batch = 1_000;
 /** Longest sleep: a job may be enqueued by somebody whose word does not reach us. */
 const sleepMaxMs = 5_000;
 
-export interface Promoter extends Service {
-  wake(): void;
-}
+/** The built-in service that lets scheduled and retrying jobs go when their time has come. */
+export const promoter = definePlugin({ name: 'promoter', service: createPromoter });
 
-export function createPromoter(
-  context: Pick<LoopOptions, 'clock' | 'onError' | 'onRecovered'> & {
-    session: Session;
-    statements: BoundStatements;
-  },
-): Promoter {
-  const { session, statements } = context;
-  return new Loop({
-    ...context,
-    name: 'promoter',
+function createPromoter(context: ServiceContext): Service {
+  const { session, statements } = context.internals;
+  const loop = context.loop({
     async round(signal) {
-      while (!signal.aborted) {
+      for (;;) {
+        const [[wait = null] = []] = await session.query(statements.nextDue);
+        const waitMs = wait === null ? sleepMaxMs : Math.ceil(Number(wait));
+        if (waitMs > 0 || signal.aborted) return Math.min(Math.max(waitMs, 1), sleepMaxMs);
         const [[moved = '0', queues = null] = []] = await session.query(statements.promote, [batch]);
         if (queues !== null) await session.query(statements.wakeQueues, [queues, 'always']);
-        if (Number(moved) < batch) break;
+        // Nothing moved although something is due: another promoter has it in hand.
+        if (Number(moved) === 0) return 20;
       }
-      const [[waitMs = null] = []] = await session.query(statements.nextDue);
-      return waitMs === null ? sleepMaxMs : Math.min(Math.max(Math.ceil(Number(waitMs)), 1), sleepMaxMs);
     },
   });
+  context.onMessage('l', () => loop.wake());
+  return loop;
 }

@@ -1,13 +1,11 @@
 /**
- * Gives back the jobs of workers whose lease has run out. Nobody's lease is taken for run out before one full
- * lease has passed since the database came up (the statement sees to it) or since our own connection did: after
- * an outage every worker has the time to say that it lives.
+ * Gives back the jobs of workers whose lease has run out. Nobody's lease is taken for run out before one full lease of
+ * its own has passed since the database came up (the statement sees to it) and since our own connection did, the first
+ * one too: after an outage, of whatever lay in between, every worker has the time to say that it lives.
  */
 
-import type { Clock } from '../domain/clock.ts';
-import type { Session } from '../store/session.ts';
-import type { BoundStatements } from '../store/statements.ts';
-import { Loop, type LoopOptions, type Service } from './service.ts';
+import { definePlugin, type ServiceContext } from '../plugin.ts';
+import type { Service } from './service.ts';
 
 export interface Rescue {
   readonly workerId: string;
@@ -15,42 +13,42 @@ export interface Rescue {
   readonly buried: number;
 }
 
-export function createRescuer(
-  context: Pick<LoopOptions, 'onError' | 'onRecovered'> & {
-    clock: Clock;
-    session: Session;
-    statements: BoundStatements;
-    leaseMs: number;
-    maxRescues: number;
-    onRescue: (rescue: Rescue) => void;
-  },
-): Service {
-  const { session, statements, leaseMs, maxRescues } = context;
+/** The built-in service that rescues the jobs of workers that died. */
+export const rescuer = definePlugin({ name: 'rescuer', service: createRescuer });
+
+function createRescuer(context: ServiceContext): Service {
+  const { clock, log } = context;
+  const { leaseMs, maxRescues } = context.worker;
+  const { session, statements } = context.internals;
   let connections = 0;
-  let trustedFromMs = 0;
-  return new Loop({
-    ...context,
-    name: 'rescuer',
+  let connectedAtMs = 0;
+  return context.loop({
     async round() {
-      const expired = await session.query(statements.expiredWorkers);
+      const before = clock.monotonic();
+      let [next] = await session.query(statements.nextExpiry);
       if (session.connections !== connections) {
-        // A first connection may trust what it reads; a second one means that there was an outage.
-        trustedFromMs = connections === 0 ? 0 : context.clock.monotonic() + leaseMs;
         connections = session.connections;
+        connectedAtMs = before;
       }
-      const untrustedMs = trustedFromMs - context.clock.monotonic();
-      if (untrustedMs > 0) return Math.min(untrustedMs + 10, leaseMs);
-      for (const [id, workerId] of expired) {
-        const [[returned = '0', buried = '0'] = []] = await session.query(statements.rescue, [
-          id,
-          maxRescues,
-        ]);
-        const rescue = { workerId: workerId ?? '', returned: Number(returned), buried: Number(buried) };
-        if (rescue.returned + rescue.buried > 0) context.onRescue(rescue);
+      if (next !== undefined && Number(next[0] ?? 0) <= 0) {
+        const heardMs = Math.floor(clock.monotonic() - connectedAtMs);
+        const expired = await session.query(statements.expiredWorkers, [heardMs]);
+        // Lost meanwhile: what was read is from before an outage or after it, and nobody knows.
+        if (session.connections !== connections) return 0;
+        for (const [id, workerId] of expired) await rescue(id ?? '0', workerId ?? '');
+        [next] = await session.query(statements.nextExpiry);
       }
-      const [[waitMs = null] = []] = await session.query(statements.nextExpiry);
-      const sleepMs = waitMs === null ? leaseMs : Number(waitMs) + 20;
-      return Math.min(Math.max(sleepMs, 50), leaseMs / 3);
+      const sleepMs = next === undefined ? leaseMs : Number(next[0] ?? 0) + 20;
+      // One that has run out already waits for its time to be heard, or for somebody else who rescues it.
+      return Math.min(sleepMs > 0 ? Math.max(sleepMs, 50) : 250, leaseMs);
     },
   });
+
+  async function rescue(row: string, workerId: string): Promise<void> {
+    const [[returned = '0', buried = '0'] = []] = await session.query(statements.rescue, [row, maxRescues]);
+    const done: Rescue = { workerId, returned: Number(returned), buried: Number(buried) };
+    if (done.returned + done.buried === 0) return;
+    log.warn(`worker ${workerId} died: ${done.returned} jobs went back, ${done.buried} are dead letters`);
+    context.tell('rescued', done);
+  }
 }

@@ -57,6 +57,29 @@ export class Pool {
     }
   }
 
+  /** Runs statements in one transaction; on an error it is rolled back and the error thrown as it is. */
+  async transaction<Result>(work: (run: Pool['query']) => Promise<Result>): Promise<Result> {
+    const client = await this.acquire();
+    const run: Pool['query'] = async <Row>({ text }: Statement, values: readonly unknown[] = []) => {
+      try {
+        return (await client.query(text, [...values])).rows as Row[];
+      } catch (error) {
+        throw databaseError(error);
+      }
+    };
+    let broken = true;
+    try {
+      await run(plain('begin'));
+      const result = await work(run);
+      await run(plain('commit'));
+      broken = false;
+      return result;
+    } finally {
+      // A connection that is closed is rolled back by the server.
+      this.release(client, broken);
+    }
+  }
+
   async close(): Promise<void> {
     this.closed = true;
     for (const waiting of this.waiting.splice(0)) waiting(undefined);
@@ -102,6 +125,10 @@ export class Pool {
     this.idle.splice(place, 1);
     this.open -= 1;
   }
+}
+
+function plain(text: string): Statement {
+  return { name: '', text };
 }
 
 function closedError(): LineshaftError {

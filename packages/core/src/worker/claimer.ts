@@ -62,6 +62,8 @@ export class Claimer {
   private asleep = false;
   /** Counts the queues that were asked, so that they take turns. */
   private turn = 0;
+  /** How many claims were sent. */
+  claims = 0;
   /** Counts wakes, so that a claim that was under way when one came does not call a lane empty. */
   private wakes = 0;
 
@@ -198,6 +200,7 @@ export class Claimer {
   private async claim(asks: readonly Ask[]): Promise<void> {
     const startedMs = this.clock.monotonic();
     const { wakes } = this;
+    this.claims += 1;
     this.turn += new Set(asks.map((ask) => this.host.directory.lane(ask.lane)?.queueId)).size;
     const rows = await this.ask(asks);
     if (rows === undefined) return;

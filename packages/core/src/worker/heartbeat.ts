@@ -22,6 +22,8 @@ export interface HeartbeatHost {
   takeProgress(): readonly (readonly [string, number, number | undefined])[];
   onCancelled(jobId: string): void;
   onSettings(fingerprint: string): void;
+  /** By how much the clock of the database is ahead of ours, in ms. */
+  onClock(offsetMs: number): void;
   onDisowned(): Promise<void>;
   onError(name: string, error: unknown): void;
   onRecovered(): void;
@@ -48,13 +50,15 @@ export function createHeartbeat(options: {
     onError: (name, error) => host.onError(name, error),
     onRecovered: () => host.onRecovered(),
     async round() {
-      const known = await session.query(statements.heartbeat, [
+      const askedMs = clock.now();
+      const [known] = await session.query(statements.heartbeat, [
         host.workerRow(),
         host.running(),
         host.stopping(),
         host.queueNames(),
       ]);
-      if (known.length === 0) await host.onDisowned();
+      if (known === undefined) await host.onDisowned();
+      else host.onClock(Number(known[1]) - (askedMs + clock.now()) / 2);
       const [[cancelled = null, , settings = '', leases = null] = []] = await session.query(
         statements.heartbeatNews,
         [host.workerRow()],

@@ -6,6 +6,7 @@ import type { RetryRule } from '../domain/retry-rules.ts';
 import type { Row } from '../store/session.ts';
 import type { Attempt } from './executors/port.ts';
 import type { Lane } from './lanes.ts';
+import type { Tally } from './metrics.ts';
 import type { QueueRuntime } from './queue-runtime.ts';
 
 /** A batch of jobs that were claimed together; its row fences their completions. */
@@ -25,11 +26,19 @@ export class Lease {
   }
 }
 
-/** What a job has beside its payload: [fence, attempt, rescued, version, options, errors]. */
-type Rest = readonly [number, number, number, number, StoredOptions | null, readonly ErrorRecord[] | null];
+/** What a job has beside its payload: [fence, attempt, rescued, version, options, errors, due]. */
+type Rest = readonly [
+  number,
+  number,
+  number,
+  number,
+  StoredOptions | null,
+  readonly ErrorRecord[] | null,
+  number,
+];
 
 /** Of a job that is new and has nothing but a payload; the database sends null for it. */
-const plain: Rest = [0, 0, 0, 1, null, null];
+const plain: Rest = [0, 0, 0, 1, null, null, 0];
 const noOptions: StoredOptions = Object.freeze({});
 const noErrors: readonly ErrorRecord[] = [];
 const nothing = Object.freeze({});
@@ -87,6 +96,17 @@ export class HeldJob implements Attempt {
 
   get errors(): readonly ErrorRecord[] {
     return this.rest[5] ?? noErrors;
+  }
+
+  /** Since when it may start, by the clock of the database. */
+  get dueMs(): number {
+    return Number(this.createdMs) + this.rest[6];
+  }
+
+  /** Where it is counted. */
+  get tally(): Tally {
+    this.lane.tally ??= this.runtime.tallyOf(this.lane.kind);
+    return this.lane.tally;
   }
 
   /** Whether it has nothing beside its payload: no options, no errors, never tried before. */

@@ -6,6 +6,7 @@
 import { pinAllows } from '../domain/build.ts';
 import type { Queue } from '../domain/queue.ts';
 import { queueMatchesWorker, requirementsMet } from '../domain/tags.ts';
+import type { Tally } from './metrics.ts';
 
 export interface Lane {
   readonly id: number;
@@ -14,6 +15,8 @@ export interface Lane {
   readonly requirements: readonly string[];
   readonly pin: 'none' | 'min' | 'exact';
   readonly build: string;
+  /** Where its jobs are counted; set by the first. */
+  tally?: Tally;
 }
 
 /** What a worker is, as far as it decides which jobs it may run. */

@@ -2,6 +2,7 @@
 
 import type { Queue } from '../domain/queue.ts';
 import type { HeldJob } from './held-job.ts';
+import { Delays, Tally } from './metrics.ts';
 
 /** Results with the same label are written by one statement: how they ended, and how long they are kept. */
 export function finalLabel(ending: 'succeeded' | 'cancelled', keepMs: number): string {
@@ -16,6 +17,9 @@ export class QueueRuntime {
   meanMs: number | undefined;
   /** Mean number of jobs that one of its lanes gave, where lanes take turns; undefined before the first was asked. */
   perLane: number | undefined;
+  /** What is counted of its jobs, by kind. */
+  readonly tallies = new Map<string, Tally>();
+  readonly delays = new Delays();
   /** Jobs with which a worker died before; they run one at a time. */
   private suspects: HeldJob[] = [];
   private waiting: HeldJob[] = [];
@@ -35,6 +39,15 @@ export class QueueRuntime {
   set queue(queue: Queue) {
     this.settings = queue;
     this.labels = labelsOf(queue);
+  }
+
+  tallyOf(kind: string): Tally {
+    let tally = this.tallies.get(kind);
+    if (tally === undefined) {
+      tally = new Tally();
+      this.tallies.set(kind, tally);
+    }
+    return tally;
   }
 
   get waitingCount(): number {

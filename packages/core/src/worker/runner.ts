@@ -9,8 +9,10 @@ import { type AttemptOutcome, decideEnding, type RetryAnswer } from '../domain/d
 import { isLineshaftError, LineshaftError } from '../domain/errors.ts';
 import type { EnqueueRequest } from '../domain/job-options.ts';
 import { checkPayload, upgradePayload } from '../domain/kinds.ts';
+import type { Hooks } from '../plugins/hooks.ts';
 import type { PreparedJob } from '../queue/enqueue-batch.ts';
 import { askRetry } from './ask-retry.ts';
+import { HeldAttemptEnd, HeldAttemptFacts } from './attempt-facts.ts';
 import type { Completer, Result } from './completer.ts';
 import type { ExecutorPool } from './executor-pool.ts';
 import type { Attempt, AttemptEvent, AttemptListener, Outcome } from './executors/port.ts';
@@ -18,6 +20,7 @@ import { HeldJob, type Lease } from './held-job.ts';
 import type { JobReports } from './job-reports.ts';
 import type { QueueRuntime } from './queue-runtime.ts';
 import type { RegisteredKind } from './registry.ts';
+import { Surroundings } from './surroundings.ts';
 
 export interface RunnerHost {
   readonly clock: Clock;
@@ -29,6 +32,9 @@ export interface RunnerHost {
   readonly completer: Completer;
   runtimes(): IterableIterator<QueueRuntime>;
   random(): number;
+  readonly hooks: Hooks;
+  /** By how much the clock of the database is ahead of ours. For metrics only. */
+  clockOffsetMs(): number;
   prepare(request: EnqueueRequest): PreparedJob;
   /** Says in the lease that a job which was rescued before is being started. */
   markSuspect(job: HeldJob): Promise<unknown>;
@@ -55,8 +61,13 @@ export class Runner implements AttemptListener {
   /** Resolved each time an attempt ends while somebody waits for it. */
   private idleWaiters: (() => void)[] = [];
 
+  /** There where plugins have something to go around attempts. */
+  private readonly surroundings: Surroundings | undefined;
+
   constructor(host: RunnerHost) {
     this.host = host;
+    const { around } = host.hooks;
+    this.surroundings = around === undefined ? undefined : new Surroundings(around, this);
   }
 
   /** Claimed jobs that run or wait in memory. */
@@ -81,6 +92,7 @@ export class Runner implements AttemptListener {
     for (const job of jobs) {
       lease.open.set(job.jobId, job);
       job.runtime.add(job);
+      job.tally.claimed += 1;
       if (job.rescued > 0) this.hasSuspects = true;
     }
   }
@@ -151,7 +163,7 @@ export class Runner implements AttemptListener {
   interrupt(reason: 'shutdown' | 'lease-lost', graceMs: number): void {
     for (const lease of this.leases.values()) {
       for (const job of lease.open.values()) {
-        if (job.state === 'running') this.host.executors.cancel(job, reason, graceMs);
+        if (job.state === 'running') this.interruptOne(job, reason, graceMs);
       }
     }
   }
@@ -181,8 +193,12 @@ export class Runner implements AttemptListener {
   cancel(jobId: string, graceMs: number): void {
     const job = this.find(jobId);
     if (job === undefined) return;
-    if (job.state === 'running') this.host.executors.cancel(job, 'cancelled', graceMs);
+    if (job.state === 'running') this.interruptOne(job, 'cancelled', graceMs);
     else if (job.state === 'waiting') this.end(job, { type: 'returned' });
+  }
+
+  private interruptOne(job: HeldJob, why: 'cancelled' | 'shutdown' | 'lease-lost', graceMs: number): void {
+    if (this.surroundings?.cancel(job) !== true) this.host.executors.cancel(job, why, graceMs);
   }
 
   onStart(attempt: Attempt): void {
@@ -195,17 +211,30 @@ export class Runner implements AttemptListener {
 
   onOutcome(attempt: Attempt, outcome: Outcome): void {
     if (!(attempt instanceof HeldJob) || attempt.state !== 'running') return;
-    const answer = this.askRetry(attempt, outcome);
-    if (!(answer instanceof Promise)) {
-      this.ended(attempt, outcome, answer);
+    const asked = this.askPlugins(outcome) ?? this.askRetry(attempt, outcome);
+    if (!(asked instanceof Promise)) {
+      this.ended(attempt, outcome, asked);
       return;
     }
     // It keeps its slot until it is known what becomes of it; a stop may end it before.
-    answer.then(
+    asked.then(
       (known) => {
-        if (attempt.state === 'running') this.ended(attempt, outcome, known);
+        if (attempt.state !== 'running') return;
+        if (typeof known === 'object' && 'type' in known) this.ended(attempt, known);
+        else this.ended(attempt, outcome, known);
       },
       () => {},
+    );
+  }
+
+  /** What plugins make of the jobs that a handler enqueues; a refusal fails the attempt. Undefined: nothing to ask. */
+  private askPlugins(outcome: Outcome): Promise<Outcome> | undefined {
+    const { enqueue } = this.host.hooks;
+    if (enqueue === undefined || outcome.type !== 'succeeded' || outcome.enqueue.length === 0)
+      return undefined;
+    return Promise.all(outcome.enqueue.map((request) => enqueue(request))).then(
+      (requests): Outcome => ({ ...outcome, enqueue: requests }),
+      (error: unknown) => failedWith(error),
     );
   }
 
@@ -219,7 +248,7 @@ export class Runner implements AttemptListener {
     });
   }
 
-  private ended(attempt: HeldJob, outcome: Outcome, answer: RetryAnswer): void {
+  private ended(attempt: HeldJob, outcome: Outcome, answer?: RetryAnswer): void {
     const { runtime } = attempt;
     const slotsWereFull = this.running >= this.host.slots;
     runtime.running -= 1;
@@ -270,8 +299,10 @@ export class Runner implements AttemptListener {
   }
 
   /** The results of a lease's jobs were written; the lease goes with the last. */
-  onSettled(results: readonly Result[]): void {
-    for (const { job } of results) {
+  onSettled(results: readonly Result[], late: boolean): void {
+    for (const { job, ending } of results) {
+      if (late) job.tally.late += 1;
+      else job.tally.countEnding(ending);
       job.lease.unsettled -= 1;
       if (job.lease.unsettled === 0) this.leases.delete(job.lease.id);
     }
@@ -296,8 +327,7 @@ export class Runner implements AttemptListener {
     }
     const { definition } = kind;
     if (definition?.schema === undefined && (definition?.version ?? 1) === job.version) {
-      job.startedMs = this.host.clock.now();
-      this.host.executors.run(job, kind, this);
+      this.execute(job, kind);
       return;
     }
     this.prepareAndRun(job, kind).catch((error: unknown) => {
@@ -324,8 +354,17 @@ export class Runner implements AttemptListener {
       this.onOutcome(job, { type: 'failed', error: recordError(error), retryable });
       return;
     }
+    this.execute(job, kind);
+  }
+
+  private execute(job: HeldJob, kind: RegisteredKind): void {
+    const { hooks, executors } = this.host;
     job.startedMs = this.host.clock.now();
-    this.host.executors.run(job, kind, this);
+    job.tally.started += 1;
+    job.runtime.delays.observe(job.startedMs + this.host.clockOffsetMs() - job.dueMs);
+    if (hooks.attemptStart !== undefined) hooks.attemptStart(new HeldAttemptFacts(job));
+    if (this.surroundings === undefined) executors.run(job, kind, this);
+    else this.surroundings.run(job, (listener) => executors.run(job, kind, listener));
   }
 
   /** A payload that cannot be upgraded waits for a build that can, and no attempt is counted. */
@@ -351,6 +390,9 @@ export class Runner implements AttemptListener {
     if (job.startedMs > 0) job.runtime.observe(finishedMs - job.startedMs);
     const result = this.resultOf(job, outcome, finishedMs, answer);
     this.settle(job, result);
+    if (this.host.hooks.attemptEnd !== undefined && job.startedMs > 0) {
+      this.host.hooks.attemptEnd(new HeldAttemptEnd(outcome, result));
+    }
     if (outcome.type === 'failed') this.host.onFailed(job, outcome, result);
   }
 

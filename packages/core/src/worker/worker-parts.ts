@@ -3,6 +3,8 @@
 import type { Clock } from '../domain/clock.ts';
 import type { EnqueueRequest } from '../domain/job-options.ts';
 import type { Log } from '../log.ts';
+import type { Plugin, ServiceEvents } from '../plugin.ts';
+import type { Hooks } from '../plugins/hooks.ts';
 import type { PreparedJob } from '../queue/enqueue-batch.ts';
 import type { Notifications } from '../queue/notifications.ts';
 import type { Pool } from '../store/pool.ts';
@@ -32,11 +34,14 @@ export interface WorkerParts {
   readonly random: () => number;
   readonly kinds: ReadonlyMap<string, RegisteredKind>;
   readonly options: CheckedWorkerOptions & { readonly workerId: string };
+  /** All of them, built-ins too, in the order in which their services start. */
+  readonly plugins: readonly Plugin[];
+  readonly hooks: Hooks;
   prepare(request: EnqueueRequest): PreparedJob;
 }
 
 /** What a worker tells. */
-export interface WorkerEvents {
+export interface WorkerEvents extends ServiceEvents {
   started: [];
   stopped: [];
   /** Nothing was left to claim. */
@@ -46,7 +51,6 @@ export interface WorkerEvents {
   failed: [{ id: string; kind: string; attempt: number; message: string; retryInMs: number | undefined }];
   /** Results came too late: their jobs had moved on, nothing was changed. */
   late: [{ ids: readonly string[] }];
-  rescued: [{ workerId: string; returned: number; buried: number }];
   /** The database took this worker for dead; it registers anew. */
   disowned: [];
   /** Changed settings of queues were taken in. */

@@ -6,14 +6,13 @@
 
 import { EventEmitter } from 'node:events';
 import { LineshaftError } from '../domain/errors.ts';
-import { type Queue, queueFromRow } from '../domain/queue.ts';
 import { automaticTags } from '../domain/tags.ts';
 import type { Log } from '../log.ts';
+import type { ServiceEvents, WorkerFacts } from '../plugin.ts';
 import { textArray } from '../queue/enqueue-batch.ts';
-import { createServices } from '../services/create.ts';
-import type { Leadership } from '../services/leader.ts';
-import type { Promoter } from '../services/promoter.ts';
 import type { Service } from '../services/service.ts';
+import { ServiceHost } from '../services/service-host.ts';
+import { finishedFacts } from './attempt-facts.ts';
 import { Claimer } from './claimer.ts';
 import { keepHeapCompact } from './compact-heap.ts';
 import { Completer, type Result } from './completer.ts';
@@ -22,8 +21,11 @@ import { createHeartbeat } from './heartbeat.ts';
 import type { HeldJob, Lease } from './held-job.ts';
 import { JobReports } from './job-reports.ts';
 import { LaneDirectory } from './lanes.ts';
-import { QueueRuntime } from './queue-runtime.ts';
+import { snapshot, type WorkerMetrics } from './metrics.ts';
+import { QueueSettings } from './queue-settings.ts';
 import { Runner } from './runner.ts';
+import { serviceAccess, workerFacts } from './service-access.ts';
+import { Shutdown } from './shutdown.ts';
 import { Troubles } from './troubles.ts';
 import type { CheckedWorkerOptions } from './worker-options.ts';
 import type { WorkerEvents, WorkerParts } from './worker-parts.ts';
@@ -32,8 +34,6 @@ import { WorkerSessions } from './worker-sessions.ts';
 /** A claim waits while so many results are not written. */
 const backlogMax = 5_000;
 const runningCheckMs = 500;
-/** A stop leaves the last results at least this time to be written, however late it is. */
-const writeAtLeastMs = 2_000;
 
 export class Worker extends EventEmitter<WorkerEvents> {
   readonly id: string;
@@ -42,24 +42,23 @@ export class Worker extends EventEmitter<WorkerEvents> {
   private readonly options: CheckedWorkerOptions;
   private readonly log: Log;
   private readonly directory: LaneDirectory;
-  private readonly queueRuntimes = new Map<number, QueueRuntime>();
+  private readonly queueSettings: QueueSettings;
+  private readonly facts: WorkerFacts;
   private readonly runner: Runner;
   private readonly completer: Completer;
   private readonly claimer: Claimer;
   private readonly executors: ExecutorPool;
   private readonly sessions: WorkerSessions;
-  private readonly promoter: Promoter;
-  private readonly leadership: Leadership;
   private readonly heartbeat: Service & { wake(): void };
-  private readonly services: readonly Service[];
+  private readonly services: ServiceHost;
+  private readonly shutdown: Shutdown;
   private readonly reports: JobReports;
   private row = '0';
-  private settings = '';
+  private clockOffsetMs = 0;
+  private readonly rescues = { rescued: 0, buried: 0 };
   private phase: 'new' | 'running' | 'stopping' | 'stopped' = 'new';
   private starting: Promise<void> | undefined;
   private stopping: Promise<void> | undefined;
-  private interrupted: (() => void) | undefined;
-  private hurry = false;
   private comingBack: Promise<void> | undefined;
   private unlisten: (() => void) | undefined;
   private readonly onSignal = (): void => this.signalled();
@@ -121,31 +120,48 @@ export class Worker extends EventEmitter<WorkerEvents> {
       kinds,
       executors: this.executors,
       completer: this.completer,
-      runtimes: () => this.queueRuntimes.values(),
+      runtimes: () => this.queueSettings.runtimes.values(),
       random: parts.random,
       prepare: (request) => parts.prepare(request),
       markSuspect: (job) => this.sessions.service.query(statements.markSuspect, [job.lease.id, job.jobId]),
       reports: this.reports,
+      hooks: parts.hooks,
+      clockOffsetMs: () => this.clockOffsetMs,
       onFailed: (job, outcome, result) =>
         this.emit('failed', this.reports.failed(job, outcome.error.message, result)),
       onRoom: () => this.claimer.kick(),
     });
     this.claimer = new Claimer({ host: this.claimerHost(), session: this.sessions.claim, statements, clock });
-    const { promoter, leadership, services } = createServices({
-      ...trouble,
-      session: this.sessions.service,
-      keeperSession: this.sessions.keeper,
+    this.queueSettings = new QueueSettings({
+      pool: parts.pool,
       statements,
-      schema: parts.schema,
-      leaseMs: this.options.leaseMs,
-      maxRescues: this.options.maxRescues,
-      workerRow: () => this.row,
-      onElected: () => this.log.debug('leads'),
-      onRescue: (rescue) => this.rescued(rescue),
+      directory: this.directory,
+      giveBack: (runtime) => this.runner.giveBack(runtime),
+      onRead: () => this.claimer.lookAround(),
+      onChanged: () => {
+        this.troubles.end('queues');
+        this.runner.startJobs();
+        this.emit('settings');
+      },
+      onError: (error) => this.troubles.begin('queues', error),
     });
-    this.promoter = promoter;
-    this.leadership = leadership;
-    this.services = services;
+    this.shutdown = new Shutdown({
+      clock,
+      log: this.log,
+      runner: this.runner,
+      completer: this.completer,
+      timeoutMs: this.options.shutdownTimeoutMs,
+      graceMs: this.options.graceMs,
+    });
+    this.facts = workerFacts(this.options, { id: this.id, tags: this.tags, build: parts.build });
+    this.services = new ServiceHost({
+      ...trouble,
+      plugins: parts.plugins,
+      log: this.log,
+      worker: this.facts,
+      ...serviceAccess(parts, this.sessions, () => this.row),
+      onEvent: (name, ...facts) => this.onServiceEvent(name, ...facts),
+    });
     this.heartbeat = createHeartbeat({
       session: this.sessions.claim,
       statements,
@@ -160,7 +176,10 @@ export class Worker extends EventEmitter<WorkerEvents> {
         knowsLease: (id) => this.runner.knowsLease(id),
         takeProgress: () => this.reports.takeProgress((id) => this.runner.find(id) !== undefined),
         onCancelled: (jobId) => this.runner.cancel(jobId, this.options.graceMs),
-        onSettings: (fingerprint) => this.settingsSeen(fingerprint),
+        onSettings: (fingerprint) => this.queueSettings.seen(fingerprint),
+        onClock: (offsetMs) => {
+          this.clockOffsetMs = offsetMs;
+        },
         onDisowned: () => this.disowned(),
         onError: (name, error) => this.troubles.begin(name, error),
         onRecovered: () => this.troubles.end('heartbeat'),
@@ -179,7 +198,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
 
   private async startUp(): Promise<void> {
     if (this.options.compactHeap) keepHeapCompact();
-    await this.loadQueues();
+    await this.queueSettings.load();
     await this.register();
     await this.releaseUpgrades();
     if (this.options.signals)
@@ -188,8 +207,9 @@ export class Worker extends EventEmitter<WorkerEvents> {
       onMessage: (type, body) => this.notified(type, body),
       onConnected: () => this.listening(),
     });
+    await this.parts.hooks.workerStart?.(this.facts);
     this.heartbeat.start();
-    for (const service of this.services) service.start();
+    this.services.start();
     this.claimer.start();
     this.scheduleCheck();
     this.log.info('worker started', {
@@ -211,14 +231,40 @@ export class Worker extends EventEmitter<WorkerEvents> {
 
   /** Stops without waiting for running attempts: they are interrupted and given back. */
   stopNow(): Promise<void> {
-    this.hurry = true;
-    this.interrupted?.();
+    this.shutdown.hurry();
     return this.stop();
   }
 
   /** Resolves when the worker has stopped, for whatever reason. */
   async stopped(): Promise<void> {
     if (this.phase !== 'stopped') await new Promise<void>((resolve) => this.once('stopped', () => resolve()));
+  }
+
+  /** What the worker has counted since it was made, and what it does now; costs nothing until it is asked for. */
+  metrics(): WorkerMetrics {
+    return snapshot(
+      {
+        workerId: this.id,
+        slots: this.options.slots,
+        running: this.runner.running,
+        held: this.runner.held,
+        unwritten: this.completer.backlog,
+        leads: this.services.leads,
+        claims: this.claimer.claims,
+        ...this.rescues,
+        hooks: [...this.parts.hooks.report(), ...this.services.report()],
+      },
+      this.queueSettings.runtimes.values(),
+    );
+  }
+
+  private onServiceEvent<Name extends keyof ServiceEvents>(name: Name, ...facts: ServiceEvents[Name]): void {
+    const [fact] = facts;
+    if ('returned' in fact) {
+      this.rescues.rescued += fact.returned;
+      this.rescues.buried += fact.buried;
+    }
+    this.emit(name, ...(facts as never));
   }
 
   private async shutDown(): Promise<void> {
@@ -236,10 +282,11 @@ export class Worker extends EventEmitter<WorkerEvents> {
     this.runner.stopStarting();
     await this.claimer.stop();
     this.runner.giveBack();
-    if (this.runner.running > 0 && !(await this.waitForRunning())) await this.interruptRunning();
+    await this.shutdown.endAttempts();
     await this.executors.stop();
-    await this.writeResults(stopByMs);
-    await Promise.all(this.services.map((service) => service.stop()));
+    await this.shutdown.writeResults(stopByMs);
+    await this.parts.hooks.workerStop?.(this.facts);
+    await this.services.stop();
     await this.heartbeat.stop();
     this.unlisten?.();
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.off(signal, this.onSignal);
@@ -250,75 +297,28 @@ export class Worker extends EventEmitter<WorkerEvents> {
     this.emit('stopped');
   }
 
-  /** Whether all attempts ended in time and nobody asked to hurry. */
-  private waitForRunning(): Promise<boolean> {
-    if (this.hurry) return Promise.resolve(false);
-    return new Promise((resolve) => {
-      const takeBack = this.parts.clock.after(this.options.shutdownTimeoutMs, () => resolve(false));
-      this.interrupted = () => resolve(false);
-      this.runner.idle().then(
-        () => {
-          takeBack();
-          resolve(true);
-        },
-        () => resolve(false),
-      );
-    });
-  }
-
-  private async interruptRunning(): Promise<void> {
-    this.log.warn('running attempts are interrupted and given back', { running: this.runner.running });
-    this.runner.interrupt('shutdown', this.options.graceMs);
-    await new Promise<void>((resolve) => {
-      const takeBack = this.parts.clock.after(this.options.graceMs + 100, resolve);
-      this.runner.idle().then(() => {
-        takeBack();
-        resolve();
-      }, resolve);
-    });
-    this.runner.abandonRunning();
-  }
-
-  /** Writes what has ended. With the database away for too long it is given up: those jobs run again elsewhere. */
-  private async writeResults(byMs: number): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const giveUp = (): void => {
-        this.log.error('results are given up, the database is away; their jobs run again', {
-          results: this.completer.backlog,
-        });
-        this.completer.abandon();
-        resolve();
-      };
-      const leftMs = this.hurry ? 0 : byMs - this.parts.clock.monotonic();
-      let takeBack = this.parts.clock.after(Math.max(leftMs, writeAtLeastMs), giveUp);
-      this.interrupted = () => {
-        takeBack();
-        takeBack = this.parts.clock.after(writeAtLeastMs, giveUp);
-      };
-      this.completer.settled().then(() => {
-        takeBack();
-        resolve();
-      }, resolve);
-    });
-  }
-
   private signalled(): void {
     if (this.phase === 'running') this.stop().catch((error: unknown) => this.log.error(String(error)));
     else this.stopNow().catch((error: unknown) => this.log.error(String(error)));
   }
 
   private async register(): Promise<void> {
-    const [[row = null] = []] = await this.sessions.claim.query(this.parts.statements.registerWorker, [
-      this.id,
-      this.options.name ?? this.id,
-      this.parts.build,
-      textArray(this.tags),
-      textArray([...this.parts.kinds.keys()]),
-      textArray([...this.directory.servedQueues()].map((queue) => queue.slug)),
-      this.options.slots,
-      this.options.leaseMs,
-    ]);
+    const askedMs = this.parts.clock.now();
+    const [[row = null, clock = null] = []] = await this.sessions.claim.query(
+      this.parts.statements.registerWorker,
+      [
+        this.id,
+        this.options.name ?? this.id,
+        this.parts.build,
+        textArray(this.tags),
+        textArray([...this.parts.kinds.keys()]),
+        textArray([...this.directory.servedQueues()].map((queue) => queue.slug)),
+        this.options.slots,
+        this.options.leaseMs,
+      ],
+    );
     this.row = row ?? '0';
+    this.clockOffsetMs = Number(clock) - (askedMs + this.parts.clock.now()) / 2;
   }
 
   /** Leaves nothing behind: also what it claimed without hearing of it goes back. Failing that, its lease runs out. */
@@ -352,35 +352,10 @@ export class Worker extends EventEmitter<WorkerEvents> {
     this.claimer.lookAround();
   }
 
-  private async loadQueues(): Promise<void> {
-    const rows = await this.parts.pool.query(this.parts.statements.listQueues);
-    const queues = rows.map((row) => queueFromRow(row));
-    this.directory.setQueues(queues);
-    for (const queue of this.directory.servedQueues()) this.applyQueue(queue);
-    for (const [id, runtime] of this.queueRuntimes) {
-      // The runtime stays: a claim may be under way, and its jobs must find a place.
-      if (this.directory.queue(id) === undefined) this.runner.giveBack(runtime);
-    }
-    this.claimer.lookAround();
-  }
-
-  private applyQueue(queue: Queue): void {
-    const runtime = this.queueRuntimes.get(queue.id);
-    if (runtime === undefined) {
-      this.queueRuntimes.set(queue.id, new QueueRuntime(queue));
-      return;
-    }
-    runtime.queue = queue;
-    if (queue.state === 'paused') this.runner.giveBack(runtime);
-  }
-
   /** Takes claimed jobs in; those of a queue that was paused or left while they were on their way go back. */
   private claimed(lease: Lease, jobs: readonly HeldJob[]): void {
     this.runner.add(lease, jobs);
-    for (const runtime of new Set(jobs.map((job) => job.runtime))) {
-      const served = this.directory.queue(runtime.queue.id);
-      if (served === undefined || served.state === 'paused') this.runner.giveBack(runtime);
-    }
+    this.queueSettings.arrived(new Set(jobs.map((job) => job.runtime)));
   }
 
   /** Jobs that wait because another build could not upgrade their payload may go with this one. */
@@ -395,10 +370,9 @@ export class Worker extends EventEmitter<WorkerEvents> {
   private notified(type: string, body: string): void {
     if (type === 'r' || type === 'a') this.claimer.wakeQueues(body.split(',').map(Number), type === 'a');
     else if (type === 'n') this.claimer.lookAround();
-    else if (type === 'l') this.promoter.wake();
     else if (type === 'c') this.runner.cancel(body, this.options.graceMs);
-    else if (type === 'q') this.reloadQueues();
-    else if (type === 'e') this.leadership.wake();
+    else if (type === 'q') this.queueSettings.reload();
+    this.services.message(type, body);
   }
 
   private listening(): void {
@@ -406,34 +380,12 @@ export class Worker extends EventEmitter<WorkerEvents> {
     this.heartbeat.wake();
   }
 
-  private settingsSeen(fingerprint: string): void {
-    if (fingerprint === this.settings) return;
-    const first = this.settings === '';
-    this.settings = fingerprint;
-    if (!first) this.reloadQueues();
-  }
-
-  private reloadQueues(): void {
-    this.loadQueues().then(
-      () => {
-        this.troubles.end('queues');
-        this.runner.startJobs();
-        this.emit('settings');
-      },
-      (error: unknown) => {
-        // The next heartbeat tries again.
-        this.settings = 'unread';
-        this.troubles.begin('queues', error);
-      },
-    );
-  }
-
   private claimerHost(): ConstructorParameters<typeof Claimer>[0]['host'] {
     return {
       directory: this.directory,
       workerRow: () => this.row,
-      runtimes: () => this.queueRuntimes.values(),
-      runtime: (queueId) => this.queueRuntimes.get(queueId),
+      runtimes: () => this.queueSettings.runtimes.values(),
+      runtime: (queueId) => this.queueSettings.runtimes.get(queueId),
       held: () => this.runner.held,
       slots: () => this.options.slots,
       pollingIntervalMs: () => this.options.pollingIntervalMs,
@@ -462,7 +414,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
   }
 
   private settled(results: readonly Result[], late: boolean): void {
-    this.runner.onSettled(results);
+    this.runner.onSettled(results, late);
     if (late) {
       const ids = results.map((result) => result.job.jobId);
       this.log.warn('a result came too late: its job had been cancelled or given to another worker', {
@@ -474,16 +426,10 @@ export class Worker extends EventEmitter<WorkerEvents> {
         jobs: results.map(({ job, ending }) => ({ id: job.jobId, kind: job.kind, ending: ending.type })),
       });
     }
-    if (results.some(({ ending }) => ending.type === 'later')) this.promoter.wake();
+    if (!late) this.parts.hooks.finished?.(finishedFacts(results));
+    if (results.some(({ ending }) => ending.type === 'later')) this.services.message('l', '');
     if (this.options.once || results.some(({ ending }) => ending.type === 'ready')) this.claimer.lookAround();
     else this.claimer.kick();
-  }
-
-  private rescued(rescue: { workerId: string; returned: number; buried: number }): void {
-    this.log.warn(
-      `worker ${rescue.workerId} died: ${rescue.returned} jobs went back, ${rescue.buried} are dead letters`,
-    );
-    this.emit('rescued', rescue);
   }
 
   private scheduleCheck(): void {

@@ -1,0 +1,79 @@
+/** The queues that a worker serves, as their settings are now: read at the start and again whenever they have changed. */
+
+import { type Queue, queueFromRow } from '../domain/queue.ts';
+import type { Pool } from '../store/pool.ts';
+import type { BoundStatements } from '../store/statements.ts';
+import type { LaneDirectory } from './lanes.ts';
+import { QueueRuntime } from './queue-runtime.ts';
+
+export interface QueueSettingsHost {
+  readonly pool: Pool;
+  readonly statements: BoundStatements;
+  readonly directory: LaneDirectory;
+  /** Gives back what waits in memory of a queue that was paused or is not served any more. */
+  giveBack(runtime: QueueRuntime): void;
+  /** The settings were read: there may be other queues to ask. */
+  onRead(): void;
+  /** They were read because they had changed. */
+  onChanged(): void;
+  onError(error: unknown): void;
+}
+
+export class QueueSettings {
+  readonly runtimes = new Map<number, QueueRuntime>();
+  private readonly host: QueueSettingsHost;
+  private fingerprint = '';
+
+  constructor(host: QueueSettingsHost) {
+    this.host = host;
+  }
+
+  async load(): Promise<void> {
+    const { pool, statements, directory } = this.host;
+    const rows = await pool.query(statements.listQueues);
+    directory.setQueues(rows.map((row) => queueFromRow(row)));
+    for (const queue of directory.servedQueues()) this.apply(queue);
+    for (const [id, runtime] of this.runtimes) {
+      // The runtime stays: a claim may be under way, and its jobs must find a place.
+      if (directory.queue(id) === undefined) this.host.giveBack(runtime);
+    }
+    this.host.onRead();
+  }
+
+  reload(): void {
+    this.load().then(
+      () => this.host.onChanged(),
+      (error: unknown) => {
+        // The next heartbeat tries again.
+        this.fingerprint = 'unread';
+        this.host.onError(error);
+      },
+    );
+  }
+
+  /** A sum over the settings of all queues; another than before means that they have changed. */
+  seen(fingerprint: string): void {
+    if (fingerprint === this.fingerprint) return;
+    const first = this.fingerprint === '';
+    this.fingerprint = fingerprint;
+    if (!first) this.reload();
+  }
+
+  /** Jobs of a queue that was paused or left while they were on their way from the database go back. */
+  arrived(runtimes: Iterable<QueueRuntime>): void {
+    for (const runtime of runtimes) {
+      const served = this.host.directory.queue(runtime.queue.id);
+      if (served === undefined || served.state === 'paused') this.host.giveBack(runtime);
+    }
+  }
+
+  private apply(queue: Queue): void {
+    const runtime = this.runtimes.get(queue.id);
+    if (runtime === undefined) {
+      this.runtimes.set(queue.id, new QueueRuntime(queue));
+      return;
+    }
+    runtime.queue = queue;
+    if (queue.state === 'paused') this.host.giveBack(runtime);
+  }
+}
