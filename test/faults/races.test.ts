@@ -37,7 +37,7 @@ describe.each(versions)('statements that race, on PostgreSQL %i', (version) => {
       queue.id,
     ]);
     const hand = session();
-    const values = [name, name, '0.0.0', '{*}', '{one}', '{}', 10, 60_000];
+    const values = [name, name, '0.0.0', '{*}', '{one}', '{}', 10, 60_000, '{}'];
     const [[worker = ''] = []] = (await hand.query(statements.registerWorker, values)) as string[][];
     const rows = await hand.query(statements.claimLane, [worker, lane?.id, count]);
     const lease = new Lease(rows[0]?.[0] ?? '', 0);
@@ -50,6 +50,7 @@ describe.each(versions)('statements that race, on PostgreSQL %i', (version) => {
         requirements: [],
         pin: 'none',
         build: '',
+        wants: {},
       } as const;
       return new HeldJob(row, lease, at, runtime);
     });
@@ -227,7 +228,7 @@ describe.each(versions)('statements that race, on PostgreSQL %i', (version) => {
     const { id } = await site.lineshaft.enqueue('one', null, { queue: name });
     const [lane] = await site.rows<{ lane: number }>('select lane from lineshaft.job where id = $1', [id]);
     const hand = session();
-    const values = [name, name, '0.0.0', '{*}', '{one}', '{}', 10, 60_000];
+    const values = [name, name, '0.0.0', '{*}', '{one}', '{}', 10, 60_000, '{}'];
     const [[worker = ''] = []] = (await hand.query(statements.registerWorker, values)) as string[][];
     const took = gate();
     const commit = gate();

@@ -107,6 +107,7 @@ export class ModelledQueue {
       requirements: [],
       pin: 'none',
       build: '',
+      wants: {},
     } as const;
     for (const [place, row] of rows.entries()) {
       const held = new HeldJob(row, lease, at, this.runtime);
@@ -250,7 +251,7 @@ export class ModelledQueue {
   }
 
   private async register(worker: ModelWorker): Promise<void> {
-    const values = [this.queue, this.queue, '0.0.0', '{*}', '{one}', '{}', 10, 3_600_000];
+    const values = [this.queue, this.queue, '0.0.0', '{*}', '{one}', '{}', 10, 3_600_000, '{}'];
     const [[row = null] = []] = await worker.session.query(statements.registerWorker, values);
     worker.row = row ?? '0';
   }

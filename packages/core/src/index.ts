@@ -17,6 +17,7 @@
  * @module
  */
 
+export { type Amounts, amountsText, amountText, type GivenAmounts } from './domain/amounts.ts';
 export type { ErrorRecord } from './domain/attempt.ts';
 export type { Clock } from './domain/clock.ts';
 export {
@@ -69,7 +70,7 @@ export {
 export type { HookReport } from './plugins/guard.ts';
 export type { JobChange, JobFilter, JobSummary, JobView } from './queue/job-book.ts';
 export { type CallerTransaction, type Enqueueing, Producer, type ProducerOptions } from './queue/producer.ts';
-export type { LaneView, Project, WorkerView } from './queue/queue-book.ts';
+export type { LaneView, Project, QueueView, WorkerView } from './queue/queue-book.ts';
 export type { FinishedJob } from './queue/waiters.ts';
 export { type KeeperConfig, keeper } from './services/keeper.ts';
 export { type LeaderConfig, type Leadership, leader } from './services/leader.ts';

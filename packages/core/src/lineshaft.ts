@@ -9,7 +9,7 @@ import { orderPlugins } from './plugins/order.ts';
 import { JobBook, type JobChange, type JobFilter, type JobSummary, type JobView } from './queue/job-book.ts';
 import { Notifications } from './queue/notifications.ts';
 import { Producer, type ProducerOptions } from './queue/producer.ts';
-import { type LaneView, type Project, QueueBook, type WorkerView } from './queue/queue-book.ts';
+import { type Project, QueueBook, type QueueView, type WorkerView } from './queue/queue-book.ts';
 import { type FinishedJob, Waiters } from './queue/waiters.ts';
 import { builtInPlugins } from './services/built-in.ts';
 import { examine, type Finding } from './store/doctor.ts';
@@ -194,11 +194,13 @@ export class Lineshaft<PayloadMap extends object = Record<string, unknown>> exte
   }
 
   /** A queue, what waits in it lane by lane, and its live workers. @throws LineshaftError QUEUE_NOT_FOUND */
-  async showQueue(
-    name: string,
-    options: { project?: string } = {},
-  ): Promise<{ queue: Queue; lanes: LaneView[]; workers: WorkerView[] }> {
+  async showQueue(name: string, options: { project?: string } = {}): Promise<QueueView> {
     return await this.queueBook.show(await this.queueBook.find(name, options.project ?? 'default'));
+  }
+
+  /** The same of all queues. */
+  showQueues(): Promise<QueueView[]> {
+    return this.queueBook.showAll();
   }
 
   createProject(name: string): Promise<Project & { readonly made: boolean }> {

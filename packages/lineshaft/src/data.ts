@@ -20,6 +20,7 @@ export type Data = Pick<
   | 'deleteQueue'
   | 'queues'
   | 'showQueue'
+  | 'showQueues'
   | 'createProject'
   | 'projects'
   | 'workers'

@@ -37,13 +37,15 @@ create table lineshaft.queue (
   limits jsonb not null default '{}',
   retention jsonb not null default '{"succeededMs": 86400000, "failedMs": 1209600000, "cancelledMs": 1209600000}',
   wake text not null default 'auto' check (wake in ('auto', 'always', 'never')),
+  needs jsonb not null default '{}',
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   unique (project_id, name)
 );
 insert into lineshaft.queue (project_id, name) select id, 'default' from lineshaft.project;
 
--- A lane joins all that decides who may run a job: queue, kind, requirements, pinned build. Not unique on purpose:
+-- A lane joins all that decides who may run a job: queue, kind, requirements, pinned build, and what it wants besides
+-- (`needs`: amounts by name; `prefers` and `preferMs`: a requirement that is only a wish). Not unique on purpose:
 -- nobody waits for a stranger's open transaction that makes the same lane, see lane_of.
 create table lineshaft.lane (
   id integer generated always as identity primary key,
@@ -51,7 +53,8 @@ create table lineshaft.lane (
   kind text not null,
   requirements text[] not null default '{}',
   pin text not null default 'none' check (pin in ('none', 'min', 'exact')),
-  build text not null default ''
+  build text not null default '',
+  wants jsonb not null default '{}'
 );
 create index lane_content on lineshaft.lane (queue_id, kind, requirements, pin, build);
 
@@ -135,7 +138,8 @@ create table lineshaft.worker (
   lease_ms integer not null,
   lease_until timestamptz not null,
   stopping boolean not null default false,
-  running integer not null default 0
+  running integer not null default 0,
+  offers jsonb not null default '{}'
 ) with (fillfactor = 50, autovacuum_vacuum_threshold = 100, autovacuum_vacuum_scale_factor = 0.0);
 create index worker_expiry on lineshaft.worker (lease_until);
 

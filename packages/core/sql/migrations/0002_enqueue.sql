@@ -1,20 +1,22 @@
 -- Enqueueing: the rules (defaults, sizes, uniqueness, waking) live here, for callers in any language.
 -- Lock cost: functions, and one check on the small table of queues.
 
--- The lane of (queue, kind, requirements, pinned build), made if it is new. Where somebody else makes it at this
+-- The lane of (queue, kind, requirements, pinned build, wants), made if it is new. Where somebody else makes it at this
 -- moment, waits a little for his commit, and no longer: a stranger's transaction may stay open. Two lanes of the same
 -- content are as good as one, since claims merge the lanes of a queue.
-create function lineshaft.lane_of(of_queue bigint, of_kind text, needs text[], of_pin text, of_build text)
+create function lineshaft.lane_of(
+  of_queue bigint, of_kind text, of_requirements text[], of_pin text, of_build text, of_wants jsonb default '{}'
+)
 returns integer language plpgsql as $$
 declare
   found_id integer;
-  sorted text[] := array(select distinct t from unnest(needs) t order by t);
+  sorted text[] := array(select distinct t from unnest(of_requirements) t order by t);
   mine boolean := false;
 begin
   for look in 1..20 loop
     select l.id into found_id from lineshaft.lane l
     where l.queue_id = of_queue and l.kind = of_kind and l.requirements = sorted
-      and l.pin = of_pin and l.build = of_build
+      and l.pin = of_pin and l.build = of_build and l.wants = of_wants
     order by l.id
     limit 1;
     if found then
@@ -23,13 +25,13 @@ begin
     -- The lock may have become free by a commit: one more look when it is ours.
     exit when mine;
     mine := pg_try_advisory_xact_lock(
-      hashtextextended(concat_ws(' ', 'lineshaft.lane', of_kind, sorted, of_pin, of_build), of_queue));
+      hashtextextended(concat_ws(' ', 'lineshaft.lane', of_kind, sorted, of_pin, of_build, of_wants), of_queue));
     if not mine then
       perform pg_sleep(0.005);
     end if;
   end loop;
-  insert into lineshaft.lane (queue_id, kind, requirements, pin, build)
-  values (of_queue, of_kind, sorted, of_pin, of_build)
+  insert into lineshaft.lane (queue_id, kind, requirements, pin, build, wants)
+  values (of_queue, of_kind, sorted, of_pin, of_build, of_wants)
   returning id into found_id;
   -- Workers know lanes by number; a new one is news to them.
   perform pg_notify('lineshaft', 'n');
@@ -43,7 +45,7 @@ returns boolean language sql stable as $$
   select one = other or exists (
     select from lineshaft.lane a
     join lineshaft.lane b on b.queue_id = a.queue_id and b.kind = a.kind and b.requirements = a.requirements
-      and b.pin = a.pin and b.build = a.build
+      and b.pin = a.pin and b.build = a.build and b.wants = a.wants
     where a.id = one and b.id = other
   )
 $$;
@@ -84,12 +86,12 @@ declare
 begin
   select k into unknown from jsonb_object_keys(template) k
   where k not in ('kind', 'queue', 'project', 'priority', 'runAt', 'delayMs', 'maxAttempts', 'backoff', 'unique',
-    'requirements', 'limits', 'labels', 'meta', 'retention', 'version', 'pin', 'build', 'id')
+    'requirements', 'needs', 'prefers', 'preferMs', 'limits', 'labels', 'meta', 'retention', 'version', 'pin', 'build', 'id')
   limit 1;
   if unknown is not null then
     perform lineshaft.fail('LS400', 'OPTION_UNKNOWN', format('there is no option %L', unknown),
-      'options: queue, project, priority, runAt, delayMs, maxAttempts, backoff, unique, requirements, limits, '
-      || 'labels, meta, retention, id', jsonb_build_object('field', unknown));
+      'options: queue, project, priority, runAt, delayMs, maxAttempts, backoff, unique, requirements, needs, prefers, preferMs, '
+      || 'limits, labels, meta, retention, id', jsonb_build_object('field', unknown));
   end if;
   if coalesce(template ->> 'kind', '') !~ '^[A-Za-z0-9_][A-Za-z0-9_.:/@-]{0,199}$' then
     perform lineshaft.fail('LS400', 'OPTION_INVALID',
@@ -104,6 +106,8 @@ begin
   perform lineshaft.check_number(template, 'maxAttempts', 1, 1000);
   perform lineshaft.check_number(template, 'delayMs', 0, 315360000000);
   perform lineshaft.check_number(template, 'version', 1, 32767);
+  perform lineshaft.check_number(template, 'preferMs', 0, 3600000);
+  perform lineshaft.check_wants(template);
   if jsonb_typeof(coalesce(template -> 'requirements', '[]')) <> 'array' then
     perform lineshaft.fail('LS400', 'OPTION_INVALID', 'requirements must be an array of tags', 'like ["capability=gpu"]',
       '{"field": "requirements"}');
@@ -149,6 +153,86 @@ begin
 end
 $$;
 
+-- An amount: a number, or a quantity as Kubernetes writes it (500m, 3k, 16Gi, 1e3), from 0 to 8Ti and exact to a
+-- thousandth; null where it is none. As `parseAmount` in TypeScript.
+create function lineshaft.amount_of(value jsonb)
+returns numeric language plpgsql immutable as $$
+declare
+  parts text[] := regexp_match(btrim(value #>> '{}'),
+    '^\+?(\d{0,30}(?:\.\d{0,30})?)(?:(n|u|m|k|[MGTPE]|[KMGTPE]i)|[eE]([+-]?\d{1,2}))?$');
+  amount numeric;
+begin
+  if jsonb_typeof(value) not in ('number', 'string') or parts is null or coalesce(parts[1], '') !~ '\d' then
+    return null;
+  end if;
+  amount := (case when right(parts[1], 1) = '.' then parts[1] || '0' else parts[1] end)::numeric * case
+    when parts[3] is not null then 10::numeric ^ parts[3]::integer
+    when parts[2] is null then 1
+    when parts[2] like '_i' then 1024::numeric ^ position(left(parts[2], 1) in 'KMGTPE')
+    when parts[2] in ('n', 'u', 'm') then 1000::numeric ^ (- position(parts[2] in 'mun'))
+    else 1000::numeric ^ position(parts[2] in 'kMGTPE')
+  end;
+  if amount <> round(amount, 3) or amount > 8796093022208 then
+    return null;
+  end if;
+  return trim_scale(round(amount, 3));
+end
+$$;
+
+-- Refuses needs, prefers and preferMs that are not what they should be.
+create function lineshaft.check_wants(template jsonb)
+returns void language plpgsql immutable as $$
+declare
+  name text;
+  entry jsonb;
+begin
+  if jsonb_typeof(coalesce(template -> 'needs', '{}')) <> 'object' then
+    perform lineshaft.refuse('needs', template -> 'needs', 'an object of amounts', 'like {"gpu": 1, "memory": "4Gi"}');
+  end if;
+  for name, entry in select n.key, n.value from jsonb_each(coalesce(template -> 'needs', '{}')) n loop
+    if name !~ '^[A-Za-z][A-Za-z0-9_.:/-]{0,62}$' then
+      perform lineshaft.refuse('a name in needs', to_jsonb(name),
+        '1 to 63 letters, digits or _ . : / - and start with a letter');
+    end if;
+    if lineshaft.amount_of(entry) is null then
+      perform lineshaft.refuse('needs.' || name, entry, 'an amount from 0 to 8Ti, exact to a thousandth',
+        'such as 2, 0.5, "500m" or "16Gi"');
+    end if;
+  end loop;
+  if (select count(*) from jsonb_object_keys(coalesce(template -> 'needs', '{}'))) > 20 then
+    perform lineshaft.refuse('needs', null, 'at most 20 amounts');
+  end if;
+  if jsonb_typeof(coalesce(template -> 'prefers', '[]')) <> 'array'
+    or jsonb_array_length(coalesce(template -> 'prefers', '[]')) > 20 then
+    perform lineshaft.refuse('prefers', template -> 'prefers', 'an array of at most 20 tags', 'like ["capability=ssd"]');
+  end if;
+  for entry in select p from jsonb_array_elements(coalesce(template -> 'prefers', '[]')) p loop
+    if jsonb_typeof(entry) <> 'string' or length(entry #>> '{}') not between 1 and 255 then
+      perform lineshaft.refuse('prefers', entry, 'tags of 1 to 255 characters', 'like "capability=ssd"');
+    end if;
+  end loop;
+  if template ? 'preferMs' and jsonb_array_length(coalesce(template -> 'prefers', '[]')) = 0 then
+    perform lineshaft.refuse('preferMs', template -> 'preferMs', 'left out, or prefers be given');
+  end if;
+end
+$$;
+
+-- What a template says of amounts and preferred workers, in the one form that lanes compare.
+create function lineshaft.wants_of(template jsonb)
+returns jsonb language sql immutable as $$
+  select case when not template ?| array['needs', 'prefers'] then '{}' else
+    case when template ? 'needs' then jsonb_build_object('needs', (
+      select coalesce(jsonb_object_agg(n.key, lineshaft.amount_of(n.value)), '{}')
+      from jsonb_each(template -> 'needs') n
+      where lineshaft.amount_of(n.value) > 0
+    )) else '{}' end
+    || case when jsonb_array_length(coalesce(template -> 'prefers', '[]')) > 0 then jsonb_build_object(
+      'prefers', (select jsonb_agg(distinct p order by p) from jsonb_array_elements_text(template -> 'prefers') p),
+      'preferMs', coalesce(template -> 'preferMs', '5000')
+    ) else '{}' end
+  end
+$$;
+
 -- The queue that a template names; refuses one that does not exist.
 create function lineshaft.queue_of(template jsonb)
 returns lineshaft.queue language plpgsql stable as $$
@@ -176,7 +260,8 @@ $$;
 create function lineshaft.options_of(template jsonb)
 returns jsonb language sql immutable as $$
   select nullif(
-    template - array['kind', 'queue', 'project', 'priority', 'runAt', 'delayMs', 'requirements', 'version', 'pin', 'build', 'id'],
+    template - array['kind', 'queue', 'project', 'priority', 'runAt', 'delayMs', 'requirements', 'needs', 'prefers',
+      'preferMs', 'version', 'pin', 'build', 'id'],
     '{}'::jsonb
   )
 $$;
@@ -280,7 +365,7 @@ begin
     from lineshaft.project p
     join lineshaft.queue q on q.project_id = p.id and q.name = coalesce(template ->> 'queue', 'default')
     join lineshaft.lane l on l.queue_id = q.id and l.kind = template ->> 'kind'
-      and l.requirements = '{}' and l.pin = 'none' and l.build = ''
+      and l.requirements = '{}' and l.pin = 'none' and l.build = '' and l.wants = '{}'
     where p.name = 'default' and template - '{kind,queue}'::text[] = '{}';
     if found and lineshaft.hold_queue(known.queue_id) then
       lanes := lanes || known.lane;
@@ -300,7 +385,7 @@ begin
     end if;
     lanes := lanes || lineshaft.lane_of(of_queue.id, template ->> 'kind',
       array(select jsonb_array_elements_text(coalesce(template -> 'requirements', '[]'))),
-      coalesce(template ->> 'pin', 'none'), coalesce(template ->> 'build', ''));
+      coalesce(template ->> 'pin', 'none'), coalesce(template ->> 'build', ''), lineshaft.wants_of(template));
     projects := projects || of_queue.project_id;
     priorities := priorities || coalesce((template ->> 'priority')::smallint, of_queue.priority);
     run_at := lineshaft.due_of(template);

@@ -1,7 +1,7 @@
 -- The lanes that have jobs to claim, with what a worker must have for them.
 -- $1 lanes integer: at most so many, $2 jobs integer: counts no further than this
 -- Returns kind, requirements text[], pin, build, queue, slug, project, state, resume_at text, tags text[] (of
--- the queue), jobs bigint. Locks: none. Index: ready_order, a probe a lane and its first entries. Called by:
+-- the queue), needs jsonb (of one job), jobs bigint. Locks: none. Index: ready_order, a probe a lane and its first entries. Called by:
 -- doctor.
 with recursive hop as (
   (select r.lane, 1 as n from lineshaft.ready r order by r.lane limit 1)
@@ -11,7 +11,7 @@ with recursive hop as (
   where h.lane is not null and h.n < $1::integer
 )
 select l.kind, l.requirements, l.pin, l.build, q.name as queue, q.slug, p.name as project, q.state,
-  q.resume_at::text as resume_at, q.tags,
+  q.resume_at::text as resume_at, q.tags, coalesce(l.wants -> 'needs', q.needs) as needs,
   (select count(*) from (select from lineshaft.ready r where r.lane = l.id limit $2::integer) c) as jobs
 from hop h
 join lineshaft.lane l on l.id = h.lane

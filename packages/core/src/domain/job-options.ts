@@ -1,5 +1,7 @@
 /** What a caller may say of a job when it is enqueued, and what the queue answers. Types only; see `validate-job.ts`. */
 
+import type { GivenAmounts } from './amounts.ts';
+
 /** How long to wait between attempts. All delays in milliseconds. */
 export interface Backoff {
   /** `fixed`: always `delayMs`. `linear`: `delayMs` × attempt. `exponential`: `delayMs` × `factor`^(attempt − 1). */
@@ -74,6 +76,19 @@ export interface EnqueueOptions {
   readonly unique?: UniqueOptions;
   /** Tags that the worker must have, all of them: `['capability=gpu']`. At most 20. */
   readonly requirements?: readonly string[];
+  /**
+   * Named amounts that the worker must have free, as workers `offer` them, held from the claim until the attempt ends:
+   * `{ gpu: 1, memory: '4Gi' }`. At most 20, each a number or a Kubernetes quantity from 0 to 8Ti. Default: those of
+   * the kind, then of the queue; `{}`: none.
+   */
+  readonly needs?: GivenAmounts;
+  /**
+   * Tags that the worker had better have, all of them: `['capability=ssd']`. Workers that have them take the job at
+   * once; while one of them lives, the others leave it alone for `preferMs`. At most 20.
+   */
+  readonly prefers?: readonly string[];
+  /** With `prefers`: for how long the others leave the job alone once it is due, 0 to 1 hour. Default 5 s. */
+  readonly preferMs?: number;
   readonly limits?: AttemptLimits;
   /** For search and rules; at most 20, keys up to 63 and values up to 255 characters. */
   readonly labels?: Readonly<Record<string, string>>;

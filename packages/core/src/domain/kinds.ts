@@ -3,6 +3,7 @@
  * Pure.
  */
 
+import { type Amounts, type GivenAmounts, validateAmounts } from './amounts.ts';
 import type { ErrorRecord } from './attempt.ts';
 import type { BuildPin } from './build.ts';
 import type { RetryAnswer } from './decide-ending.ts';
@@ -40,6 +41,8 @@ export interface KindDefinition<Payload = unknown> {
   readonly executor?: QueueExecutor;
   /** Name of the queue of jobs that name none. Default `default`. */
   readonly queue?: string;
+  /** Amounts that its jobs need where they say nothing: `{ gpu: 1 }`. Default: those of the queue. */
+  readonly needs?: GivenAmounts;
   /** Of jobs that have none of their own. Default: those of the queue. */
   readonly limits?: AttemptLimits;
   /** Of jobs that have none of their own, 1 to 1,000. Default: that of the queue. */
@@ -109,6 +112,7 @@ const definitionChecks = {
   pin: (value, field) => oneOf(value, field, ['none', 'min', 'exact']),
   executor: (value, field) => oneOf(value, field, executorNames),
   queue: validateQueueName,
+  needs: validateAmounts,
   limits: validateLimits,
   maxAttempts: (value, field) => wholeNumber(value, field, 1, 1_000),
   backoff: validateBackoff,
@@ -190,10 +194,13 @@ export function requestDefaults(
 ): RequestDefaults | undefined {
   if (definition === undefined) return undefined;
   const { queue, maxAttempts, backoff, limits, version = 1, pin = 'none' } = definition;
+  // They were checked, and made numbers, by `defineKinds`.
+  const needs = definition.needs as Amounts | undefined;
   const defaults: RequestDefaults = {
     ...(queue === undefined ? {} : { queue }),
     ...(maxAttempts === undefined ? {} : { maxAttempts }),
     ...(backoff === undefined ? {} : { backoff }),
+    ...(needs === undefined ? {} : { needs }),
     ...(limits === undefined ? {} : { limits }),
     ...(version === 1 ? {} : { version }),
     ...(pin === 'none' ? {} : { pin, build }),

@@ -1,5 +1,6 @@
 /** Queues as data: what a caller declares, and what the database keeps. Pure. */
 
+import { type Amounts, type GivenAmounts, validateAmounts } from './amounts.ts';
 import { invalidOption } from './errors.ts';
 import { type Fields, fieldsOf, oneOf, refuseUnknown, timeOf, wholeNumber } from './fields.ts';
 import type { AttemptLimits, Backoff, Retention } from './job-options.ts';
@@ -64,6 +65,11 @@ export interface QueueDeclaration {
   readonly backoff?: Backoff;
   /** What to do after certain errors, for all its jobs; those of a kind go before. At most 20. Default: none. */
   readonly retryRules?: readonly RetryRule[];
+  /**
+   * Amounts that each of its jobs needs of its worker where the job and its kind say nothing: `{ memory: '1Gi' }`.
+   * Default: none.
+   */
+  readonly needs?: GivenAmounts;
   /** Of attempts of jobs that have none of their own. Default: none. */
   readonly limits?: AttemptLimits;
   /** Of jobs that have none of their own. Default: succeeded 1 day, failed and cancelled 14 days. */
@@ -92,6 +98,8 @@ export interface Queue {
   readonly maxAttempts: number;
   readonly backoff: Backoff;
   readonly retryRules: readonly RetryRule[];
+  /** What its jobs need where they say nothing. */
+  readonly needs: Amounts;
   readonly limits: AttemptLimits;
   readonly retention: Required<Retention>;
   readonly wake: QueueWake;
@@ -115,6 +123,7 @@ export const queueDefaults = {
   maxAttempts: 5,
   backoff: defaultBackoff,
   retryRules: [],
+  needs: {},
   limits: {},
   retention: { succeededMs: 86_400_000, failedMs: 1_209_600_000, cancelledMs: 1_209_600_000 },
   wake: 'auto',
@@ -159,6 +168,7 @@ const checks = {
   maxAttempts: (value) => wholeNumber(value, 'maxAttempts', 1, 1_000),
   backoff: (value) => validateBackoff(value),
   retryRules: (value) => validateRetryRules(value),
+  needs: (value) => validateAmounts(value, 'needs'),
   limits: (value) => validateLimits(value),
   retention: (value) => validateRetention(value),
   wake: (value) => oneOf(value, 'wake', ['auto', 'always', 'never']),
@@ -253,6 +263,7 @@ export function queueFromRow(row: QueueRow): Queue {
     maxAttempts: Number(row.max_attempts ?? queueDefaults.maxAttempts),
     backoff: row.backoff == null ? defaultBackoff : (jsonOf(row.backoff) as Backoff),
     retryRules: row.retry_rules == null ? [] : (jsonOf(row.retry_rules) as RetryRule[]),
+    needs: jsonOf(row.needs) as Amounts,
     limits: jsonOf(row.limits) as AttemptLimits,
     retention: { ...queueDefaults.retention, ...(jsonOf(row.retention) as Retention) },
     wake: (row.wake ?? queueDefaults.wake) as QueueWake,

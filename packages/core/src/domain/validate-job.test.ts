@@ -260,7 +260,9 @@ test('the rules for kinds, names and ranges are those of SQL', () => {
   const ours = ['kind', 'id', ...Object.keys(validateRequest(everything).template)];
   expect(new Set([...ours, 'delayMs', 'version', 'pin', 'build'])).toEqual(new Set(inSql));
   const ranges = [...sql.matchAll(/check_number\(template, '(\w+)', (-?\d+), (\d+)\)/g)];
-  expect(ranges.map(([, field]) => field)).toEqual(['priority', 'maxAttempts', 'delayMs', 'version']);
+  expect(ranges.map(([, field]) => field)).toEqual([
+    ...['priority', 'maxAttempts', 'delayMs', 'version', 'preferMs'],
+  ]);
   for (const [, field = '', low, high] of ranges.slice(0, 3)) {
     expect(validateRequest({ kind: 'a', [field]: Number(low) }).template).toHaveProperty(field, Number(low));
     expect(validateRequest({ kind: 'a', [field]: Number(high) }).template).toHaveProperty(
@@ -282,6 +284,9 @@ const everything = {
   backoff: { type: 'fixed', delayMs: 1 },
   unique: { key: 'a' },
   requirements: [],
+  needs: { gpu: '1' },
+  prefers: ['a'],
+  preferMs: 1,
   limits: {},
   labels: {},
   meta: {},

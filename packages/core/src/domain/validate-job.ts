@@ -3,6 +3,7 @@
  * TypeScript hears of a mistake before anything is sent. Pure.
  */
 
+import { type Amounts, validateAmounts } from './amounts.ts';
 import { invalidOption, LineshaftError } from './errors.ts';
 import * as check from './fields.ts';
 import type { AttemptLimits, Backoff, EnqueueOptions, Retention, UniqueState } from './job-options.ts';
@@ -12,6 +13,7 @@ import { validateProjectName, validateQueueName } from './queue.ts';
 import { validateBackoff } from './retry.ts';
 import { maxRequirements, validateTagPatterns } from './tags.ts';
 import { isUuidV7 } from './uuid.ts';
+import { maxPreferMs } from './wants.ts';
 
 /**
  * What many jobs have in common, as the SQL function `enqueue_many` takes it. Only what was given is there.
@@ -29,6 +31,9 @@ export interface Template {
   /** There, if only as `{}`, where the job has a unique key; the key itself goes apart. */
   readonly unique?: TemplateUnique;
   readonly requirements?: readonly string[];
+  readonly needs?: Amounts;
+  readonly prefers?: readonly string[];
+  readonly preferMs?: number;
   readonly limits?: AttemptLimits;
   readonly labels?: Readonly<Record<string, string>>;
   readonly meta?: Readonly<Record<string, unknown>>;
@@ -51,6 +56,7 @@ export interface RequestDefaults {
   readonly queue?: string;
   readonly maxAttempts?: number;
   readonly backoff?: Backoff;
+  readonly needs?: Amounts;
   readonly limits?: AttemptLimits;
   readonly version?: number;
   readonly pin?: 'min' | 'exact';
@@ -106,6 +112,9 @@ const templateChecks = {
   backoff: (value) => validateBackoff(value),
   unique: (value) => validateUnique(value),
   requirements: (value) => [...validateTagPatterns(value, 'requirements', maxRequirements)].sort(),
+  needs: (value) => validateAmounts(value, 'needs'),
+  prefers: (value) => [...validateTagPatterns(value, 'prefers', maxRequirements)].sort(),
+  preferMs: (value) => check.wholeNumber(value, 'preferMs', 0, maxPreferMs),
   limits: (value) => validateLimits(value),
   labels: (value) => validateLabels(value),
   meta: (value) => validateMeta(value),
@@ -195,6 +204,12 @@ function makeTemplate(
     throw new LineshaftError('OPTION_INVALID', {
       message: 'runAt and delayMs cannot be given together; leave one of them out',
       details: { field: 'delayMs' },
+    });
+  }
+  if (template.preferMs !== undefined && !((template.prefers as string[] | undefined)?.length ?? 0)) {
+    throw new LineshaftError('OPTION_INVALID', {
+      message: 'preferMs needs the tags that are preferred; give prefers, or leave it out',
+      details: { field: 'preferMs' },
     });
   }
   if (defaults !== undefined) {

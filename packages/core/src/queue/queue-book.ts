@@ -1,6 +1,6 @@
 /** Queues and projects as data: declare, pause, resume, delete, look at. */
 
-import { pinAllows } from '../domain/build.ts';
+import type { Amounts } from '../domain/amounts.ts';
 import { LineshaftError } from '../domain/errors.ts';
 import {
   type Queue,
@@ -10,8 +10,9 @@ import {
   validateProjectName,
   validateQueue,
 } from '../domain/queue.ts';
+import { judgeServing, type Lack } from '../domain/serving.ts';
 import { didYouMean } from '../domain/suggest.ts';
-import { requirementsMet } from '../domain/tags.ts';
+import type { LaneWants } from '../domain/wants.ts';
 import type { Pool } from '../store/pool.ts';
 import type { BoundStatements } from '../store/statements.ts';
 
@@ -30,10 +31,21 @@ export interface LaneView extends QueueCounts {
   readonly requirements: readonly string[];
   readonly pin: 'none' | 'min' | 'exact';
   readonly build: string;
+  /** What one of its jobs needs of its worker. */
+  readonly needs: Amounts;
+  /** Tags of the workers that its jobs prefer. */
+  readonly prefers: readonly string[];
   /** How many live workers may run its jobs. */
   readonly workers: number;
-  /** What keeps all live workers from it: they do not serve the queue, or lack kind, tags or build. */
-  readonly unservedBecause: 'queue' | 'kind' | 'requirements' | 'build' | undefined;
+  /** What keeps all live workers from it: they do not serve the queue, or lack kind, tags, build or amounts. */
+  readonly unservedBecause: Lack | undefined;
+}
+
+/** A queue, what waits in it lane by lane, and the live workers that serve it. */
+export interface QueueView {
+  readonly queue: Queue;
+  readonly lanes: readonly LaneView[];
+  readonly workers: readonly WorkerView[];
 }
 
 export interface Project {
@@ -50,6 +62,8 @@ export interface WorkerView {
   readonly kinds: readonly string[];
   readonly queues: readonly string[];
   readonly slots: number;
+  /** Named amounts that its jobs may need. */
+  readonly offers: Amounts;
   readonly running: number;
   readonly stopping: boolean;
   readonly startedAt: Date;
@@ -127,44 +141,44 @@ export class QueueBook {
   }
 
   /** What waits in a queue, lane by lane, and the live workers that serve it. */
-  async show(queue: Queue): Promise<{ queue: Queue; lanes: LaneView[]; workers: WorkerView[] }> {
-    const live = (await this.workers()).filter((worker) => !worker.expired && !worker.stopping);
-    const workers = live.filter((worker) => worker.queues.includes(queue.slug));
-    return { queue, lanes: await this.lanes(queue.id, workers), workers };
+  async show(queue: Queue): Promise<QueueView> {
+    const [view] = await this.view([queue]);
+    return view ?? { queue, lanes: [], workers: [] };
   }
 
-  private async lanes(queueId: number, workers: readonly WorkerView[]): Promise<LaneView[]> {
-    const lanes = await this.pool.query<LaneRow>(this.statements.listLanes);
-    const own = lanes.filter((lane) => Number(lane.queue_id) === queueId);
+  /** The same of all queues, by as many statements as for one. */
+  async showAll(): Promise<QueueView[]> {
+    return await this.view(await this.list());
+  }
+
+  private async view(queues: readonly Queue[]): Promise<QueueView[]> {
+    const live = (await this.workers()).filter((worker) => !worker.expired && !worker.stopping);
+    const wanted = new Set(queues.map(({ id }) => id));
+    const lanes = (await this.pool.query<LaneRow>(this.statements.listLanes)).filter((lane) =>
+      wanted.has(Number(lane.queue_id)),
+    );
     const counts = await this.pool.query<CountRow>(this.statements.countJobs, [
-      own.map((lane) => lane.id),
+      lanes.map((lane) => lane.id),
       countMax,
     ]);
     const byLane = new Map(counts.map((row) => [row.lane, row]));
-    return own.map((lane) => {
-      const row = byLane.get(lane.id);
-      return {
-        kind: lane.kind,
-        requirements: lane.requirements,
-        pin: lane.pin,
-        build: lane.build,
-        ready: row?.ready ?? 0,
-        later: row?.later ?? 0,
-        running: row?.running ?? 0,
-        blocked: row?.blocked ?? 0,
-        failed: row?.dead ?? 0,
-        ...servedBy(lane, workers),
-      };
-    });
+    return queues.map((queue) => ({
+      queue,
+      lanes: lanes
+        .filter((lane) => Number(lane.queue_id) === queue.id)
+        .map((lane) => laneView(lane, queue, byLane.get(lane.id), live)),
+      workers: live.filter((worker) => worker.queues.includes(queue.slug)),
+    }));
   }
 
   async createProject(name: string): Promise<Project & { readonly made: boolean }> {
     const valid = validateProjectName(name, 'name');
-    const [row] = await this.pool.query<{ id: string; name: string; made: boolean }>(
+    const [row] = await this.pool.query<{ id: string; created_at: Date; made: boolean }>(
       this.statements.createProject,
       [valid],
     );
-    return { id: Number(row?.id), name: valid, createdAt: new Date(), made: row?.made ?? false };
+    if (row === undefined) throw await this.noProject(valid);
+    return { id: Number(row.id), name: valid, createdAt: row.created_at, made: row.made };
   }
 
   async projects(): Promise<Project[]> {
@@ -184,6 +198,7 @@ export class QueueBook {
       kinds: row.kinds,
       queues: row.queues,
       slots: row.slots,
+      offers: row.offers,
       running: row.running,
       stopping: row.stopping,
       startedAt: row.started_at,
@@ -203,23 +218,25 @@ export class QueueBook {
   }
 }
 
-/** Which of the workers that serve its queue may run the jobs of a lane; if none, for want of what. */
-function servedBy(
+function laneView(
   lane: LaneRow,
-  workers: readonly WorkerView[],
-): Pick<LaneView, 'workers' | 'unservedBecause'> {
-  const knowing = workers.filter(({ kinds }) => kinds.includes(lane.kind));
-  const fitting = knowing.filter(({ tags }) => requirementsMet(lane.requirements, tags));
-  const able = fitting.filter(({ build }) => pinAllows(lane.pin, lane.build, build));
-  const unservedBecause =
-    workers.length === 0
-      ? 'queue'
-      : knowing.length === 0
-        ? 'kind'
-        : fitting.length === 0
-          ? 'requirements'
-          : 'build';
-  return { workers: able.length, unservedBecause: able.length > 0 ? undefined : unservedBecause };
+  queue: Queue,
+  counts: CountRow | undefined,
+  live: readonly WorkerView[],
+): LaneView {
+  const { kind, requirements, pin, build, wants } = lane;
+  const needs = wants.needs ?? queue.needs;
+  const { able, lack } = judgeServing({ slug: queue.slug, kind, requirements, pin, build, needs }, live);
+  return {
+    ...{ kind, requirements, pin, build, needs, prefers: wants.prefers ?? [] },
+    ready: counts?.ready ?? 0,
+    later: counts?.later ?? 0,
+    running: counts?.running ?? 0,
+    blocked: counts?.blocked ?? 0,
+    failed: counts?.dead ?? 0,
+    workers: able.length,
+    unservedBecause: lack,
+  };
 }
 
 interface LaneRow {
@@ -229,6 +246,7 @@ interface LaneRow {
   readonly requirements: string[];
   readonly pin: LaneView['pin'];
   readonly build: string;
+  readonly wants: LaneWants;
 }
 
 interface CountRow {
@@ -248,6 +266,7 @@ interface WorkerRow {
   readonly kinds: string[];
   readonly queues: string[];
   readonly slots: number;
+  readonly offers: Amounts;
   readonly running: number;
   readonly stopping: boolean;
   readonly started_at: Date;

@@ -13,7 +13,7 @@ export function makeQueue(id: number, row: Readonly<Record<string, unknown>> = {
 }
 
 export function makeLane(id: number, queueId: number, more: Partial<Lane> = {}): Lane {
-  return { id, queueId, kind: 'one', requirements: [], pin: 'none', build: '', ...more };
+  return { id, queueId, kind: 'one', requirements: [], pin: 'none', build: '', wants: {}, ...more };
 }
 
 export interface HeldJobSettings {

@@ -3,12 +3,16 @@
  * when nothing is known to wait, until a notification, an ended job or the polling interval wakes it.
  */
 
+import type { Amounts } from '../domain/amounts.ts';
 import type { Clock } from '../domain/clock.ts';
 import { isLineshaftError } from '../domain/errors.ts';
+import { judgeServing, type LiveWorker } from '../domain/serving.ts';
+import { leaveForMs, wantsFromColumn } from '../domain/wants.ts';
 import { textArray } from '../queue/enqueue-batch.ts';
 import { Loop } from '../services/service.ts';
 import type { Row, Session } from '../store/session.ts';
 import type { BoundStatements } from '../store/statements.ts';
+import { ApartLanes, type ApartPlan } from './apart-lanes.ts';
 import { HeldJob, Lease } from './held-job.ts';
 import type { Lane, LaneDirectory } from './lanes.ts';
 import { type Ask, claimMaxJobs, claimMaxLanes, planClaim, type QueueLoad } from './plan-claim.ts';
@@ -16,6 +20,8 @@ import type { QueueRuntime } from './queue-runtime.ts';
 
 export interface ClaimerHost {
   readonly directory: LaneDirectory;
+  /** After so long, what a lane needs is kept for it. */
+  readonly reserveAfterMs: number;
   /** The row of this worker, which fences its claims. */
   workerRow(): string;
   runtimes(): IterableIterator<QueueRuntime>;
@@ -54,6 +60,8 @@ export class Claimer {
   private readonly statements: BoundStatements;
   private readonly clock: Clock;
   private readonly loop: Loop;
+  /** Lanes whose jobs need amounts, or prefer other workers. */
+  private readonly apart: ApartLanes;
   private claimMs = 5;
   private discoverAtMs = Number.NEGATIVE_INFINITY;
   private discoverCostMs = 0;
@@ -72,6 +80,8 @@ export class Claimer {
     this.session = options.session;
     this.statements = options.statements;
     this.clock = options.clock;
+    const { directory, reserveAfterMs } = options.host;
+    this.apart = new ApartLanes({ directory, offers: directory.worker.offers, reserveAfterMs });
     this.loop = new Loop({
       name: 'claim',
       clock: options.clock,
@@ -133,9 +143,10 @@ export class Claimer {
         await this.discover();
         if (!this.knowsOfJobs()) this.host.onDrained();
       }
-      const asks = this.plan();
-      if (asks.length > 0) {
-        await this.claim(asks);
+      const { asks, left } = this.plan();
+      if (asks.length > 0 || left.length > 0) {
+        for (const ask of left) await this.claimLeft(ask);
+        if (asks.length > 0) await this.claim(asks);
         const routineMs = Math.max(busyDiscoverMs, this.discoverCostMs / routineDiscoverShare);
         if (this.sinceDiscoverMs() > routineMs) this.discoverWanted = true;
       } else if (!this.discoverWanted || !this.mayDiscover()) break;
@@ -146,7 +157,7 @@ export class Claimer {
     const pollMs = this.pollMs();
     if (sinceLookMs >= pollMs) this.discoverWanted = true;
     const nextLookMs = this.discoverWanted ? Math.min(this.discoverPauseMs(), pollMs) : pollMs;
-    return Math.max(nextLookMs - sinceLookMs, 10);
+    return Math.max(Math.min(nextLookMs - sinceLookMs, this.apart.waitMs(this.clock.monotonic())), 10);
   }
 
   /** While there is known work, looks for more may take only their share of the time. */
@@ -165,7 +176,7 @@ export class Claimer {
   private knowsOfJobs(): boolean {
     for (const { queue } of this.host.runtimes())
       if (queue.state !== 'paused' && this.host.directory.activeOf(queue.id).size > 0) return true;
-    return false;
+    return this.apart.mayAsk(this.clock.monotonic());
   }
 
   private pollMs(): number {
@@ -177,24 +188,31 @@ export class Claimer {
     return pollMs;
   }
 
-  private plan(): Ask[] {
+  private plan(): { asks: readonly Ask[]; left: ApartPlan['left'] } {
+    const { apart } = this;
+    const { directory } = this.host;
     const loads: QueueLoad[] = [];
     for (const runtime of this.host.runtimes()) {
-      const active = this.host.directory.activeOf(runtime.queue.id);
-      if (active.size === 0 || runtime.queue.state === 'paused') continue;
+      const { queue } = runtime;
+      const active = directory.activeOf(queue.id);
+      if (active.size === 0 && directory.apartOf(queue.id) === undefined) continue;
+      if (queue.state === 'paused') continue;
       loads.push({
-        queueId: runtime.queue.id,
-        concurrency: runtime.queue.concurrency,
+        queueId: queue.id,
+        concurrency: queue.concurrency,
         held: runtime.held,
         meanMs: runtime.meanMs,
         perLane: runtime.perLane,
-        lanes: this.host.directory.inTurn(runtime.queue.id, claimMaxLanes),
-        priority: runtime.queue.priority,
+        lanes: active.size === 0 ? [] : directory.inTurn(queue.id, claimMaxLanes),
+        priority: queue.priority,
       });
     }
-    if (loads.length === 0) return [];
+    if (loads.length === 0) return nothingToAsk;
     const worker = { slots: this.host.slots(), held: this.host.held(), claimMs: this.claimMs };
-    return planClaim(loads, worker, this.turn);
+    if (!directory.hasApart) return { asks: planClaim(loads, worker, this.turn), left: [] };
+    const { asks, left, loads: rest } = apart.plan(loads, worker, this.clock.monotonic());
+    const held = worker.held + asks.reduce((sum, { take }) => sum + take, 0);
+    return { asks: [...asks, ...planClaim(rest, { ...worker, held }, this.turn)], left };
   }
 
   private async claim(asks: readonly Ask[]): Promise<void> {
@@ -202,55 +220,111 @@ export class Claimer {
     const { wakes } = this;
     this.claims += 1;
     this.turn += new Set(asks.map((ask) => this.host.directory.lane(ask.lane)?.queueId)).size;
+    const needs = this.needsOf(asks);
     const rows = await this.ask(asks);
     if (rows === undefined) return;
     this.claimMs += (this.clock.monotonic() - startedMs - this.claimMs) * 0.2;
-    const perLane = new Map<number, number>();
-    const [first] = rows;
-    if (first !== undefined) {
-      const lease = new Lease(first[0] as string, this.clock.monotonic());
-      const jobs: HeldJob[] = [];
-      for (const row of rows) {
-        const lane = this.host.directory.lane(Number(row[2]));
-        const runtime = lane === undefined ? undefined : this.host.runtime(lane.queueId);
-        if (lane === undefined || runtime === undefined) continue;
-        perLane.set(lane.id, (perLane.get(lane.id) ?? 0) + 1);
-        jobs.push(new HeldJob(row, lease, lane, runtime));
-      }
-      this.host.onClaimed(lease, jobs);
-      await this.releaseKeys(jobs).catch((error: unknown) => this.host.onError('claim', error));
-      // After a full claim the next one is sent before these jobs run, so that the database never waits for us.
-      if (rows.length >= claimMaxJobs / 2) setImmediate(() => this.host.startJobs());
-      else this.host.startJobs();
-    }
+    const perLane = await this.takeIn(rows, needs);
     this.learnOfLanes(asks, perLane);
     if (wakes === this.wakes) this.forgetEmptyLanes(asks, perLane);
   }
 
+  /** What the jobs of each lane were planned to need; the settings of its queue may change while the claim is away. */
+  private needsOf(asks: readonly { readonly lane: number }[]): ReadonlyMap<number, Amounts> {
+    const needs = new Map<number, Amounts>();
+    if (!this.host.directory.hasApart) return needs;
+    for (const { lane } of asks) {
+      const apart = this.host.directory.apartLane(lane);
+      if (apart !== undefined) needs.set(lane, apart.needs);
+    }
+    return needs;
+  }
+
+  /** Takes claimed jobs in and lets them start. Returns how many there were of each lane. */
+  private async takeIn(
+    rows: readonly Row[],
+    needs: ReadonlyMap<number, Amounts>,
+  ): Promise<ReadonlyMap<number, number>> {
+    const perLane = new Map<number, number>();
+    const [first] = rows;
+    if (first === undefined) return perLane;
+    const lease = new Lease(first[0] as string, this.clock.monotonic());
+    const jobs: HeldJob[] = [];
+    for (const row of rows) {
+      const lane = this.host.directory.lane(Number(row[2]));
+      const runtime = lane === undefined ? undefined : this.host.runtime(lane.queueId);
+      if (lane === undefined || runtime === undefined) continue;
+      perLane.set(lane.id, (perLane.get(lane.id) ?? 0) + 1);
+      const job = new HeldJob(row, lease, lane, runtime);
+      jobs.push(job);
+      const needed = needs.get(lane.id);
+      if (needed !== undefined) this.apart.hold(job, needed);
+    }
+    for (const lane of needs.keys()) if (perLane.has(lane)) this.apart.served(lane, lease.takenAtMs);
+    this.host.onClaimed(lease, jobs);
+    await this.releaseKeys(jobs).catch((error: unknown) => this.host.onError('claim', error));
+    // After a full claim the next one is sent before these jobs run, so that the database never waits for us.
+    if (rows.length >= claimMaxJobs / 2) setImmediate(() => this.host.startJobs());
+    else this.host.startJobs();
+    return perLane;
+  }
+
+  /** Asks a lane whose jobs prefer others for those that were left to them for long enough. */
+  private async claimLeft({ lane: id, take }: ApartPlan['left'][number]): Promise<void> {
+    const apart = this.host.directory.apartLane(id);
+    if (apart === undefined) return;
+    const { wakes } = this;
+    const needs = this.needsOf([{ lane: id }]);
+    const leaveMs = leaveForMs(
+      apart.lane.wants,
+      this.host.directory.worker.tags,
+      await this.ableWorkers(apart.lane),
+    );
+    const values = [this.host.workerRow(), id, take, leaveMs];
+    const rows = await this.fenced(() => this.session.query(this.statements.claimLeft, values));
+    const rest = rows?.pop();
+    if (rows === undefined || rest === undefined) return;
+    await this.takeIn(rows, needs);
+    // The last row says when the first of what is left may be taken.
+    if (rest[3] == null && wakes === this.wakes) this.host.directory.markEmpty(id);
+    apart.askAtMs = this.clock.monotonic() + (rest[3] == null ? 0 : Math.max(Number(rest[3]), 0));
+  }
+
+  /** The live workers that may run the jobs of a lane. */
+  private async ableWorkers(lane: Lane): Promise<readonly LiveWorker[]> {
+    const rows = await this.session.query(this.statements.liveWorkers);
+    const slug = this.host.directory.queue(lane.queueId)?.slug ?? '';
+    const demand = { ...lane, slug, needs: this.host.directory.needsOf(lane) };
+    return judgeServing(demand, rows.map(workerFromRow)).able;
+  }
+
   private async ask(asks: readonly Ask[]): Promise<Row[] | undefined> {
     const [only] = asks;
-    try {
-      if (asks.length === 1 && only !== undefined) {
-        return await this.session.query(this.statements.claimLane, [
-          this.host.workerRow(),
-          only.lane,
-          only.take,
-        ]);
-      }
+    const worker = this.host.workerRow();
+    return await this.fenced(async () => {
+      if (asks.length === 1 && only !== undefined)
+        return await this.session.query(this.statements.claimLane, [worker, only.lane, only.take]);
       if (new Set(asks.map((ask) => ask.group)).size === asks.length) {
         return await this.session.query(this.statements.claimEach, [
-          this.host.workerRow(),
+          worker,
           pgArray(asks.map((ask) => ask.lane)),
           pgArray(asks.map((ask) => ask.take)),
         ]);
       }
       return await this.session.query(this.statements.claimLanes, [
-        this.host.workerRow(),
+        worker,
         pgArray(asks.map((ask) => ask.lane)),
         pgArray(asks.map((ask) => ask.take)),
         pgArray(asks.map((ask) => ask.group)),
         pgArray(asks.map((ask) => ask.limit)),
       ]);
+    });
+  }
+
+  /** A claim by a worker that was taken for dead is refused: it comes back, and has claimed nothing. */
+  private async fenced(claim: () => Promise<Row[]>): Promise<Row[] | undefined> {
+    try {
+      return await claim();
     } catch (error) {
       if (!isLineshaftError(error) || error.details['sqlstate'] !== '23503') throw error;
       await this.host.onDisowned();
@@ -303,6 +377,8 @@ export class Claimer {
     // Lanes without jobs are known from the start: a wake names queues, and their lanes are asked at once.
     if (this.discoverAtMs === Number.NEGATIVE_INFINITY) await this.loadLanes([]);
     let after = 0;
+    const { wakes } = this;
+    const seen = this.host.directory.hasApart ? new Set<number>() : undefined;
     for (let batch = 0; batch < discoverMaxBatches; batch += 1) {
       const rows = await this.session.query(this.statements.lanesWithJobs, [after, discoverBatch]);
       const ids = rows.map((row) => Number(row[0]));
@@ -311,7 +387,11 @@ export class Claimer {
         await this.loadLanes(ids);
         this.host.directory.markActive(ids, priorities);
       }
-      if (rows.length < discoverBatch) break;
+      for (const id of ids) seen?.add(id);
+      if (rows.length < discoverBatch) {
+        if (seen !== undefined && wakes === this.wakes) this.host.directory.keepApart(seen);
+        break;
+      }
       after = ids.at(-1) ?? after;
     }
     this.discoverAtMs = this.clock.monotonic();
@@ -335,8 +415,22 @@ function laneFromRow(row: Row): Lane {
     requirements: parseTextArray(row[3] ?? '{}'),
     pin: row[4] as Lane['pin'],
     build: row[5] ?? '',
+    wants: wantsFromColumn(row[6]),
   };
 }
+
+function workerFromRow(row: Row): LiveWorker {
+  return {
+    workerId: row[0] ?? '',
+    build: row[1] ?? '',
+    tags: parseTextArray(row[2] ?? '{}'),
+    kinds: parseTextArray(row[3] ?? '{}'),
+    queues: parseTextArray(row[4] ?? '{}'),
+    offers: JSON.parse(row[5] ?? '{}') as Amounts,
+  };
+}
+
+const nothingToAsk = { asks: [], left: [] } as const;
 
 /** Reads a one-dimensional array literal of PostgreSQL. */
 export function parseTextArray(literal: string): string[] {

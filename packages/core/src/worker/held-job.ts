@@ -55,6 +55,8 @@ export class HeldJob implements Attempt {
   startedMs = 0;
   state: 'waiting' | 'running' | 'ended' = 'waiting';
   progressed = false;
+  /** Frees the amounts that it holds. */
+  onEnded: (() => void) | undefined;
   private readonly rest: Rest;
 
   /** @param row of `claim_lane.sql` */
@@ -68,6 +70,14 @@ export class HeldJob implements Attempt {
     this.sentText = row[4] as string;
     this.payloadText = this.sentText;
     this.rest = rest == null ? plain : (JSON.parse(rest) as Rest);
+  }
+
+  /** It is done with here, however it ended: nothing of this worker's is held for it any longer. */
+  end(): void {
+    this.state = 'ended';
+    this.lease.open.delete(this.jobId);
+    this.onEnded?.();
+    this.onEnded = undefined;
   }
 
   /** Changes whenever the job goes back to wait; a write that names an older one changes nothing. */

@@ -5,6 +5,7 @@ import { type Eligibility, LaneDirectory, servesLane, servesQueue } from './lane
 const worker: Eligibility = {
   tags: ['*', 'role=mail', 'gpu=a100'],
   build: '1.5.0',
+  offers: { gpu: 2 },
   kinds: new Set(['one', 'two']),
   queues: undefined,
   projectIds: undefined,

@@ -3,9 +3,11 @@
  * book's index is the directory of lanes with jobs; this is a memory of what it said last.
  */
 
+import { type Amounts, offersEnough } from '../domain/amounts.ts';
 import { pinAllows } from '../domain/build.ts';
 import type { Queue } from '../domain/queue.ts';
 import { queueMatchesWorker, requirementsMet } from '../domain/tags.ts';
+import type { LaneWants } from '../domain/wants.ts';
 import type { Tally } from './metrics.ts';
 
 export interface Lane {
@@ -15,6 +17,8 @@ export interface Lane {
   readonly requirements: readonly string[];
   readonly pin: 'none' | 'min' | 'exact';
   readonly build: string;
+  /** The amounts that its jobs need, and the workers that they prefer. */
+  readonly wants: LaneWants;
   /** Where its jobs are counted; set by the first. */
   tally?: Tally;
 }
@@ -23,6 +27,8 @@ export interface Lane {
 export interface Eligibility {
   readonly tags: readonly string[];
   readonly build: string;
+  /** Named amounts that its jobs may need. */
+  readonly offers: Amounts;
   readonly kinds: ReadonlySet<string>;
   /** Names or slugs of queues; undefined: all whose tags match. */
   readonly queues: ReadonlySet<string> | undefined;
@@ -38,24 +44,52 @@ export function servesQueue(queue: Queue, worker: Eligibility): boolean {
   return queueMatchesWorker(queue.tags, worker.tags);
 }
 
-/** Whether a worker may run the jobs of a lane of a queue that it serves. */
-export function servesLane(lane: Lane, worker: Eligibility): boolean {
+/**
+ * Whether a worker may run the jobs of a lane of a queue that it serves.
+ *
+ * @param needs of one of its jobs: those of the lane, or else of its queue
+ */
+export function servesLane(
+  lane: Lane,
+  worker: Eligibility,
+  needs: Amounts = lane.wants.needs ?? {},
+): boolean {
   return (
     worker.kinds.has(lane.kind) &&
     requirementsMet(lane.requirements, worker.tags) &&
-    pinAllows(lane.pin, lane.build, worker.build)
+    pinAllows(lane.pin, lane.build, worker.build) &&
+    offersEnough(worker.offers, needs)
   );
 }
 
+/** A lane with jobs that is asked apart from the others: its jobs need amounts, or prefer other workers. */
+export interface ApartLane {
+  readonly lane: Lane;
+  readonly needs: Amounts;
+  /** Its jobs prefer workers with tags that this one has not. */
+  readonly left: boolean;
+  /** Of its first job, at the last look. */
+  priority: number;
+  /** When it gave jobs last. */
+  servedAtMs: number;
+  /** Since when its needs have not fitted. */
+  passedOverSinceMs: number | undefined;
+  /** Not to be asked before: what it has is left to the workers that it prefers. */
+  askAtMs: number;
+}
+
 const none: ReadonlyMap<number, number> = new Map();
+const nothing: Amounts = {};
 
 export class LaneDirectory {
-  private readonly worker: Eligibility;
+  readonly worker: Eligibility;
   private readonly lanes = new Map<number, Lane>();
   private queues = new Map<number, Queue>();
   private readonly served = new Map<number, Lane[]>();
   /** Per queue the lanes that are believed to hold jobs, with the priority of their first job at the last look. */
   private readonly active = new Map<number, Map<number, number>>();
+  /** Of the lanes that are believed to hold jobs those that are asked apart; per queue. */
+  private readonly apart = new Map<number, Map<number, ApartLane>>();
   /** The highest lane number that was loaded. */
   highest = 0;
   /** Kinds that jobs wait for and this worker does not know, of queues that it serves. */
@@ -73,6 +107,21 @@ export class LaneDirectory {
     this.served.clear();
     for (const lane of this.lanes.values()) this.serve(lane);
     for (const queueId of this.active.keys()) if (!this.queues.has(queueId)) this.active.delete(queueId);
+    // What a queue's jobs need by default may have changed.
+    for (const lanes of [...this.apart.values()]) {
+      for (const { lane, priority } of [...lanes.values()]) {
+        this.markEmpty(lane.id);
+        if (this.queues.has(lane.queueId) && this.serves(lane)) this.activate(lane, priority);
+      }
+    }
+    for (const lanes of [...this.active.values()]) {
+      for (const [id, priority] of [...lanes]) {
+        const lane = this.lanes.get(id);
+        if (lane === undefined || !this.isApart(lane)) continue;
+        lanes.delete(id);
+        if (this.serves(lane)) this.activate(lane, priority);
+      }
+    }
   }
 
   addLanes(lanes: readonly Lane[]): void {
@@ -113,7 +162,7 @@ export class LaneDirectory {
         continue;
       }
       if (!this.queues.has(lane.queueId)) continue;
-      if (servesLane(lane, this.worker)) this.activate(lane, priorities?.[place]);
+      if (this.serves(lane)) this.activate(lane, priorities?.[place]);
       else if (!this.worker.kinds.has(lane.kind) && this.unknownKinds.size < 1_000)
         this.unknownKinds.add(lane.kind);
     }
@@ -122,10 +171,39 @@ export class LaneDirectory {
 
   markEmpty(laneId: number): void {
     const lane = this.lanes.get(laneId);
-    if (lane !== undefined) this.active.get(lane.queueId)?.delete(laneId);
+    if (lane === undefined) return;
+    this.active.get(lane.queueId)?.delete(laneId);
+    const apart = this.apart.get(lane.queueId);
+    if (apart?.delete(laneId) && apart.size === 0) this.apart.delete(lane.queueId);
   }
 
-  /** Lanes of a queue that are believed to hold jobs. */
+  /** What one job of a lane needs: as it said, or else as its queue says. */
+  needsOf(lane: Lane): Amounts {
+    return lane.wants.needs ?? this.queues.get(lane.queueId)?.needs ?? nothing;
+  }
+
+  /** Whether any lane that is believed to hold jobs is asked apart. */
+  get hasApart(): boolean {
+    return this.apart.size > 0;
+  }
+
+  /** The lanes of a queue that are believed to hold jobs and are asked apart. */
+  apartOf(queueId: number): ReadonlyMap<number, ApartLane> | undefined {
+    return this.apart.get(queueId);
+  }
+
+  apartLane(laneId: number): ApartLane | undefined {
+    const lane = this.lanes.get(laneId);
+    return lane === undefined ? undefined : this.apart.get(lane.queueId)?.get(laneId);
+  }
+
+  /** After a look at all lanes with jobs: what was not seen is empty. Only of those that are asked apart. */
+  keepApart(seen: ReadonlySet<number>): void {
+    for (const lanes of [...this.apart.values()])
+      for (const id of [...lanes.keys()]) if (!seen.has(id)) this.markEmpty(id);
+  }
+
+  /** Lanes of a queue that are believed to hold jobs, without those that are asked apart. */
   activeOf(queueId: number): ReadonlyMap<number, number> {
     return this.active.get(queueId) ?? none;
   }
@@ -159,7 +237,24 @@ export class LaneDirectory {
     lanes.set(laneId, priority);
   }
 
+  private serves(lane: Lane): boolean {
+    return servesLane(lane, this.worker, this.needsOf(lane));
+  }
+
+  private isApart(lane: Lane): boolean {
+    return Object.keys(this.needsOf(lane)).length > 0 || this.leaves(lane);
+  }
+
+  /** Whether the jobs of a lane prefer workers other than this one. */
+  private leaves({ wants }: Lane): boolean {
+    return wants.prefers !== undefined && !requirementsMet(wants.prefers, this.worker.tags);
+  }
+
   private activate(lane: Lane, priority: number | undefined): void {
+    if (this.isApart(lane)) {
+      this.activateApart(lane, priority);
+      return;
+    }
     let lanes = this.active.get(lane.queueId);
     if (lanes === undefined) {
       lanes = new Map();
@@ -168,8 +263,30 @@ export class LaneDirectory {
     lanes.set(lane.id, priority ?? lanes.get(lane.id) ?? 0);
   }
 
+  private activateApart(lane: Lane, priority: number | undefined): void {
+    let lanes = this.apart.get(lane.queueId);
+    if (lanes === undefined) {
+      lanes = new Map();
+      this.apart.set(lane.queueId, lanes);
+    }
+    const known = lanes.get(lane.id);
+    if (known !== undefined) {
+      known.priority = priority ?? known.priority;
+      return;
+    }
+    lanes.set(lane.id, {
+      lane,
+      needs: this.needsOf(lane),
+      left: this.leaves(lane),
+      priority: priority ?? 0,
+      servedAtMs: 0,
+      passedOverSinceMs: undefined,
+      askAtMs: 0,
+    });
+  }
+
   private serve(lane: Lane): void {
-    if (!this.queues.has(lane.queueId) || !servesLane(lane, this.worker)) return;
+    if (!this.queues.has(lane.queueId) || !this.serves(lane)) return;
     const lanes = this.served.get(lane.queueId);
     if (lanes === undefined) this.served.set(lane.queueId, [lane]);
     else if (!lanes.includes(lane)) lanes.push(lane);

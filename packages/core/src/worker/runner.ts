@@ -180,8 +180,7 @@ export class Runner implements AttemptListener {
   disown(): void {
     for (const runtime of this.host.runtimes()) {
       for (const job of runtime.takeAll()) {
-        job.state = 'ended';
-        job.lease.open.delete(job.jobId);
+        job.end();
         job.lease.unsettled -= 1;
         if (job.lease.unsettled === 0) this.leases.delete(job.lease.id);
       }
@@ -439,9 +438,8 @@ export class Runner implements AttemptListener {
   }
 
   private settle(job: HeldJob, result: Result): void {
-    job.state = 'ended';
+    job.end();
     if (job === this.suspect) this.suspect = undefined;
-    job.lease.open.delete(job.jobId);
     this.host.completer.add(result);
   }
 

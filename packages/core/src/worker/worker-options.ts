@@ -1,5 +1,6 @@
 /** What may be said of a worker, its defaults and its checks. */
 
+import { type Amounts, type GivenAmounts, validateAmounts } from '../domain/amounts.ts';
 import { invalidOption, LineshaftError } from '../domain/errors.ts';
 import { oneOf } from '../domain/fields.ts';
 import { executorNames } from '../domain/queue.ts';
@@ -24,6 +25,16 @@ export interface WorkerOptions {
   readonly handlers?: Readonly<Record<string, HandlerLike>>;
   /** Attempts that may run at once, over all queues; 1 to 10,000. Default 100. */
   readonly slots?: number;
+  /**
+   * Named amounts that its jobs may need: `{ gpu: 1, memory: '16Gi', licence: 2 }`. At most 20, each a number or a
+   * Kubernetes quantity from 0 to 8Ti. Jobs that are held at once never need more in sum. Default: none.
+   */
+  readonly offers?: GivenAmounts;
+  /**
+   * A job that needs much is passed over for smaller ones for at most so long; then what it needs is kept for it, as
+   * it is freed. 0 to 1 hour. Default 5 s.
+   */
+  readonly reserveAfterMs?: number;
   /** How long the worker may be silent before its jobs are given to others; 1 s to 1 hour. Default 15 s. */
   readonly leaseMs?: number;
   /** How often it says that it lives; at most a third of the lease, which is the default. */
@@ -58,6 +69,8 @@ export interface CheckedWorkerOptions {
   readonly projectIds: ReadonlySet<number> | undefined;
   readonly handlers: Readonly<Record<string, HandlerLike>> | undefined;
   readonly slots: number;
+  readonly offers: Amounts;
+  readonly reserveAfterMs: number;
   readonly leaseMs: number;
   readonly heartbeatMs: number;
   readonly shutdownTimeoutMs: number;
@@ -80,6 +93,8 @@ const known = new Set([
   'projectIds',
   'handlers',
   'slots',
+  'offers',
+  'reserveAfterMs',
   'leaseMs',
   'heartbeatMs',
   'shutdownTimeoutMs',
@@ -118,6 +133,8 @@ export function checkWorkerOptions(given: WorkerOptions): CheckedWorkerOptions {
     projectIds: given.projectIds === undefined ? undefined : new Set(given.projectIds),
     handlers: given.handlers,
     slots: whole('slots', given.slots, 100, 1, 10_000),
+    offers: given.offers === undefined ? {} : validateAmounts(given.offers, 'offers'),
+    reserveAfterMs: whole('reserveAfterMs', given.reserveAfterMs, 5_000, 0, 3_600_000),
     leaseMs,
     heartbeatMs,
     shutdownTimeoutMs: whole('shutdownTimeoutMs', given.shutdownTimeoutMs, 30_000, 0, 86_400_000),

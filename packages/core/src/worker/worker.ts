@@ -82,11 +82,10 @@ export class Worker extends EventEmitter<WorkerEvents> {
       ]),
     ];
     this.directory = new LaneDirectory({
+      ...this.options,
       tags: this.tags,
       build: parts.build,
       kinds: new Set(kinds.keys()),
-      queues: this.options.queues,
-      projectIds: this.options.projectIds,
     });
     this.sessions = new WorkerSessions(route, this.options.leaseMs);
     const trouble = {
@@ -315,6 +314,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
         textArray([...this.directory.servedQueues()].map((queue) => queue.slug)),
         this.options.slots,
         this.options.leaseMs,
+        JSON.stringify(this.options.offers),
       ],
     );
     this.row = row ?? '0';
@@ -383,6 +383,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
   private claimerHost(): ConstructorParameters<typeof Claimer>[0]['host'] {
     return {
       directory: this.directory,
+      reserveAfterMs: this.options.reserveAfterMs,
       workerRow: () => this.row,
       runtimes: () => this.queueSettings.runtimes.values(),
       runtime: (queueId) => this.queueSettings.runtimes.get(queueId),

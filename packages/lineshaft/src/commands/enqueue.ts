@@ -16,6 +16,9 @@ export interface EnqueueFlags {
   readonly maxAttempts?: number;
   readonly timeout?: number;
   readonly require?: string[];
+  readonly need?: Record<string, string>;
+  readonly prefer?: string[];
+  readonly preferFor?: number;
   readonly label?: Record<string, string>;
   readonly wait?: true | string;
   readonly tasks?: string;
@@ -57,6 +60,17 @@ export function addEnqueue(program: Command, session: Session): void {
     )
     .option('--timeout <duration>', 'time limit of an attempt', duration('--timeout'))
     .option('--require <tag>', 'the worker must have this tag, such as capability=gpu (repeat)', repeated)
+    .option(
+      '--need <name=amount>',
+      'the worker must have so much free, such as gpu=1 or memory=4Gi (repeat)',
+      keyValues('--need'),
+    )
+    .option('--prefer <tag>', 'workers with this tag go first, such as capability=ssd (repeat)', repeated)
+    .option(
+      '--prefer-for <duration>',
+      'how long the others leave it to them (default: 5s)',
+      duration('--prefer-for'),
+    )
     .option('--label <key=value>', 'for search (repeat)', keyValues('--label'))
     .option('--wait [timeout]', 'wait until it has finished, print its output; exit code 1 if it failed')
     .option(

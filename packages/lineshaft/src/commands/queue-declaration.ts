@@ -2,7 +2,7 @@
 
 import type { QueueDeclaration, RetryRule } from '@lineshaft/core';
 import { type Command, Option } from 'commander';
-import { duration, repeated, wholeNumber } from '../option-parsers.ts';
+import { duration, keyValues, repeated, wholeNumber } from '../option-parsers.ts';
 import { retryRule } from '../retry-rule.ts';
 
 /** What the parser makes of the options; absent: unchanged, or the default in a new queue. */
@@ -20,6 +20,7 @@ export interface DeclareFlags {
   readonly backoffDelay?: number;
   readonly backoffLimit?: number;
   readonly retryRule?: RetryRule[];
+  readonly need?: Record<string, string>;
   readonly timeout?: number;
   readonly keep?: number;
   readonly keepFailed?: number;
@@ -70,6 +71,11 @@ export function addDeclareOptions(command: Command): Command {
         'an expression for the message, /…/ (repeat; the first that matches decides; none: remove all)',
       retryRule,
     )
+    .option(
+      '--need <name=amount>',
+      'what each of its jobs needs of its worker, such as memory=1Gi (repeat)',
+      keyValues('--need'),
+    )
     .option('--timeout <duration>', 'time limit of an attempt', duration('--timeout'))
     .option('--keep <duration>', 'how long succeeded jobs are remembered; 0: not at all', duration('--keep'))
     .option('--keep-failed <duration>', 'how long failed and cancelled jobs are', duration('--keep-failed'))
@@ -114,6 +120,7 @@ export function declarationOf(flags: DeclareFlags): Omit<QueueDeclaration, 'name
       wake,
       backoff,
       retryRules: flags.retryRule,
+      needs: flags.need,
       pollingIntervalMs: flags.poll,
     }),
     executorOptions: filled(executorOptions),

@@ -3,7 +3,7 @@
 import type { Queue } from '@lineshaft/core';
 import type { Command } from 'commander';
 import { describeTime, parseTime } from '../durations.ts';
-import { describeQueue, describeQueues, type QueueWithCounts } from '../output/describe-queue.ts';
+import { describeQueue, describeQueues } from '../output/describe-queue.ts';
 import { action, type Context, type Session } from './context.ts';
 import { addDeclareOptions, type DeclareFlags, declarationOf } from './queue-declaration.ts';
 
@@ -40,10 +40,8 @@ export function addQueue(program: Command, session: Session): void {
 
 async function list({ screen, host, open }: Context): Promise<undefined> {
   const { data } = await open();
-  const queues = await data.queues();
-  const counted = await Promise.all(
-    queues.map(async ({ slug }): Promise<QueueWithCounts> => await data.showQueue(slug)),
-  );
+  const counted = await data.showQueues();
+  const queues = counted.map(({ queue }) => queue);
   screen.result({ queues }, () =>
     queues.length === 0
       ? 'no queues; declare one: lineshaft queue declare NAME'

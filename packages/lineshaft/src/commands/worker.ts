@@ -1,7 +1,7 @@
 /** `lineshaft worker`: runs jobs with the handlers of a folder. `lineshaft worker list`: who else does. */
 
 import { type Command, Option } from 'commander';
-import { commaList, duration, repeated, wholeNumber } from '../option-parsers.ts';
+import { commaList, duration, keyValues, repeated, wholeNumber } from '../option-parsers.ts';
 import { logLevelOption, projectId, sleepMs, type WorkerFlags } from '../worker/worker-flags.ts';
 import { action, type Session } from './context.ts';
 import { listWorkers } from './worker-list.ts';
@@ -54,6 +54,11 @@ export function addWorkerOptions(command: Command): Command {
     .option('--capability <name>', 'gives the tag capability=NAME (repeat)', repeated)
     .option('--project-id-filter <id>', 'run only jobs of this project (repeat)', projectId)
     .option('--tag <key=value>', 'gives a tag, which queues and jobs can ask for (repeat)', repeated)
+    .option(
+      '--offer <name=amount>',
+      'what its jobs may need in sum, such as gpu=1 or memory=16Gi (repeat)',
+      keyValues('--offer'),
+    )
     .addOption(
       new Option('--executor <name>', 'run everything in it, whatever queues and kinds say').choices([
         'async',

@@ -70,6 +70,9 @@ function enqueueOptions(flags: EnqueueFlags, nowMs: number): EnqueueOptions {
     maxAttempts,
     limits: timeout === undefined ? undefined : { timeoutMs: timeout },
     requirements: flags.require,
+    needs: flags.need,
+    prefers: flags.prefer,
+    preferMs: flags.preferFor,
     labels: flags.label,
   };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));

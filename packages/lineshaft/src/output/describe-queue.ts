@@ -1,22 +1,16 @@
 /** How queues are shown to people. */
 
-import type { LaneView, Queue, WorkerView } from '@lineshaft/core';
+import { amountsText, type LaneView, type Queue, type QueueView, type WorkerView } from '@lineshaft/core';
 import { describeDuration, describeTime } from '../durations.ts';
 import { describeRetryRule } from '../retry-rule.ts';
 import type { Screen } from './screen.ts';
 import type { Column } from './table.ts';
 
-export interface QueueWithCounts {
-  readonly queue: Queue;
-  readonly lanes: readonly LaneView[];
-  readonly workers: readonly WorkerView[];
-}
-
 const counts = ['ready', 'running', 'later', 'blocked', 'failed'] as const;
 
 /** Queues with their counts, as a table. */
-export function describeQueues(queues: readonly QueueWithCounts[], screen: Screen, nowMs: number): string {
-  const columns: Column<QueueWithCounts>[] = [
+export function describeQueues(queues: readonly QueueView[], screen: Screen, nowMs: number): string {
+  const columns: Column<QueueView>[] = [
     { title: 'queue', value: ({ queue }) => queue.name },
     { title: 'project', value: ({ queue }) => queue.project },
     {
@@ -25,7 +19,7 @@ export function describeQueues(queues: readonly QueueWithCounts[], screen: Scree
       style: ({ queue }) => screen.paint(queue.state === 'paused' ? 'yellow' : 'green'),
     },
     ...counts.map(
-      (name): Column<QueueWithCounts> => ({
+      (name): Column<QueueView> => ({
         title: name,
         value: ({ lanes }) => total(lanes, name),
         align: 'right',
@@ -40,16 +34,15 @@ export function describeQueues(queues: readonly QueueWithCounts[], screen: Scree
 }
 
 /** A queue: its settings, what waits in it, who serves it, and for what nobody does. */
-export function describeQueue(
-  { queue, lanes, workers }: QueueWithCounts,
-  screen: Screen,
-  nowMs: number,
-): string {
+export function describeQueue({ queue, lanes, workers }: QueueView, screen: Screen, nowMs: number): string {
   const parts = [describeSettings(queue, screen, nowMs), screen.style('bold', 'Lanes')];
   const waiting = lanes.filter((lane) => counts.some((name) => lane[name] > 0));
   const laneColumns: Column<LaneView>[] = [
     { title: 'kind', value: ({ kind }) => kind },
     { title: 'requires', value: ({ requirements }) => requirements.join(' ') || undefined },
+    ...(waiting.some(({ needs }) => Object.keys(needs).length > 0)
+      ? [{ title: 'needs', value: ({ needs }: LaneView) => amountsText(needs) }]
+      : []),
     { title: 'build', value: ({ pin, build }) => (pin === 'none' ? 'any' : `${pin} ${build}`) },
     ...counts.map(
       (name): Column<LaneView> => ({ title: name, value: (lane) => countText(lane[name]), align: 'right' }),
@@ -79,6 +72,7 @@ function describeUnserved({
   requirements,
   pin,
   build,
+  needs,
   ready,
   later,
   unservedBecause,
@@ -90,6 +84,8 @@ function describeUnserved({
       return `${jobs}: no live worker serves the queue`;
     case 'requirements':
       return `${jobs}: no live worker has the tags ${requirements.join(', ')}`;
+    case 'amounts':
+      return `${jobs}: no live worker offers ${amountsText(needs)}`;
     case 'build':
       return (
         `${jobs}: pinned to build ${build} (${pin}), ` +
@@ -113,6 +109,7 @@ function describeSettings(queue: Queue, screen: Screen, nowMs: number): string {
     ['priority', String(queue.priority)],
     ['attempts', `${queue.maxAttempts}, ${backoff.type} back-off from ${describeDuration(backoff.delayMs)}`],
     ['retry rules', queue.retryRules.map(describeRetryRule).join('; ') || 'none'],
+    ['needs', amountsText(queue.needs)],
     ['limits', pairs(limits).join(', ') || 'none'],
     ['retention', pairs(retention).join(', ')],
     ['polling', `every ${describeDuration(queue.pollingIntervalMs)}; wake: ${queue.wake}`],

@@ -18,6 +18,7 @@ export interface WorkerFlags {
   readonly capability?: string[];
   readonly projectIdFilter?: number[];
   readonly tag?: string[];
+  readonly offer?: Record<string, string>;
   readonly executor?: 'async' | 'thread' | 'process' | 'command';
   readonly workerId?: string;
   readonly maxTasksPerChild?: number;
@@ -72,6 +73,7 @@ export function workerOptions(flags: WorkerFlags): WorkerOptions {
     ...(flags.sleep === undefined ? {} : { pollingIntervalMs: flags.sleep }),
     ...(flags.shutdownTimeout === undefined ? {} : { shutdownTimeoutMs: flags.shutdownTimeout }),
     ...(workername === undefined ? {} : { name: workername }),
+    ...(flags.offer === undefined ? {} : { offers: flags.offer }),
     ...(workerId === undefined ? {} : { workerId }),
     ...(executor === undefined ? {} : { executor }),
     ...(flags.once === true ? { once: true } : {}),

@@ -1,6 +1,7 @@
 /** Whether somebody is there for the jobs that wait, and whether lost workers are rescued. */
-import { type BuildPin, pinAllows } from '../../domain/build.ts';
-import { requirementsMet } from '../../domain/tags.ts';
+import { type Amounts, amountsText } from '../../domain/amounts.ts';
+import type { BuildPin } from '../../domain/build.ts';
+import { judgeServing, type LiveWorker } from '../../domain/serving.ts';
 import { statements } from '../statements.generated.ts';
 import { ask, type Check, type Finding } from './finding.ts';
 
@@ -16,16 +17,13 @@ export interface WaitingLane {
   readonly state: 'active' | 'paused';
   readonly resume_at: string | null;
   readonly tags: readonly string[];
+  readonly needs: Amounts;
   readonly jobs: string | number;
 }
 
-/** A worker that claims, as `doctor_live_workers.sql` returns it. */
-export interface LiveWorker {
+/** A worker that claims, as `live_workers.sql` returns it. */
+interface LiveWorkerRow extends Omit<LiveWorker, 'workerId'> {
   readonly worker_id: string;
-  readonly build: string;
-  readonly tags: readonly string[];
-  readonly kinds: readonly string[];
-  readonly queues: readonly string[];
 }
 
 const mostLanes = 20_000;
@@ -40,8 +38,11 @@ export const waitingJobsCheck: Check = {
       mostLanes,
       mostJobs + 1,
     ]);
-    const workers = await ask<LiveWorker>(examination, statements.doctorLiveWorkers);
-    return judgeLanes(lanes, workers);
+    const rows = await ask<LiveWorkerRow>(examination, statements.liveWorkers);
+    return judgeLanes(
+      lanes,
+      rows.map(({ worker_id: workerId, ...row }) => ({ ...row, workerId })),
+    );
   },
 };
 
@@ -84,46 +85,51 @@ function judgeLane(lane: WaitingLane, workers: readonly LiveWorker[]): Verdict |
       remedy: `lineshaft queue resume ${lane.queue}`,
     };
   }
-  const serving = workers.filter(({ queues }) => queues.includes(lane.slug) || queues.includes(lane.queue));
-  if (serving.length === 0) {
-    return {
-      code: 'queue-unserved',
-      severity: 'warning',
-      title: `no live worker serves queue ${queue} while jobs wait in it`,
-      why: `Its tags: ${lane.tags.join(', ') || 'none'}; live workers: ${workers.length}.`,
-      remedy: `Start a worker whose queues or tags fit: lineshaft worker -Q ${lane.queue}`,
-    };
+  const { lack, nearest } = judgeServing(lane, workers);
+  switch (lack) {
+    case undefined:
+      return undefined;
+    case 'queue':
+      return {
+        code: 'queue-unserved',
+        severity: 'warning',
+        title: `no live worker serves queue ${queue} while jobs wait in it`,
+        why: `Its tags: ${lane.tags.join(', ') || 'none'}; live workers: ${workers.length}.`,
+        remedy: `Start a worker whose queues or tags fit: lineshaft worker -Q ${lane.queue}`,
+      };
+    case 'kind':
+      return {
+        code: 'kind-unknown',
+        severity: 'warning',
+        title: `no live worker of queue ${queue} knows the kind ${lane.kind}`,
+        why: 'They wait without losing attempts.',
+        remedy: 'Deploy a worker with its handler, or look for a slip in the name and delete the jobs.',
+      };
+    case 'requirements':
+      return {
+        code: 'requirements-unmet',
+        severity: 'warning',
+        title: `no live worker of queue ${queue} for kind ${lane.kind} has the tags ${lane.requirements.join(', ')}`,
+        why: 'The jobs require them.',
+        remedy: 'Start a worker with these tags (lineshaft worker --tag KEY=VALUE).',
+      };
+    case 'build':
+      return {
+        code: 'build-unserved',
+        severity: 'warning',
+        title: `jobs of kind ${lane.kind} in queue ${queue} are pinned to build ${lane.build}, which nobody runs`,
+        why: `Pinned as '${lane.pin}'; builds that run: ${[...new Set(nearest.map(({ build }) => build))].join(', ')}.`,
+        remedy: 'Keep a worker of that build until its jobs are done, or cancel them and enqueue them again.',
+      };
+    case 'amounts':
+      return {
+        code: 'needs-unmet',
+        severity: 'warning',
+        title: `no live worker of queue ${queue} for kind ${lane.kind} offers ${amountsText(lane.needs)}`,
+        why: `Each of the jobs needs it; offered: ${nearest.map(({ offers }) => amountsText(offers)).join('; ')}.`,
+        remedy: 'Start a worker that offers as much (lineshaft worker --offer NAME=AMOUNT).',
+      };
   }
-  const knowing = serving.filter(({ kinds }) => kinds.includes(lane.kind) || kinds.includes('*'));
-  if (knowing.length === 0) {
-    return {
-      code: 'kind-unknown',
-      severity: 'warning',
-      title: `no live worker of queue ${queue} knows the kind ${lane.kind}`,
-      why: 'They wait without losing attempts.',
-      remedy: 'Deploy a worker with its handler, or look for a slip in the name and delete the jobs.',
-    };
-  }
-  const fitting = knowing.filter(({ tags }) => requirementsMet(lane.requirements, tags));
-  if (fitting.length === 0) {
-    const required = lane.requirements.join(', ');
-    return {
-      code: 'requirements-unmet',
-      severity: 'warning',
-      title: `no live worker of queue ${queue} for kind ${lane.kind} has the tags ${required}`,
-      why: 'The jobs require them.',
-      remedy: 'Start a worker with these tags (lineshaft worker --tag KEY=VALUE).',
-    };
-  }
-  if (fitting.some(({ build }) => pinAllows(lane.pin, lane.build, build))) return undefined;
-  const builds = [...new Set(fitting.map(({ build }) => build))].join(', ');
-  return {
-    code: 'build-unserved',
-    severity: 'warning',
-    title: `jobs of kind ${lane.kind} in queue ${queue} are pinned to build ${lane.build}, which nobody runs`,
-    why: `Pinned as '${lane.pin}'; builds that run: ${builds}.`,
-    remedy: 'Keep a worker of that build until its jobs are done, or cancel them and enqueue them again.',
-  };
 }
 
 export const lostWorkersCheck: Check = {
