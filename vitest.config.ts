@@ -3,7 +3,7 @@ import { CountingReporter } from './tools/vitest-reporter.ts';
 
 export default defineConfig({
   test: {
-    include: ['packages/**/src/**/*.test.ts', 'test/**/*.test.ts', 'tools/**/*.test.ts'],
+    include: ['packages/**/src/**/*.test.ts', 'test/**/*.test.ts', 'tools/**/*.test.ts', 'lab/**/*.test.ts'],
     globalSetup: ['./tools/vitest-global-setup.ts'],
     reporters: [new CountingReporter({ summary: false })],
     pool: 'forks',

@@ -21,6 +21,10 @@ const commands = {
     ['node', join(root, 'node_modules/vitest/vitest.mjs'), 'run', ...args],
   ],
   bench: [['node', join(root, 'bench/src/main.ts'), ...args]],
+  lab: [
+    ['node', join(root, 'tools/setup-test.ts')],
+    ['node', join(root, 'lab/src/main.ts'), ...args],
+  ],
   lint: [
     ['biome', 'check', '.'],
     ['depcruise', 'packages/core/src', 'packages/lineshaft/src', '--config', '.dependency-cruiser.cjs'],

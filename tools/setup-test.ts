@@ -19,16 +19,20 @@ export function missingPackages(): string[] {
 
 /** Installs what is missing; throws with what to do by hand where that is not possible. */
 export function setupTest(): void {
-  const packages = missingPackages();
+  installDebianPackages(missingPackages());
+}
+
+/** Installs Debian packages by apt; throws with what to do by hand where that is not possible. */
+export function installDebianPackages(packages: readonly string[]): void {
   if (packages.length === 0) return;
   const byHand =
     `install ${packages.join(' and ')} by hand (other systems and releases: apt.postgresql.org) ` +
-    'and run the tests again';
+    'and try again';
   if (!existsSync('/usr/bin/apt-get')) throw new Error(`this system has no apt-get; ${byHand}`);
   // Runlevel 1: what is installed shall not start, a server on the standard port is nobody's wish here.
   const environment = ['env', 'DEBIAN_FRONTEND=noninteractive', 'RUNLEVEL=1'];
   const prefix = process.geteuid?.() === 0 ? environment : ['sudo', '-n', ...environment];
-  process.stderr.write(`setup-test: installing ${packages.join(', ')} with apt-get\n`);
+  process.stderr.write(`set-up: installing ${packages.join(', ')} with apt-get\n`);
   const install = ['apt-get', 'install', '-y', '-q', '--no-install-recommends', ...packages];
   if (apt([...prefix, ...install])) return;
   // Lists that are missing or old: get them and try again.

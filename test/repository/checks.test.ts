@@ -62,6 +62,7 @@ describe('the repository', () => {
       'packages/core/src',
       'packages/lineshaft/src',
       'bench/src',
+      'lab/src',
       'tools',
       'test',
       'examples',

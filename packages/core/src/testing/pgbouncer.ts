@@ -17,6 +17,10 @@ export interface TestPgbouncer {
   /** The address of a database through pgbouncer. */
   url(database: string): string;
   log(): string;
+  /** Kills it with SIGKILL, with all connections through it. */
+  kill(): Promise<void>;
+  /** Starts it again, on the same port; harmless while it runs. */
+  start(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -67,27 +71,38 @@ export async function startPgbouncer(
     ].join('\n'),
     { mode: 0o644 },
   );
-  const log = fs.openSync(logFile, 'a');
-  const pooler = spawn(program, [join(folder, 'pgbouncer.ini')], {
-    ...serverUser(),
-    cwd: folder,
-    env: {},
-    stdio: ['ignore', log, log],
-  });
-  fs.closeSync(log);
-  const kill = (): boolean => pooler.kill('SIGKILL');
-  process.once('exit', kill);
-  await accepts(port, pooler, logFile);
+  let pooler: ChildProcess | undefined;
+  const end = (): boolean | undefined => pooler?.kill('SIGKILL');
+  const kill = async (): Promise<void> => {
+    const ended = pooler;
+    pooler = undefined;
+    if (ended === undefined || ended.exitCode !== null || ended.signalCode !== null) return;
+    const exited = new Promise((resolve) => ended.once('exit', resolve));
+    ended.kill('SIGKILL');
+    await exited;
+  };
+  const start = async (): Promise<void> => {
+    if (pooler !== undefined) return;
+    const log = fs.openSync(logFile, 'a');
+    pooler = spawn(program, [join(folder, 'pgbouncer.ini')], {
+      ...serverUser(),
+      cwd: folder,
+      env: {},
+      stdio: ['ignore', log, log],
+    });
+    fs.closeSync(log);
+    await accepts(port, pooler, logFile);
+  };
+  process.once('exit', end);
+  await start();
   return {
     url: (database) => `postgres://postgres@127.0.0.1:${port}/${database}`,
     log: () => fs.readFileSync(logFile, 'utf8'),
+    kill,
+    start,
     async stop() {
-      process.off('exit', kill);
-      if (pooler.exitCode === null && pooler.signalCode === null) {
-        const ended = new Promise((resolve) => pooler.once('exit', resolve));
-        kill();
-        await ended;
-      }
+      process.off('exit', end);
+      await kill();
       removeServerFolder(folder);
     },
   };

@@ -20,6 +20,8 @@ export interface TestServerOptions {
   readonly fsync?: boolean;
   /** More settings, as on the command line of `postgres`. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Called with the empty folder before anything is in it, as to mount a volume there. */
+  readonly prepareFolder?: (folder: string) => void;
 }
 
 export interface TestServer {
@@ -63,6 +65,7 @@ export async function startServer(
   const folder = makeServerFolder();
   const dataDirectory = join(folder, 'data');
   try {
+    options.prepareFolder?.(folder);
     await run(
       binaries.initdb,
       [
