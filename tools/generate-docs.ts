@@ -42,6 +42,8 @@ const interfaces: readonly (readonly [string, string, string, string])[] = [
   ['Retention', 'domain/job-options.ts', 'Retention', ''],
   ['Kinds', 'domain/kinds.ts', 'KindDefinition', 'Given to `defineKinds`.'],
   ['Queues', 'domain/queue.ts', 'QueueDeclaration', 'Given to `declare`.'],
+  ['Schedules', 'domain/schedule.ts', 'ScheduleDeclaration', 'Given to `schedule`.'],
+  ['Missed ticks', 'domain/schedule.ts', 'Backfill', '`backfill` of a schedule.'],
   ['Executors', 'domain/queue.ts', 'QueueExecutorOptions', '`executorOptions` of a queue or a worker.'],
   ['Workers', 'worker/worker-options.ts', 'WorkerOptions', 'Given to `lineshaft.worker()`.'],
   ['What a handler gets', 'worker/handler.ts', 'JobContext', 'The second argument of a handler.'],

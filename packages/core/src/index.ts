@@ -48,6 +48,7 @@ export {
 } from './domain/kinds.ts';
 export type { Queue, QueueDeclaration } from './domain/queue.ts';
 export type { RetryRule } from './domain/retry-rules.ts';
+export type { Backfill, Overlap, ScheduleDeclaration, ScheduledJobOptions } from './domain/schedule.ts';
 export { didYouMean, suggest } from './domain/suggest.ts';
 export { Lineshaft, type LineshaftOptions } from './lineshaft.ts';
 export { type Log, type LogLevel, silentLog, textLog } from './log.ts';
@@ -71,15 +72,24 @@ export type { HookReport } from './plugins/guard.ts';
 export type { JobChange, JobFilter, JobSummary, JobView } from './queue/job-book.ts';
 export { type CallerTransaction, type Enqueueing, Producer, type ProducerOptions } from './queue/producer.ts';
 export type { LaneView, Project, QueueView, WorkerView } from './queue/queue-book.ts';
+export type { DeclaredSchedule, Schedule, ScheduleRun, ScheduleView } from './queue/schedule-book.ts';
 export type { FinishedJob } from './queue/waiters.ts';
 export { type KeeperConfig, keeper } from './services/keeper.ts';
 export { type LeaderConfig, type Leadership, leader } from './services/leader.ts';
 export { promoter } from './services/promoter.ts';
 export { rescuer } from './services/rescuer.ts';
+export { scheduler } from './services/scheduler.ts';
 export type { Loop, LoopOptions, Service } from './services/service.ts';
 export type { Finding } from './store/doctor.ts';
 export type { MigrateOptions, MigrationReport } from './store/migrate.ts';
-export type { Handler, HandlerCommand, HandlerModule, JobContext, JobLog } from './worker/handler.ts';
+export type {
+  Handler,
+  HandlerCommand,
+  HandlerModule,
+  JobContext,
+  JobLog,
+  ScheduledTick,
+} from './worker/handler.ts';
 export type {
   DelayMetrics,
   JobCounts,

@@ -2,14 +2,22 @@
 
 import { arch, hostname, platform } from 'node:os';
 import type { Clock } from './domain/clock.ts';
+import type { EnqueueRequest } from './domain/job-options.ts';
 import { type HandlingOptions, validateHandling } from './domain/kinds.ts';
 import type { Queue, QueueDeclaration } from './domain/queue.ts';
+import { type ScheduleDeclaration, validateSchedule } from './domain/schedule.ts';
 import type { Plugin } from './plugin.ts';
 import { orderPlugins } from './plugins/order.ts';
 import { JobBook, type JobChange, type JobFilter, type JobSummary, type JobView } from './queue/job-book.ts';
 import { Notifications } from './queue/notifications.ts';
 import { Producer, type ProducerOptions } from './queue/producer.ts';
 import { type Project, QueueBook, type QueueView, type WorkerView } from './queue/queue-book.ts';
+import {
+  type DeclaredSchedule,
+  type Schedule,
+  ScheduleBook,
+  type ScheduleView,
+} from './queue/schedule-book.ts';
 import { type FinishedJob, Waiters } from './queue/waiters.ts';
 import { builtInPlugins } from './services/built-in.ts';
 import { examine, type Finding } from './store/doctor.ts';
@@ -47,6 +55,7 @@ export class Lineshaft<PayloadMap extends object = Record<string, unknown>> exte
   private readonly waiters: Waiters;
   private readonly jobBook: JobBook;
   private readonly queueBook: QueueBook;
+  private readonly scheduleBook: ScheduleBook;
   private readonly handlers: Record<string, HandlerLike> = {};
   private readonly handling: Record<string, HandlingOptions> = {};
   private readonly workersOfThis = new Set<Worker>();
@@ -67,6 +76,7 @@ export class Lineshaft<PayloadMap extends object = Record<string, unknown>> exte
     });
     this.jobBook = new JobBook(this.pool, this.statements);
     this.queueBook = new QueueBook(this.pool, this.statements);
+    this.scheduleBook = new ScheduleBook(this.pool, this.statements);
   }
 
   /** Brings the schema up to date; harmless when it is, and when many processes do it at once. */
@@ -201,6 +211,53 @@ export class Lineshaft<PayloadMap extends object = Record<string, unknown>> exte
   /** The same of all queues. */
   showQueues(): Promise<QueueView[]> {
     return this.queueBook.showAll();
+  }
+
+  /**
+   * Makes a schedule, or makes it be what is said now. Its clock goes on where rule and start are the same; where
+   * nothing has changed, nothing is written: declare it at every start of the program.
+   * @throws LineshaftError OPTION_INVALID (for a cron rule with the place in it), OPTION_UNKNOWN, QUEUE_NOT_FOUND, PROJECT_NOT_FOUND
+   * @example await lineshaft.schedule({ name: 'report', cron: '0 6 * * MON-FRI', timeZone: 'Europe/Berlin', kind: 'make-report' })
+   */
+  async schedule(declaration: ScheduleDeclaration): Promise<DeclaredSchedule> {
+    const valid = validateSchedule(declaration);
+    const { kind, payload, project, options } = valid;
+    const job = await this.checkRequest({
+      ...options,
+      kind,
+      payload,
+      ...(project === 'default' ? {} : { project }),
+    } as EnqueueRequest);
+    return await this.scheduleBook.declare(valid, job).catch((error: unknown) => this.explain(error));
+  }
+
+  /** Schedules of all projects, or of one. */
+  schedules(options: { project?: string } = {}): Promise<Schedule[]> {
+    return this.scheduleBook.list(options.project);
+  }
+
+  /** A schedule with its next runs, 5 unless another number is given. @throws LineshaftError SCHEDULE_NOT_FOUND */
+  showSchedule(name: string, options: { project?: string; nextRuns?: number } = {}): Promise<ScheduleView> {
+    return this.scheduleBook.show(name, options.project ?? 'default', options.nextRuns);
+  }
+
+  /** It makes no jobs until it is resumed; what would have come due meanwhile is not made up for. */
+  pauseSchedule(name: string, options: { project?: string; reason?: string } = {}): Promise<void> {
+    return this.scheduleBook.pause(name, options.project ?? 'default', options.reason);
+  }
+
+  resumeSchedule(name: string, options: { project?: string } = {}): Promise<void> {
+    return this.scheduleBook.resume(name, options.project ?? 'default');
+  }
+
+  /** Enqueues a job of the schedule now, whatever its clock and overlap policy say; answers with the job's id. */
+  runSchedule(name: string, options: { project?: string } = {}): Promise<string> {
+    return this.scheduleBook.run(name, options.project ?? 'default');
+  }
+
+  /** Its jobs stay. */
+  deleteSchedule(name: string, options: { project?: string } = {}): Promise<void> {
+    return this.scheduleBook.delete(name, options.project ?? 'default');
   }
 
   createProject(name: string): Promise<Project & { readonly made: boolean }> {

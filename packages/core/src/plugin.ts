@@ -134,6 +134,8 @@ export interface ServiceInternals {
   readonly session: Session;
   /** For statements that may take long or wait for locks. */
   readonly slowSession: Session;
+  /** For large batches; connects when it is first used. */
+  readonly batchSession: Session;
   /** The row of the worker; it changes when the worker had to register anew. */
   workerRow(): string;
   /** Runs statements in one transaction on a connection of the pool. */

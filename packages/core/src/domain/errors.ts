@@ -72,6 +72,13 @@ export const errorCatalogue = {
     cause: 'No project has this name.',
     remedy: 'Create it (`lineshaft project create NAME`), or use the name suggested.',
   },
+  SCHEDULE_NOT_FOUND: {
+    category: 'not-found',
+    retryable: false,
+    cause: 'No schedule has this name in the project.',
+    remedy:
+      'Declare it (`schedule({ name, cron, kind })` or `lineshaft schedule declare NAME`), or use the name suggested.',
+  },
   JOB_NOT_FOUND: {
     category: 'not-found',
     retryable: false,

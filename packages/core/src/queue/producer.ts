@@ -218,7 +218,7 @@ export class Producer<PayloadMap extends object = Record<string, unknown>> imple
     return enqueue(request).then((changed) => this.checkRequest(changed));
   }
 
-  private checkRequest(request: EnqueueRequest): PreparedJob | Promise<PreparedJob> {
+  protected checkRequest(request: EnqueueRequest): PreparedJob | Promise<PreparedJob> {
     const definition = this.definitions[request?.kind];
     if (definition?.schema === undefined) return this.prepare(request);
     // What was sent is stored; what the schema makes of it is for the handler.
@@ -227,7 +227,7 @@ export class Producer<PayloadMap extends object = Record<string, unknown>> imple
   }
 
   /** Adds to an error of the database the name that was perhaps meant. */
-  private async explain(error: unknown): Promise<never> {
+  protected async explain(error: unknown): Promise<never> {
     const wrong = isLineshaftError(error, 'QUEUE_NOT_FOUND') ? error.details['queue'] : undefined;
     if (!isLineshaftError(error) || typeof wrong !== 'string') throw error;
     const rows = await this.pool.query<{ name: string }>(this.statements.listQueues).catch(() => []);

@@ -8,6 +8,7 @@ import { keeper } from './keeper.ts';
 import { leader } from './leader.ts';
 import { promoter } from './promoter.ts';
 import { rescuer } from './rescuer.ts';
+import { scheduler } from './scheduler.ts';
 
 /** Those that the caller neither replaces nor switches off (`orderPlugins`) start in this order, and stop in reverse. */
-export const builtInPlugins: readonly Plugin[] = [leader(), promoter(), rescuer(), keeper()];
+export const builtInPlugins: readonly Plugin[] = [leader(), promoter(), rescuer(), keeper(), scheduler()];

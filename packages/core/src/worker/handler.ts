@@ -12,6 +12,8 @@ export interface JobContext {
   readonly maxAttempts: number;
   readonly labels: Readonly<Record<string, string>>;
   readonly meta: Readonly<Record<string, unknown>>;
+  /** Of a job that a schedule has made: of which tick it is. */
+  readonly schedule: ScheduledTick | undefined;
   /** Aborted when the job is cancelled, its time is up, or its worker stops; `reason` is a LineshaftError. */
   readonly signal: AbortSignal;
   /** When its time limit ends; undefined without one. */
@@ -28,6 +30,18 @@ export interface JobContext {
   cancel(reason?: string): never;
   /** Enqueues a job in the transaction that completes this one: both happen, or neither. */
   enqueue(kind: string, payload?: unknown, options?: EnqueueOptions): void;
+}
+
+/** The tick of a schedule that a job is of. */
+export interface ScheduledTick {
+  /** Of the schedule. */
+  readonly name: string;
+  /** When the rule came due, without jitter; of a run that was asked for, when it was. */
+  readonly tick: Date;
+  /** It is made up for: it was due more than a minute before its job was enqueued. */
+  readonly missed: boolean;
+  /** Somebody asked for it (`runSchedule`). */
+  readonly asked: boolean;
 }
 
 export interface JobLog {

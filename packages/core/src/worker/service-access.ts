@@ -33,6 +33,7 @@ export function serviceAccess(
       statements,
       session: sessions.service,
       slowSession: sessions.keeper,
+      batchSession: sessions.scheduler,
       workerRow,
       transaction: (work) => pool.transaction((run) => work(queryOn(run), run)),
     },

@@ -13,17 +13,22 @@ export class WorkerSessions {
   readonly service: Session;
   /** The keeper, which may have to wait for locks. */
   readonly keeper: Session;
+  /** The scheduler, which writes large batches; connects when its worker leads. */
+  readonly scheduler: Session;
 
   constructor(route: Route, leaseMs: number) {
     this.claim = new Session(route, 'hot', Math.max(leaseMs / 3, silenceMinMs));
     this.complete = new Session(route, 'hot');
     this.service = new Session(route, 'hot');
     this.keeper = new Session(route, 'plain');
+    this.scheduler = new Session(route, 'hot');
   }
 
   async close(): Promise<void> {
     await Promise.all(
-      [this.claim, this.complete, this.service, this.keeper].map((session) => session.close()),
+      [this.claim, this.complete, this.service, this.keeper, this.scheduler].map((session) =>
+        session.close(),
+      ),
     );
   }
 }

@@ -9,7 +9,7 @@
 
 import { invalidOption, LineshaftError } from '../../domain/errors.ts';
 import type { EnqueueOptions, EnqueueRequest } from '../../domain/job-options.ts';
-import type { Handler, JobContext, JobLog } from '../handler.ts';
+import type { Handler, JobContext, JobLog, ScheduledTick } from '../handler.ts';
 import { clipFields, clipLine, enqueueMaxCount, LineBudget, outputMaxLength } from './bounds.ts';
 import type { Interruption } from './outcomes.ts';
 import {
@@ -123,6 +123,19 @@ export class AttemptRun implements JobContext {
 
   get meta(): Readonly<Record<string, unknown>> {
     return this.#attempt.meta;
+  }
+
+  get schedule(): ScheduledTick | undefined {
+    const mark = this.#attempt.meta['schedule'] as
+      | { name: string; tick: string; missed?: true; asked?: true }
+      | undefined;
+    if (mark === undefined || this.#attempt.labels['schedule'] !== mark.name) return undefined;
+    return {
+      name: mark.name,
+      tick: new Date(mark.tick),
+      missed: mark.missed === true,
+      asked: mark.asked === true,
+    };
   }
 
   get signal(): AbortSignal {

@@ -1,0 +1,179 @@
+/**
+ * Makes the jobs of schedules when they come due. It runs on the leader; that a tick has one job does not depend on it:
+ * a plan is applied only to the row that it was made of, in the transaction that enqueues the jobs. It sleeps until the
+ * next schedule is due, and is woken when one has changed.
+ */
+
+import { type CronRule, parseCron } from '../domain/cron.ts';
+import { isLineshaftError } from '../domain/errors.ts';
+import { type Clockwork, planSchedule, type SchedulePlan } from '../domain/plan-schedule.ts';
+import { timeZoneOf } from '../domain/time-zone.ts';
+import { definePlugin, type ServiceContext } from '../plugin.ts';
+import type { Row } from '../store/session.ts';
+import type { Service } from './service.ts';
+
+const batch = 2_000;
+/** Longest sleep: a schedule may be changed by somebody whose word does not reach us. */
+const sleepMaxMs = 5_000;
+/** How often those are looked at whose ticks wait for the job before them, and those that were held up. */
+const waitingMs = 500;
+/** Rules that are remembered, so that they need not be parsed each time. */
+const rulesMax = 20_000;
+
+/** The built-in service that makes the jobs of schedules while its worker leads. */
+export const scheduler = definePlugin({ name: 'scheduler', dependsOn: ['leader'], service: createScheduler });
+
+/** What of the context of a service the scheduler needs. */
+export interface SchedulerContext extends Pick<ServiceContext, 'loop' | 'onMessage'> {
+  readonly leadership: Pick<ServiceContext['leadership'], 'term'>;
+  readonly internals: Pick<ServiceContext['internals'], 'batchSession' | 'statements'>;
+}
+
+export function createScheduler(context: SchedulerContext): Service {
+  const { leadership } = context;
+  const { batchSession: session, statements } = context.internals;
+  const rules = new Map<string, CronRule>();
+  const loop = context.loop({
+    async round(signal) {
+      const { term } = leadership;
+      if (term === undefined) return sleepMaxMs;
+      const [[waitMs = null, waits = 'f'] = []] = await session.query(statements.nextSchedule);
+      if (waits !== 't' && (waitMs === null || Number(waitMs) > 0)) return sleepFor(waitMs);
+      while (!signal.aborted) {
+        const rows = await session.query(statements.dueSchedules, [batch]);
+        const plans = rows.map((row) => planOf(row, rules));
+        const applied = await apply(context, plans, term);
+        // The term is over, others are at it, or somebody holds a key.
+        if (applied < rows.length) return waitingMs;
+        if (rows.length < batch) break;
+      }
+      const [[nextMs = null, stillWaits = 'f'] = []] = await session.query(statements.nextSchedule);
+      return stillWaits === 't' ? Math.min(sleepFor(nextMs), waitingMs) : sleepFor(nextMs);
+    },
+  });
+  context.onMessage('elected', () => loop.wake());
+  context.onMessage('s', () => loop.wake());
+  return loop;
+}
+
+function sleepFor(waitMs: string | null): number {
+  return waitMs === null ? sleepMaxMs : Math.min(Math.max(Math.ceil(Number(waitMs)), 1), sleepMaxMs);
+}
+
+/** A plan as `run_schedules.sql` takes it. */
+interface WrittenPlan {
+  readonly id: string;
+  readonly revision: string;
+  readonly ticks: readonly (readonly [number, boolean])[];
+  readonly next: number | null;
+  readonly due: number | null;
+  readonly missed: number;
+  readonly trouble?: string;
+}
+
+/** Plans a row of `due_schedules.sql`. A rule that cannot be read stops its schedule, and says why. */
+function planOf(row: Row, rules: Map<string, CronRule>): WrittenPlan {
+  const [id = null, revision = null, now] = row;
+  const named = { id: id ?? '', revision: revision ?? '' };
+  let plan: SchedulePlan;
+  try {
+    plan = planSchedule(clockworkOf(row, rules), Number(now));
+  } catch (error) {
+    const trouble = error instanceof Error ? error.message : String(error);
+    return { ...named, ticks: [], next: null, due: null, missed: 0, trouble };
+  }
+  return {
+    ...named,
+    ticks: plan.ticks.map(({ atMs, missed }) => [atMs, missed] as const),
+    next: plan.nextTickMs ?? null,
+    due: plan.nextDueMs ?? null,
+    missed: plan.missed,
+  };
+}
+
+function clockworkOf(row: Row, rules: Map<string, CronRule>): Clockwork {
+  const [
+    id,
+    ,
+    ,
+    cron,
+    zone,
+    everyMs,
+    anchor,
+    planFrom,
+    starts,
+    ends,
+    jitterMs,
+    backfill,
+    withinMs,
+    most,
+    last,
+    next,
+  ] = row;
+  return {
+    id: id ?? '',
+    timing: {
+      cron: cron == null ? undefined : ruleOf(cron, rules),
+      zone: timeZoneOf(zone),
+      everyMs: numberOf(everyMs),
+      anchorMs: Number(anchor),
+      startsAtMs: numberOf(starts),
+      endsAtMs: numberOf(ends),
+    },
+    planFromMs: Number(planFrom),
+    lastTickMs: numberOf(last),
+    nextTickMs: numberOf(next),
+    jitterMs: Number(jitterMs),
+    backfill: backfill as Clockwork['backfill'],
+    withinMs: Number(withinMs),
+    most: Number(most),
+  };
+}
+
+function numberOf(value: string | null | undefined): number | undefined {
+  return value == null ? undefined : Number(value);
+}
+
+function ruleOf(text: string, rules: Map<string, CronRule>): CronRule {
+  const known = rules.get(text);
+  if (known !== undefined) return known;
+  if (rules.size >= rulesMax) rules.clear();
+  const rule = parseCron(text);
+  rules.set(text, rule);
+  return rule;
+}
+
+/**
+ * Applies plans; returns how many. Where the database refuses one (its queue is gone), the batch is halved until it is
+ * found: its ticks are given up, which its schedule then says, and all others go on.
+ */
+async function apply(
+  context: SchedulerContext,
+  plans: readonly WrittenPlan[],
+  term: string,
+): Promise<number> {
+  const { batchSession, statements } = context.internals;
+  if (plans.length === 0) return 0;
+  try {
+    const [[applied = null] = []] = await batchSession.query(statements.runSchedules, [
+      JSON.stringify(plans),
+      term,
+    ]);
+    return Number(applied ?? 0);
+  } catch (error) {
+    const [only] = plans;
+    if (!isLineshaftError(error) || error.category === 'unavailable' || only === undefined) throw error;
+    // Another leads: it has planned, or will, what was planned here.
+    if (error.code === 'LEADERSHIP_LOST') return 0;
+    if (plans.length === 1) {
+      // A unique key that a stranger's open transaction holds: the next round tries again.
+      if (error.details['sqlstate'] === '55P03') return 0;
+      if (only.trouble !== undefined) throw error;
+      return await apply(context, [{ ...only, ticks: [], trouble: error.message.slice(0, 500) }], term);
+    }
+    const middle = plans.length >> 1;
+    return (
+      (await apply(context, plans.slice(0, middle), term)) + (await apply(context, plans.slice(middle), term))
+    );
+  }
+}
