@@ -180,7 +180,11 @@ describe.each(versions)('which worker runs what, on PostgreSQL %i', (version) =>
     await first.start();
     for (const id of ids) {
       await until('it is blocked', async () => (await site.lineshaft.showJob(id)).state === 'blocked');
-      expect(await site.lineshaft.showJob(id)).toMatchObject({ reason: 'upgrade-failed', attempt: 0 });
+      expect(await site.lineshaft.showJob(id)).toMatchObject({
+        reason: 'upgrade-failed',
+        detail: { build: '1.0.0', from: 1, error: { message: expect.stringContaining('no way up') } },
+        attempt: 0,
+      });
     }
     expect((await site.lineshaft.listJobs({ queue, state: 'blocked' })).map((job) => job.id).sort()).toEqual(
       [...ids].sort(),

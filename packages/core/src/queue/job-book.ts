@@ -34,6 +34,8 @@ export interface JobView {
   readonly errors: readonly ErrorRecord[];
   /** Why it is blocked, failed or cancelled. */
   readonly reason: string | undefined;
+  /** What is known of why it is blocked; of `upgrade-failed`: the build that could not, and its error. */
+  readonly detail: Readonly<Record<string, unknown>> | undefined;
   readonly options: StoredOptions;
   readonly requirements: readonly string[];
   readonly progress: { readonly current: number; readonly total: number | undefined } | undefined;
@@ -259,6 +261,7 @@ export class JobBook {
       output: entry.output,
       errors: entry.errors,
       reason: entry.reason,
+      detail: undefined,
       options: entry.options,
       requirements: lane?.requirements ?? [],
       progress: undefined,
@@ -283,6 +286,7 @@ interface LiveRow {
   readonly errors: ErrorRecord[] | null;
   readonly requirements: string[];
   readonly reason: string | null;
+  readonly detail: Record<string, unknown> | null;
   readonly failed_at: Date | null;
   readonly max_attempts: number;
   readonly progress: { current: number; total: number | null } | null;
@@ -319,6 +323,7 @@ function liveView(row: LiveRow): JobView {
     output: undefined,
     errors: row.errors ?? [],
     reason: row.reason ?? undefined,
+    detail: row.detail ?? undefined,
     options: row.options ?? {},
     requirements: row.requirements,
     progress:

@@ -62,12 +62,23 @@ export function describeJob(job: JobView, screen: Screen, cwd: string, nowMs: nu
     ['output', job.output === undefined ? undefined : jsonText(job.output)],
   ]);
   const errors = job.errors.map((error) => describeError(error, screen, cwd, nowMs));
+  const upgrade = job.reason === 'upgrade-failed' ? job.detail : undefined;
+  if (upgrade?.['error'] !== undefined) {
+    const build = typeof upgrade['build'] === 'string' ? ` in build ${printable(upgrade['build'])}` : '';
+    errors.push(describeError(upgrade['error'] as ErrorRecord, screen, cwd, nowMs, `upgrade failed${build}`));
+  }
   return [facts, ...errors].join('\n\n');
 }
 
 /** A failed attempt with its stack. */
-export function describeError(error: ErrorRecord, screen: Screen, cwd: string, nowMs: number): string {
-  const attempt = error.attempt === undefined ? 'failed' : `attempt ${error.attempt} failed`;
+export function describeError(
+  error: ErrorRecord,
+  screen: Screen,
+  cwd: string,
+  nowMs: number,
+  failed = 'failed',
+): string {
+  const attempt = error.attempt === undefined ? failed : `attempt ${error.attempt} failed`;
   const when = error.at === undefined ? '' : ` ${describeTime(new Date(error.at), nowMs)}`;
   const what = printable(`${error.name}: ${error.message}`);
   const stack = trimStack(error.stack, cwd, screen.paint('dim'));
