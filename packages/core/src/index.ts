@@ -36,6 +36,7 @@ export type {
   EnqueueOptions,
   EnqueueRequest,
   EnqueueResult,
+  QueueRetention,
   Retention,
   UniqueOptions,
 } from './domain/job-options.ts';
@@ -49,6 +50,7 @@ export {
 export type { Queue, QueueDeclaration } from './domain/queue.ts';
 export type { RetryRule } from './domain/retry-rules.ts';
 export type { Backfill, Overlap, ScheduleDeclaration, ScheduledJobOptions } from './domain/schedule.ts';
+export type { RuleLike, RuleNode } from './domain/rules.ts';
 export { didYouMean, suggest } from './domain/suggest.ts';
 export { Lineshaft, type LineshaftOptions } from './lineshaft.ts';
 export { type Log, type LogLevel, silentLog, textLog } from './log.ts';
@@ -80,6 +82,8 @@ export { promoter } from './services/promoter.ts';
 export { rescuer } from './services/rescuer.ts';
 export { scheduler } from './services/scheduler.ts';
 export type { Loop, LoopOptions, Service } from './services/service.ts';
+export type { PruneGroup, PruneProgress, PruneReport } from './services/prune.ts';
+export type { PruneOptions, PruneRules } from './services/pruning.ts';
 export type { Finding } from './store/doctor.ts';
 export type { MigrateOptions, MigrationReport } from './store/migrate.ts';
 export type {

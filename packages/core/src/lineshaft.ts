@@ -20,6 +20,8 @@ import {
 } from './queue/schedule-book.ts';
 import { type FinishedJob, Waiters } from './queue/waiters.ts';
 import { builtInPlugins } from './services/built-in.ts';
+import type { PruneGroup, PruneReport } from './services/prune.ts';
+import { type PruneOptions, Pruning } from './services/pruning.ts';
 import { examine, type Finding } from './store/doctor.ts';
 import { type MigrateOptions, type MigrationReport, migrate } from './store/migrate.ts';
 import { demandSchema } from './store/schema-version.ts';
@@ -180,6 +182,22 @@ export class Lineshaft<PayloadMap extends object = Record<string, unknown>> exte
   /** Removes jobs without a trace, unless they run. */
   deleteJobs(ids: readonly string[]): Promise<JobChange[]> {
     return this.jobBook.delete(ids);
+  }
+
+  /**
+   * Forgets finished jobs that fit a rule, those past their time, and those that are more than their queue keeps; what
+   * the service `pruner` does by itself. Partitions of history of which nothing is to be kept are dropped whole.
+   *
+   * @throws LineshaftError OPTION_INVALID, OPTION_UNKNOWN with the place in the rule
+   * @example await lineshaft.prune({ rule: finishedAge().gt('7d').and(queue.eq('metrics')) });
+   */
+  prune(options: PruneOptions = {}): Promise<PruneReport> {
+    return new Pruning(this.route, this.statements, this.schema).prune(options);
+  }
+
+  /** Counts what `prune` would forget, by project, queue and outcome; changes nothing. */
+  countPrunable(options: PruneOptions = {}): Promise<PruneGroup[]> {
+    return new Pruning(this.route, this.statements, this.schema).count(options);
   }
 
   /** Makes a queue, or changes the settings that are given; workers see it within a second. */

@@ -14,6 +14,8 @@ export type Data = Pick<
   | 'cancel'
   | 'retry'
   | 'deleteJobs'
+  | 'prune'
+  | 'countPrunable'
   | 'declare'
   | 'pauseQueue'
   | 'resumeQueue'

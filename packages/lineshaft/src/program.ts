@@ -11,6 +11,7 @@ import { addEnqueue } from './commands/enqueue.ts';
 import { addJob } from './commands/job.ts';
 import { addMigrate } from './commands/migrate.ts';
 import { addProject } from './commands/project.ts';
+import { addPrune } from './commands/prune.ts';
 import { addQueue } from './commands/queue.ts';
 import { addWorker } from './commands/worker.ts';
 import type { Host } from './host.ts';
@@ -72,6 +73,7 @@ export function buildProgram(session: Session): Command {
   program.commandsGroup('Operate:');
   addMigrate(program, session);
   addDoctor(program, session);
+  addPrune(program, session);
   addBench(program, session);
   addCompletion(program, session);
   program.commandsGroup('');

@@ -159,14 +159,20 @@ create index lease_worker on lineshaft.lease (worker);
 
 create type lineshaft.id_range as range (subtype = uuid);
 
--- Finished jobs, a row per written batch: `entries` has a line of JSON per job, in the order of `ids`.
+-- Finished jobs, a row per written batch: `entries` has a line of JSON per job, in the order of `ids`. The rest says
+-- what is in it, so that pruning need not read the lines: how many jobs, the distinct lanes, how all of them ended
+-- (null: not known), and when the first and the last of them was made (null: not known).
 create table lineshaft.history (
   finished_at timestamptz not null default now(),
   expires_at timestamptz not null,
+  created_from timestamptz,
+  created_to timestamptz,
   ids uuid[] not null,
   id_span lineshaft.id_range not null,
   lanes integer[] not null,
-  entries text not null
+  entries text not null,
+  jobs integer not null generated always as (cardinality(ids)) stored,
+  outcome text check (outcome in ('succeeded', 'failed', 'cancelled'))
 ) partition by range (finished_at);
 alter table lineshaft.history alter column ids set storage external;
 do $$

@@ -107,10 +107,11 @@ begin
     place := lineshaft.unplace(j);
     delete from lineshaft.job where lineshaft.job.id = target;
     if lineshaft.retention_of(j, 'cancelledMs') > 0 then
-      insert into lineshaft.history (expires_at, ids, id_span, lanes, entries)
+      insert into lineshaft.history (expires_at, ids, id_span, lanes, entries, outcome, created_from, created_to)
       values (
         now() + lineshaft.retention_of(j, 'cancelledMs') * interval '1 millisecond',
-        array[target], lineshaft.id_range(target, target, '[]'), array[j.lane], lineshaft.entry_of(j, 'cancelled', why)
+        array[target], lineshaft.id_range(target, target, '[]'), array[j.lane], lineshaft.entry_of(j, 'cancelled', why),
+        'cancelled', date_trunc('milliseconds', j.created_at), date_trunc('milliseconds', j.created_at)
       );
     end if;
     perform lineshaft.release_key(j, 16::smallint);
@@ -230,7 +231,16 @@ begin
 end
 $$;
 
--- Removes jobs without a trace. Returns per id: deleted, running (cancel it first; nothing was changed) or unknown.
+-- Frees the unique key that a finished job has kept: nothing is left that it could stand for.
+create function lineshaft.release_kept_key(of_lane integer, of_key text, holder uuid)
+returns void language sql as $$
+  delete from lineshaft.unique_key u
+  using lineshaft.lane l join lineshaft.queue q on q.id = l.queue_id
+  where l.id = of_lane and u.project_id = q.project_id and u.key = of_key and u.job_id = holder
+$$;
+
+-- Removes jobs without a trace, with their unique keys. Returns per id: deleted, running (cancel it first; nothing was
+-- changed) or unknown.
 create function lineshaft.remove(ids uuid[])
 returns table (id uuid, result text) language plpgsql as $$
 #variable_conflict use_column
@@ -238,6 +248,8 @@ declare
   j lineshaft.job;
   target uuid;
   place integer;
+  kept record;
+  entry json;
 begin
   for target in select distinct t from unnest(ids) t order by t loop
     id := target;
@@ -251,21 +263,34 @@ begin
         result := 'deleted';
       end if;
     else
-      delete from lineshaft.history h where h.id_span @> target and h.ids = array[target];
-      if found then
-        result := 'deleted';
+      -- Others may be at work on the same row: lock it, then look again.
+      select h.tableoid as part, h.ctid as at, h.ids, h.entries, h.finished_at into kept
+      from lineshaft.history h
+      where h.id_span @> target and target = any (h.ids)
+      limit 1
+      for update;
+      if not found then
+        result := 'unknown';
+        return next;
+        continue;
+      end if;
+      place := array_position(kept.ids, target);
+      entry := split_part(kept.entries, e'\n', place)::json;
+      perform lineshaft.release_kept_key((entry ->> 0)::integer, entry #>> '{9,options,unique,key}', target);
+      if cardinality(kept.ids) = 1 then
+        delete from lineshaft.history h
+        where h.finished_at = kept.finished_at and h.tableoid = kept.part and h.ctid = kept.at;
       else
         update lineshaft.history h
-        set ids = array_remove(h.ids, target),
-          lanes = h.lanes,
+        set ids = array_remove(kept.ids, target),
           entries = (
-            select string_agg(line, e'\n' order by n)
-            from unnest(string_to_array(h.entries, e'\n')) with ordinality as e (line, n)
-            where n <> array_position(h.ids, target)
+            select string_agg(e.line, e'\n' order by e.n)
+            from unnest(string_to_array(kept.entries, e'\n')) with ordinality as e (line, n)
+            where e.n <> place
           )
-        where h.id_span @> target and target = any (h.ids);
-        result := case when found then 'deleted' else 'unknown' end;
+        where h.finished_at = kept.finished_at and h.tableoid = kept.part and h.ctid = kept.at;
       end if;
+      result := 'deleted';
     end if;
     return next;
   end loop;

@@ -1,7 +1,8 @@
 -- Ends jobs for good and keeps them in history, as one batch. All of it or nothing: when a lease is gone or a job
 -- has moved on, the statement fails with LS409 and the worker looks for the culprit.
 -- $1 leases bigint[] (of these jobs), $2 ids uuid[] (sorted), $3 fences integer[], $4 finished bigint[] (leases that have no jobs left),
--- $5 keep_ms double precision, $6 lanes integer[] (distinct), $7 entries text (a line per job, in the order of ids)
+-- $5 keep_ms double precision, $6 lanes integer[] (distinct), $7 entries text (a line per job, in the order of ids),
+-- $8 outcome text (of all), $9 and $10 double precision (ms): when the first and the last of them was made
 -- Locks: key share on the leases, the jobs. Index: lease_pkey, job_pkey. Called by: the completion flusher.
 with held as materialized (
   select l.id from lineshaft.lease l where l.id = any ($1::bigint[]) for key share
@@ -16,13 +17,16 @@ released as (
   delete from lineshaft.lease l where l.id = any ($4::bigint[])
 ),
 kept as (
-  insert into lineshaft.history (expires_at, ids, id_span, lanes, entries)
+  insert into lineshaft.history (expires_at, ids, id_span, lanes, entries, outcome, created_from, created_to)
   values (
     now() + $5::double precision * interval '1 millisecond',
     $2::uuid[],
     lineshaft.id_range(($2::uuid[])[1], ($2::uuid[])[cardinality($2::uuid[])], '[]'),
     $6::integer[],
-    $7::text
+    $7::text,
+    $8::text,
+    timestamptz 'epoch' + $9::double precision * interval '1 millisecond',
+    timestamptz 'epoch' + $10::double precision * interval '1 millisecond'
   )
 )
 select lineshaft.demand((select count(*) from held), cardinality($1::bigint[])::bigint),

@@ -48,6 +48,16 @@ export interface Retention {
   readonly cancelledMs?: number;
 }
 
+/** What a queue says of its finished jobs: how long, and how many of them. */
+export interface QueueRetention extends Retention {
+  /** At most so many succeeded jobs are remembered, the newest; 0 to 1,000,000,000, null: any number. Default null. */
+  readonly succeededMax?: number | null;
+  /** The same of dead letters. */
+  readonly failedMax?: number | null;
+  /** The same of cancelled jobs. */
+  readonly cancelledMax?: number | null;
+}
+
 /** Limits of one attempt. */
 export interface AttemptLimits {
   /** From the start of the handler; 1 to 7 days. Default: none. */

@@ -4,7 +4,7 @@
  */
 
 import { fieldsOf, maxDurationMs, refuseUnknown, wholeNumber } from './fields.ts';
-import type { AttemptLimits, Retention } from './job-options.ts';
+import type { AttemptLimits, QueueRetention, Retention } from './job-options.ts';
 
 /** The longest time limit of an attempt. */
 export const maxTimeoutMs = 604_800_000;
@@ -32,6 +32,9 @@ export function validateLimits(value: unknown, field = 'limits'): AttemptLimits 
 }
 
 const retentionFields = ['succeededMs', 'failedMs', 'cancelledMs'] as const;
+const boundFields = ['succeededMax', 'failedMax', 'cancelledMax'] as const;
+/** More jobs than this are never counted. */
+const maxKept = 1_000_000_000;
 
 /**
  * How long finished jobs are remembered, by how they finished: each 0 (forgotten at once) to ten years.
@@ -47,4 +50,23 @@ export function validateRetention(value: unknown, field = 'retention'): Retentio
     if (time !== undefined) checked[name] = wholeNumber(time, `${field}.${name}`, 0, maxDurationMs);
   }
   return checked;
+}
+
+/**
+ * How long a queue's finished jobs are remembered, and how many of them: the bounds are 0 to 1,000,000,000, or null.
+ *
+ * @throws OPTION_INVALID, OPTION_UNKNOWN
+ */
+export function validateQueueRetention(value: unknown, field = 'retention'): QueueRetention {
+  const fields = fieldsOf(value, field);
+  refuseUnknown(fields, [...retentionFields, ...boundFields], `${field}.`);
+  const bounds: { -readonly [Name in (typeof boundFields)[number]]?: number | null } = {};
+  const rest = { ...fields };
+  for (const name of boundFields) {
+    const bound = fields[name];
+    delete rest[name];
+    if (bound === undefined) continue;
+    bounds[name] = bound === null ? null : wholeNumber(bound, `${field}.${name}`, 0, maxKept);
+  }
+  return { ...validateRetention(rest, field), ...bounds };
 }

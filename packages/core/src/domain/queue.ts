@@ -3,8 +3,8 @@
 import { type Amounts, type GivenAmounts, validateAmounts } from './amounts.ts';
 import { invalidOption } from './errors.ts';
 import { type Fields, fieldsOf, oneOf, refuseUnknown, timeOf, wholeNumber } from './fields.ts';
-import type { AttemptLimits, Backoff, Retention } from './job-options.ts';
-import { maxMemoryBytes, minMemoryBytes, validateLimits, validateRetention } from './limits.ts';
+import type { AttemptLimits, Backoff, QueueRetention, Retention } from './job-options.ts';
+import { maxMemoryBytes, minMemoryBytes, validateLimits, validateQueueRetention } from './limits.ts';
 import { defaultBackoff, validateBackoff } from './retry.ts';
 import { type RetryRule, validateRetryRules } from './retry-rules.ts';
 import { validateTagPatterns } from './tags.ts';
@@ -72,8 +72,11 @@ export interface QueueDeclaration {
   readonly needs?: GivenAmounts;
   /** Of attempts of jobs that have none of their own. Default: none. */
   readonly limits?: AttemptLimits;
-  /** Of jobs that have none of their own. Default: succeeded 1 day, failed and cancelled 14 days. */
-  readonly retention?: Retention;
+  /**
+   * How long finished jobs are remembered that do not say it themselves, by default succeeded 1 day, failed and cancelled
+   * 14 days; and at most how many of them (`succeededMax`, `failedMax`, `cancelledMax`), by default any number.
+   */
+  readonly retention?: QueueRetention;
   /** Default `auto`. */
   readonly wake?: QueueWake;
 }
@@ -101,7 +104,7 @@ export interface Queue {
   /** What its jobs need where they say nothing. */
   readonly needs: Amounts;
   readonly limits: AttemptLimits;
-  readonly retention: Required<Retention>;
+  readonly retention: Required<Retention> & QueueRetention;
   readonly wake: QueueWake;
   readonly createdAt: Date;
   readonly updatedAt: Date;
@@ -170,7 +173,7 @@ const checks = {
   retryRules: (value) => validateRetryRules(value),
   needs: (value) => validateAmounts(value, 'needs'),
   limits: (value) => validateLimits(value),
-  retention: (value) => validateRetention(value),
+  retention: (value) => validateQueueRetention(value),
   wake: (value) => oneOf(value, 'wake', ['auto', 'always', 'never']),
 } satisfies { [Name in keyof QueueDeclaration]-?: (value: unknown) => Required<QueueDeclaration>[Name] };
 
@@ -265,11 +268,16 @@ export function queueFromRow(row: QueueRow): Queue {
     retryRules: row.retry_rules == null ? [] : (jsonOf(row.retry_rules) as RetryRule[]),
     needs: jsonOf(row.needs) as Amounts,
     limits: jsonOf(row.limits) as AttemptLimits,
-    retention: { ...queueDefaults.retention, ...(jsonOf(row.retention) as Retention) },
+    retention: { ...queueDefaults.retention, ...boundsOnly(jsonOf(row.retention) as QueueRetention) },
     wake: (row.wake ?? queueDefaults.wake) as QueueWake,
     createdAt: dateOf(row.created_at),
     updatedAt: dateOf(row.updated_at),
   };
+}
+
+/** Without the bounds that were taken away. */
+function boundsOnly(retention: QueueRetention): QueueRetention {
+  return Object.fromEntries(Object.entries(retention).filter(([, value]) => value !== null));
 }
 
 /** PostgreSQL writes times as ISO 8601 with a short zone, which `new Date` does not read. */

@@ -30,6 +30,7 @@ describe('results that are written together', () => {
     expect(groups[0]?.statement(statements)).toBe(statements.complete);
     expect(groups[0]?.results.map(({ job }) => job)).toEqual([a, b, c]);
     expect(groups[0]?.values()[1]).toBe(`{${a.jobId},${b.jobId},${c.jobId}}`);
+    expect(groups[0]?.values().slice(7)).toEqual(['succeeded', Number(a.createdMs), Number(c.createdMs)]);
   });
 
   test('what is kept, what is forgotten, what moves on and what is dead are written apart', () => {
@@ -119,7 +120,7 @@ describe('a line of history', () => {
     });
     job.startedMs = 1_700_000_000_200;
     const [group] = groupResults([result(job)], 'worker "1"');
-    const line = String(group?.values().at(-1));
+    const line = String(group?.values()[6]);
     expect(line).not.toContain('\n');
     expect(readEntry(job.jobId, line)).toEqual({
       id: job.jobId,
@@ -142,7 +143,7 @@ describe('a line of history', () => {
     const job = makeHeldJob(makeLease(), makeRuntime());
     Object.assign(job, { sentText: '{\n  "a": 1\n}' });
     const [group] = groupResults([result(job, { type: 'cancelled', attempt: 1, reason: 'a\nb' })], 'w');
-    const line = String(group?.values().at(-1));
+    const line = String(group?.values()[6]);
     expect(line).not.toContain('\n');
     expect(readEntry(job.jobId, line)).toMatchObject({
       payload: { a: 1 },

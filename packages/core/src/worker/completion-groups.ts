@@ -134,9 +134,23 @@ function makeGroup(
         keepMs,
         lanes,
         results.map((result) => entryOf(result, workerName)).join('\n'),
+        label.includes('cancelled') ? 'cancelled' : 'succeeded',
+        ...spanOf(results),
       ];
     },
   };
+}
+
+/** When the first and the last of the jobs was made. */
+function spanOf(results: readonly Result[]): [number, number] {
+  let from = Number.POSITIVE_INFINITY;
+  let to = Number.NEGATIVE_INFINITY;
+  for (const { job } of results) {
+    const createdMs = Number(job.createdMs);
+    if (createdMs < from) from = createdMs;
+    if (createdMs > to) to = createdMs;
+  }
+  return [from, to];
 }
 
 /** Jobs are locked in the order of their ids; results mostly come in it. */

@@ -24,6 +24,7 @@ export interface DeclareFlags {
   readonly timeout?: number;
   readonly keep?: number;
   readonly keepFailed?: number;
+  readonly keepMost?: number;
   readonly wake?: NonNullable<QueueDeclaration['wake']>;
 }
 
@@ -79,6 +80,11 @@ export function addDeclareOptions(command: Command): Command {
     .option('--timeout <duration>', 'time limit of an attempt', duration('--timeout'))
     .option('--keep <duration>', 'how long succeeded jobs are remembered; 0: not at all', duration('--keep'))
     .option('--keep-failed <duration>', 'how long failed and cancelled jobs are', duration('--keep-failed'))
+    .option(
+      '--keep-most <number>',
+      'how many jobs of each outcome are remembered at most, the newest',
+      wholeNumber('--keep-most', 0),
+    )
     .addOption(
       new Option(
         '--wake <when>',
@@ -100,6 +106,9 @@ export function declarationOf(flags: DeclareFlags): Omit<QueueDeclaration, 'name
     succeededMs: flags.keep,
     failedMs: flags.keepFailed,
     cancelledMs: flags.keepFailed,
+    succeededMax: flags.keepMost,
+    failedMax: flags.keepMost,
+    cancelledMax: flags.keepMost,
   });
   const grows = flags.backoff ?? flags.backoffDelay ?? flags.backoffLimit;
   const backoff =
