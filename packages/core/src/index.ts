@@ -79,11 +79,13 @@ export type { FinishedJob } from './queue/waiters.ts';
 export { type KeeperConfig, keeper } from './services/keeper.ts';
 export { type LeaderConfig, type Leadership, leader } from './services/leader.ts';
 export { promoter } from './services/promoter.ts';
+export type { PruneGroup, PruneProgress, PruneReport } from './services/prune.ts';
+export { type PrunerConfig, pruner } from './services/pruner.ts';
+export type { PruneOptions, PruneRules } from './services/pruning.ts';
+export { type ReprioritiserConfig, reprioritiser } from './services/reprioritiser.ts';
 export { rescuer } from './services/rescuer.ts';
 export { scheduler } from './services/scheduler.ts';
 export type { Loop, LoopOptions, Service } from './services/service.ts';
-export type { PruneGroup, PruneProgress, PruneReport } from './services/prune.ts';
-export type { PruneOptions, PruneRules } from './services/pruning.ts';
 export type { Finding } from './store/doctor.ts';
 export type { MigrateOptions, MigrationReport } from './store/migrate.ts';
 export type {

@@ -20,6 +20,7 @@ import type { StandardSchema } from './domain/standard-schema.ts';
 import type { Log } from './log.ts';
 import { checkParts } from './plugins/check-parts.ts';
 import type { Leadership } from './services/leader.ts';
+import type { PruneReport } from './services/prune.ts';
 import type { Loop, LoopOptions, Service } from './services/service.ts';
 import type { Pool } from './store/pool.ts';
 import type { Session } from './store/session.ts';
@@ -125,6 +126,10 @@ export interface ServiceEvents {
   deposed: [{ term: string }];
   /** A worker died, and its jobs were given back. */
   rescued: [{ workerId: string; returned: number; buried: number }];
+  /** The pruner has made a pass, whether or not there was something to forget. */
+  pruned: [PruneReport];
+  /** A re-prioritiser has raised waiting jobs. */
+  raised: [{ plugin: string; jobs: number }];
 }
 
 export interface ServiceInternals {

@@ -1,6 +1,7 @@
 -- Raises the priority of waiting jobs that fit a rule, which is put in for the mark; never of one that runs. Bounded.
 -- $1 behind uuid: where to go on, $2 how many jobs to look at, $3 by integer, $4 max integer
--- Returns how far it has come (null: to the end), seen, raised. The wide row follows what was changed in the narrow one.
+-- Returns how far it has come (null: to the end), raised, and queues to wake (bigint[], or null): a claim that met rows
+-- while they were held has passed them over. The wide row follows what was changed in the narrow one.
 -- Locks: the rows of ready or later and of job, skip locked: who claims, cancels or replaces a job goes first.
 -- Index: job_pkey, ready_order, later_due. Called by: the re-prioritiser.
 with seen as materialized (
@@ -42,7 +43,7 @@ raised_ready as (
   update lineshaft.ready r
   set priority = least(r.priority + $3::integer, $4::integer)
   where r.ctid = any (array(select o.place from of_ready o))
-  returning r.job_id, r.priority
+  returning r.job_id, r.priority, r.lane
 ),
 raised_later as (
   update lineshaft.later w
@@ -53,10 +54,10 @@ raised_later as (
 raised as (
   update lineshaft.job j
   set priority = u.priority
-  from (select * from raised_ready union all select * from raised_later) u
+  from (select job_id, priority from raised_ready union all select job_id, priority from raised_later) u
   where j.id = u.job_id
   returning 1
 )
 select case when (select count(*) from seen) = $2::integer then (select s.id from seen s order by s.id desc limit 1) end as behind,
-  (select count(*) from seen) as seen,
-  (select count(*) from raised) as raised
+  (select count(*) from raised) as raised,
+  (select array_agg(distinct l.queue_id) from lineshaft.lane l where l.id in (select r.lane from raised_ready r)) as queues

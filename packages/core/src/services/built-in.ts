@@ -7,8 +7,9 @@ import type { Plugin } from '../plugin.ts';
 import { keeper } from './keeper.ts';
 import { leader } from './leader.ts';
 import { promoter } from './promoter.ts';
+import { pruner } from './pruner.ts';
 import { rescuer } from './rescuer.ts';
 import { scheduler } from './scheduler.ts';
 
 /** Those that the caller neither replaces nor switches off (`orderPlugins`) start in this order, and stop in reverse. */
-export const builtInPlugins: readonly Plugin[] = [leader(), promoter(), rescuer(), keeper(), scheduler()];
+export const builtInPlugins: readonly Plugin[] = [leader(), promoter(), rescuer(), keeper(), pruner(), scheduler()];

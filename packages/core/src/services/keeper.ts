@@ -4,19 +4,17 @@
  * What it writes names its term, so that a keeper that was paused does nothing when it wakes.
  */
 
-import { isLineshaftError } from '../domain/errors.ts';
 import { wholeNumber } from '../domain/fields.ts';
 import { definePlugin, type ServiceContext } from '../plugin.ts';
 import { settings } from '../plugins/settings.ts';
-import type { Session, Statement } from '../store/session.ts';
+import type { Session } from '../store/session.ts';
 import type { BoundStatements } from '../store/statements.ts';
+import { dropPartition, type PartitionState } from './drop-partition.ts';
 import type { Service } from './service.ts';
 
 const sweepBatch = 1_000;
 /** Longest sleep: a queue may be paused by somebody whose word does not reach us. */
 const sleepMaxMs = 10_000;
-/** Detaching waits for readers of the partition at most so long; then it is tried again in the next round. */
-const detachTimeout = '3s';
 
 export interface KeeperConfig {
   /** How often partitions are made and dropped, and what has expired is forgotten; 1 s to 1 hour. Default 1 min. */
@@ -94,26 +92,7 @@ async function dropPartitions(options: {
   const { session, statements, schema, term } = options;
   for (const [name = null, , state] of await session.query(statements.expiredPartitions)) {
     if (name === null || options.signal.aborted) return;
-    const part = `"${schema}"."${name}"`;
-    const how = state === 'detaching' ? 'finalize' : 'concurrently';
     await session.query(statements.demandTerm, ['main', term]);
-    try {
-      // Behind a pooler the setting would stay with a stranger; there the time-out of statements is the bound.
-      if (!session.pooled) await session.query(plain(`set lock_timeout = '${detachTimeout}'`));
-      if (state !== 'detached') {
-        await session.query(plain(`alter table "${schema}".history detach partition ${part} ${how}`));
-      }
-      await session.query(plain(`drop table ${part}`));
-    } catch (error) {
-      if (!isLineshaftError(error, 'DATABASE_FAILED') || error.details['sqlstate'] !== '55P03') throw error;
-      // A reader holds the partition: what is pending is finished in a later round, and until then no other begins.
-      return;
-    } finally {
-      if (!session.pooled) await session.query(plain('set lock_timeout = 0')).catch(() => {});
-    }
+    if (!(await dropPartition(session, schema, name, state as PartitionState))) return;
   }
-}
-
-function plain(text: string): Statement {
-  return { name: '', text };
 }
