@@ -49,8 +49,8 @@ export {
 } from './domain/kinds.ts';
 export type { Queue, QueueDeclaration } from './domain/queue.ts';
 export type { RetryRule } from './domain/retry-rules.ts';
-export type { Backfill, Overlap, ScheduleDeclaration, ScheduledJobOptions } from './domain/schedule.ts';
 export type { RuleLike, RuleNode } from './domain/rules.ts';
+export type { Backfill, Overlap, ScheduleDeclaration, ScheduledJobOptions } from './domain/schedule.ts';
 export { didYouMean, suggest } from './domain/suggest.ts';
 export { Lineshaft, type LineshaftOptions } from './lineshaft.ts';
 export { type Log, type LogLevel, silentLog, textLog } from './log.ts';

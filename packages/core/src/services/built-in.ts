@@ -12,4 +12,11 @@ import { rescuer } from './rescuer.ts';
 import { scheduler } from './scheduler.ts';
 
 /** Those that the caller neither replaces nor switches off (`orderPlugins`) start in this order, and stop in reverse. */
-export const builtInPlugins: readonly Plugin[] = [leader(), promoter(), rescuer(), keeper(), pruner(), scheduler()];
+export const builtInPlugins: readonly Plugin[] = [
+  leader(),
+  promoter(),
+  rescuer(),
+  keeper(),
+  pruner(),
+  scheduler(),
+];
