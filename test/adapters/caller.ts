@@ -83,6 +83,7 @@ export async function openCallerSite(library: Library): Promise<CallerSite> {
 
 /** The payloads of the jobs that wait in a queue, in their order. */
 export async function payloadsOf(site: Site, queue: string): Promise<unknown[]> {
+  await site.rows('select lineshaft.take_in(1000)');
   const rows = await site.rows<{ payload: unknown }>(
     `select j.payload from lineshaft.job j join lineshaft.lane l on l.id = j.lane
     join lineshaft.queue q on q.id = l.queue_id where q.name = $1 order by j.due, j.seq`,

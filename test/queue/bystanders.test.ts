@@ -155,7 +155,10 @@ describe.each(versions)('enqueueing beside the trouble of others, on PostgreSQL 
     let first = '';
     await meanwhile(
       async () => {
-        first = (await lineshaft.within(fromPg(stranger)).enqueue('twin', 'first', { queue })).id;
+        const { rows } = await stranger.query("select id from lineshaft.enqueue('twin', '\"first\"', $1)", [
+          { queue },
+        ]);
+        first = rows[0].id;
       },
       async () => {
         await lineshaft.enqueue('twin', 'second', { queue });

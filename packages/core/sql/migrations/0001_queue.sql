@@ -80,6 +80,18 @@ create table lineshaft.job (
   autovacuum_analyze_scale_factor = 0.2, autovacuum_vacuum_cost_delay = 1
 );
 
+-- Plain jobs that callers' transactions have left here, for whoever is first to take them in: the least that a commit
+-- can be made to wait for. One row and one index entry, whose contention is that of any table with a growing key.
+create table lineshaft.inbox (
+  at timestamptz not null,
+  seq bigint not null,
+  id uuid not null,
+  queue_id bigint not null,
+  kind text not null,
+  payload json not null
+) with (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
+create index inbox_order on lineshaft.inbox (at, seq);
+
 -- The order book of what may be claimed now.
 create table lineshaft.ready (
   due timestamptz not null,

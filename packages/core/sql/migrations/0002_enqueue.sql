@@ -330,6 +330,53 @@ begin
 end
 $$;
 
+-- Takes in at most so many jobs that callers' transactions have left in the inbox: they get their lanes and their place
+-- among those that are ready, by the time of their enqueue, and workers hear of them. One call at a time, so that they
+-- come in order; it must not be made in a transaction that may stay open. Returns how many came.
+create function lineshaft.take_in(most integer)
+returns integer language plpgsql
+set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
+declare
+  arrival record;
+  queues bigint[] := '{}';
+  taken integer := 0;
+begin
+  if not exists (select from lineshaft.inbox i order by i.at, i.seq limit 1) then
+    return 0;
+  end if;
+  perform pg_advisory_xact_lock(-8, 0);
+  for arrival in
+    with arrived as (
+      delete from lineshaft.inbox
+      where ctid = any (array(select i.ctid from lineshaft.inbox i order by i.at, i.seq limit most))
+      returning at, seq, id, queue_id, kind, payload
+    )
+    select a.queue_id, a.kind, count(*)::integer as jobs,
+      array_agg(a.at order by a.at, a.seq) as times, array_agg(a.seq order by a.at, a.seq) as places,
+      array_agg(a.id order by a.at, a.seq) as ids, array_agg(a.payload order by a.at, a.seq) as payloads
+    from arrived a
+    group by a.queue_id, a.kind
+  loop
+    with fresh as (
+      insert into lineshaft.job (id, seq, due, created_at, lane, priority, payload)
+      select j.id, j.seq, j.at, j.at, w.lane, w.priority, j.payload
+      from (
+        select lineshaft.lane_of(q.id, arrival.kind, '{}', 'none', '') as lane, q.priority
+        from lineshaft.queue q where q.id = arrival.queue_id
+      ) w
+      cross join lateral unnest(arrival.times, arrival.places, arrival.ids, arrival.payloads) as j (at, seq, id, payload)
+      returning due, seq, lane, priority, id
+    )
+    insert into lineshaft.ready (due, seq, lane, priority, job_id)
+    select f.due, f.seq, f.lane, f.priority, f.id from fresh f;
+    queues := queues || arrival.queue_id;
+    taken := taken + arrival.jobs;
+  end loop;
+  perform lineshaft.wake(queues, false, 'always');
+  return taken;
+end
+$$;
+
 -- Enqueues many jobs. `payloads` is a JSON array; job n has ids[n], payloads[n - 1], and the options of
 -- templates[template_of[n]] (null: all have the first). `unique_keys` (null: none) has a key per job.
 -- `resend`: the ids may have been sent before. `wake_mode`: always, auto, after or never. `since`: the time that stands for
@@ -358,6 +405,11 @@ declare
   run_at timestamptz;
   any_later boolean := false;
 begin
+  if wake_mode = 'always' then
+    -- What came before, in the transactions of others, goes before. In a transaction of somebody else's this would be
+    -- in the way of all others.
+    perform lineshaft.take_in(100000);
+  end if;
   for place in 0 .. jsonb_array_length(templates) - 1 loop
     template := templates -> place;
     -- The common case, a kind and a queue that were met before, in one look-up.

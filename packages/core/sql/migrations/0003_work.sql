@@ -492,6 +492,7 @@ begin
     return 'not-empty';
   end;
   perform set_config('lock_timeout', '0', true);
+  perform lineshaft.take_in(1000000);
   of_lanes := array(select l.id from lineshaft.lane l where l.queue_id = of_queue);
   if exists (
     select from lineshaft.lease e cross join lateral unnest(e.job_ids, e.fences) as h (id, fence)

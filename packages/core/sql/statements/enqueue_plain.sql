@@ -2,8 +2,8 @@
 -- machinery of a function. It knows one rule, the size; what it cannot judge it leaves alone.
 -- Locks: until its end the queue is not deleted (hold_queue).
 -- $1 queue text, $2 kind text, $3 ids uuid[], $4 payloads json, $5 wake_mode text, $6 since timestamptz
--- Returns one row, or none: then nothing was written (kind or queue were not met before, or the batch is large), and
--- enqueue_many is to be asked. Parameters stand in sub-selects so that the planner cannot look at them: it would plan
+-- Returns one row, or none: then nothing was written (kind or queue were not met before, the batch is large, or there is
+-- something in the inbox that goes before), and enqueue_many is to be asked. Parameters stand in sub-selects so that the planner cannot look at them: it would plan
 -- anew for each call, at four times the cost of running it. Index: queue_project_id_name_key, lane_content.
 with place as materialized (
   select q.id as queue_id, q.priority, q.wake, l.id as lane, coalesce($6::timestamptz, clock_timestamp()) as present
@@ -16,6 +16,7 @@ with place as materialized (
       octet_length($4::json::text) <= 1000
       or octet_length($4::json::text) <= (select s.value::integer from lineshaft.setting s where s.name = 'payload_max_bytes')
     )
+    and ($5::text <> 'always' or not exists (select from lineshaft.inbox i order by i.at, i.seq limit 1))
     and lineshaft.hold_queue(q.id)
   order by l.id
   limit 1

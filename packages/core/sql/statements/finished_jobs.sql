@@ -1,6 +1,6 @@
 -- What became of jobs that are no longer alive. $1 ids uuid[]
 -- Returns id, state (succeeded, cancelled, failed, forgotten), entry text (a line of history, or null), errors jsonb (failed).
--- Jobs that are still alive are left out. Index: job_pkey, dead_pkey, history_span. Called by: waiters and `job show`.
+-- Jobs that are still alive, and those that nobody has taken in yet, are left out. Index: job_pkey, dead_pkey, history_span. Called by: waiters and `job show`.
 select t.id,
   case when d.job_id is not null then 'failed' when h.entry is not null then h.entry::json ->> 1 else 'forgotten' end as state,
   h.entry,
@@ -14,4 +14,5 @@ left join lateral (
   where j.id is null and p.id_span @> t.id and t.id = any (p.ids)
   limit 1
 ) h on true
-where j.id is null or d.job_id is not null
+where d.job_id is not null
+  or (j.id is null and not exists (select from lineshaft.inbox i where i.at is not null and i.id = t.id))

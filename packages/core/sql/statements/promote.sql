@@ -1,4 +1,4 @@
--- Moves what has come due from later to ready. $1 most integer
+-- Moves what has come due from later to ready, and takes in what is in the inbox. $1 most integer
 -- Returns moved bigint, queues bigint[] to wake. Two promoters never move the same row (skip locked). Index: later_due.
 with due_now as materialized (
   select l.ctid
@@ -17,6 +17,6 @@ placed as (
   insert into lineshaft.ready (due, seq, lane, priority, job_id)
   select t.due, t.seq, t.lane, t.priority, t.job_id from taken t
 )
-select count(*)::integer as moved,
+select count(*)::integer + (select lineshaft.take_in($1::integer)) as moved,
   (select array_agg(distinct n.queue_id) from lineshaft.lane n where n.id in (select t.lane from taken t)) as queues
 from taken

@@ -1,8 +1,8 @@
 /**
- * Wakes workers after the commits of callers' transactions, where an adapter hears of the commit: NOTIFY in
- * the transaction itself would serialise the commits of the whole database. Commits that come while a wake is
- * under way share the next one. A wake that fails is lost without a word: workers find the jobs when they
- * poll.
+ * Takes in jobs and wakes workers after the commits of callers' transactions, where an adapter hears of the commit:
+ * NOTIFY in the transaction itself would serialise the commits of the whole database. Commits that come while a
+ * wake is under way share the next one. A wake that fails is lost without a word: promoters take the jobs in, and
+ * workers find them, when they poll.
  */
 
 import type { Pool } from '../store/pool.ts';
@@ -13,6 +13,8 @@ import { type PreparedJob, textArray } from './enqueue-batch.ts';
 export class WakeTargets {
   private readonly queues = new Map<string, readonly [project: string, queue: string]>();
   private later = false;
+  /** Whether jobs were left in the inbox. */
+  inbox = false;
 
   /** The targets of many jobs, of which most are like the one before. */
   static of(jobs: readonly PreparedJob[]): WakeTargets {
@@ -26,7 +28,7 @@ export class WakeTargets {
   }
 
   get empty(): boolean {
-    return this.queues.size === 0 && !this.later;
+    return this.queues.size === 0 && !this.later && !this.inbox;
   }
 
   addJob({ template }: PreparedJob): void {
@@ -37,9 +39,19 @@ export class WakeTargets {
     this.queues.set(`${project}/${queue}`, [project, queue]);
   }
 
+  /** Who takes jobs in wakes for them. */
+  addInbox(): void {
+    this.inbox = true;
+  }
+
   add(other: WakeTargets): void {
     for (const [key, queue] of other.queues) this.queues.set(key, queue);
     this.later ||= other.later;
+    this.inbox ||= other.inbox;
+  }
+
+  get tells(): boolean {
+    return this.queues.size > 0 || this.later;
   }
 
   /** The values of `wake_named_queues.sql`. */
@@ -55,17 +67,19 @@ export class WakeTargets {
 
 /** Each wake is a commit of its own, with the lock of NOTIFY: not more often than this. */
 const pauseMs = 10;
+/** So many jobs are taken in by one statement. */
+const takeInMax = 1_000;
 
 export class AfterCommitWaker {
   private readonly pool: Pool;
-  private readonly statement: Statement;
+  private readonly statements: { readonly takeIn: Statement; readonly wakeNamedQueues: Statement };
   private waiting = new WakeTargets();
   private flushing: Promise<void> | undefined;
   private closed = false;
 
-  constructor(pool: Pool, statement: Statement) {
+  constructor(pool: Pool, statements: { readonly takeIn: Statement; readonly wakeNamedQueues: Statement }) {
     this.pool = pool;
-    this.statement = statement;
+    this.statements = statements;
   }
 
   wake(targets: WakeTargets): void {
@@ -86,10 +100,18 @@ export class AfterCommitWaker {
     while (!this.waiting.empty) {
       const targets = this.waiting;
       this.waiting = new WakeTargets();
-      await this.pool.query(this.statement, targets.values()).catch(() => {});
+      await this.send(targets).catch(() => {});
       // The first commit after a pause wakes at once; under load a wake serves the commits of a moment.
       if (!this.closed) await new Promise<void>((resolve) => setTimeout(resolve, pauseMs));
     }
     this.flushing = undefined;
+  }
+
+  private async send(targets: WakeTargets): Promise<void> {
+    for (let more = targets.inbox; more; ) {
+      const [row] = await this.pool.query<{ taken: number }>(this.statements.takeIn, [takeInMax]);
+      more = row?.taken === takeInMax;
+    }
+    if (targets.tells) await this.pool.query(this.statements.wakeNamedQueues, targets.values());
   }
 }

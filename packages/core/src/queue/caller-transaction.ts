@@ -40,8 +40,10 @@ export interface StatementWithin {
   readonly name: string;
 }
 
-/** The short way for the common case, and the way for all. */
+/** The short ways for the common case, and the way for all. */
 export interface StatementsWithin {
+  /** Where the commit is heard of: then the jobs are taken in. */
+  readonly inbox: StatementWithin;
   readonly plain: StatementWithin;
   readonly many: StatementWithin;
 }
@@ -59,6 +61,11 @@ export async function enqueueWithin(
   const results: EnqueueResult[] = [];
   const targets = new WakeTargets();
   for (const batch of splitBatches(ordered)) {
+    if (mode === 'after' && (await leaveInInbox(transaction, statements.inbox, batch))) {
+      targets.addInbox();
+      results.push(...enqueueResults(batch, []));
+      continue;
+    }
     const rows = await writeIn(transaction, statements, batch, mode);
     // By position: some libraries are set up to rename columns.
     const named = rows.map((row) => Object.values(row).map(String));
@@ -91,6 +98,19 @@ function lockOrder(jobs: readonly PreparedJob[]): number[] | undefined {
   });
 }
 
+/**
+ * The least that can be written: the jobs get their lanes and places after the commit. False where that was not
+ * possible, and nothing was written.
+ */
+async function leaveInInbox(
+  transaction: CallerTransaction,
+  statement: StatementWithin,
+  batch: readonly PreparedJob[],
+): Promise<boolean> {
+  const values = plainValues(batch, 'after', null);
+  return values !== undefined && (await runIn(transaction, statement, values.slice(0, 4))).length > 0;
+}
+
 /** Writes a batch; gives the rows of what is not new. */
 async function writeIn(
   transaction: CallerTransaction,
@@ -98,7 +118,7 @@ async function writeIn(
   batch: readonly PreparedJob[],
   mode: WakeMode,
 ): Promise<readonly Record<string, unknown>[]> {
-  const plain = plainValues(batch, mode, null);
+  const plain = mode === 'after' ? undefined : plainValues(batch, mode, null);
   if (plain !== undefined && (await runIn(transaction, statements.plain, plain)).length > 0) return [];
   return await runIn(transaction, statements.many, enqueueValues(batch, mode, null));
 }

@@ -93,6 +93,8 @@ const states: readonly JobState[] = [
   'failed',
   'cancelled',
 ];
+/** What is looked at is taken in before, up to so many jobs. */
+const takeInMax = 100_000;
 const liveOrder: readonly JobState[] = ['running', 'failed', 'retrying', 'blocked', 'ready', 'scheduled'];
 
 export class JobBook {
@@ -107,18 +109,26 @@ export class JobBook {
   /** @throws LineshaftError JOB_NOT_FOUND, OPTION_INVALID */
   async show(id: string): Promise<JobView> {
     demandIds([id]);
+    const view = (await this.find(id)) ?? (await this.takeIn().then(() => this.find(id)));
+    if (view !== undefined) return view;
+    throw new LineshaftError('JOB_NOT_FOUND', {
+      message: `job ${id} not found: it never existed, or its history has been dropped`,
+      details: { id },
+    });
+  }
+
+  private async find(id: string): Promise<JobView | undefined> {
     const [row] = await this.pool.query<LiveRow>(this.statements.showJob, [id]);
     if (row !== undefined) return liveView(row);
     const [finished] = await this.pool.query<{ entry: string | null }>(this.statements.finishedJobs, [
       `{${id}}`,
     ]);
-    if (finished?.entry == null) {
-      throw new LineshaftError('JOB_NOT_FOUND', {
-        message: `job ${id} not found: it never existed, or its history has been dropped`,
-        details: { id },
-      });
-    }
-    return await this.finishedView(id, finished.entry);
+    return finished?.entry == null ? undefined : await this.finishedView(id, finished.entry);
+  }
+
+  /** Gives what callers' transactions have left in the inbox its place, or waits for who is doing so. */
+  private async takeIn(): Promise<void> {
+    await this.pool.query(this.statements.takeIn, [takeInMax]);
   }
 
   /** Jobs that match, those that need attention first. */
@@ -127,6 +137,7 @@ export class JobBook {
     if (!Number.isInteger(limit) || limit < 1 || limit > 1_000)
       throw invalidOption('limit', limit, 'a whole number from 1 to 1000');
     if (filter.state !== undefined) oneOf(filter.state, 'state', states);
+    await this.takeIn();
     const lanes = await this.lanes(filter);
     const laneIds = [...lanes.keys()];
     const summaries: JobSummary[] = [];
@@ -165,10 +176,18 @@ export class JobBook {
   ): Promise<JobChange[]> {
     demandIds(ids);
     const results = new Map<string, string>();
-    for (let start = 0; start < ids.length; start += 500) {
-      const part = `{${ids.slice(start, start + 500).join(',')}}`;
-      for (const row of await this.pool.query<JobChange>(statement, [part, ...rest]))
-        results.set(row.id, row.result);
+    const ask = async (asked: readonly string[]): Promise<void> => {
+      for (let start = 0; start < asked.length; start += 500) {
+        const part = `{${asked.slice(start, start + 500).join(',')}}`;
+        for (const row of await this.pool.query<JobChange>(statement, [part, ...rest]))
+          results.set(row.id, row.result);
+      }
+    };
+    await ask(ids);
+    const unknown = ids.filter((id) => results.get(id.toLowerCase()) === 'unknown');
+    if (unknown.length > 0) {
+      await this.takeIn();
+      await ask(unknown);
     }
     return ids.map((id) => ({ id, result: results.get(id.toLowerCase()) ?? 'unknown' }));
   }

@@ -120,11 +120,12 @@ export class Producer<PayloadMap extends object = Record<string, unknown>> imple
       name: `lineshaft.${this.schema}.${name}`,
     });
     this.statementsWithin = {
+      inbox: within(this.statements.enqueueInbox),
       plain: within(this.statements.enqueuePlain),
       many: within(this.statements.enqueueMany),
     };
     this.enqueuer = new Enqueuer(this.route, this.statements, 'always');
-    this.waker = new AfterCommitWaker(this.pool, this.statements.wakeNamedQueues);
+    this.waker = new AfterCommitWaker(this.pool, this.statements);
   }
 
   async enqueue<Kind extends Extract<keyof PayloadMap, string>>(

@@ -74,6 +74,8 @@ export interface WorkerView {
 }
 
 export const countMax = 10_001;
+/** What callers' transactions have left in the inbox is taken in before jobs are counted, up to so many. */
+const takeInMax = 100_000;
 
 export class QueueBook {
   private readonly pool: Pool;
@@ -152,6 +154,7 @@ export class QueueBook {
   }
 
   private async view(queues: readonly Queue[]): Promise<QueueView[]> {
+    await this.pool.query(this.statements.takeIn, [takeInMax]);
     const live = (await this.workers()).filter((worker) => !worker.expired && !worker.stopping);
     const wanted = new Set(queues.map(({ id }) => id));
     const lanes = (await this.pool.query<LaneRow>(this.statements.listLanes)).filter((lane) =>

@@ -34,6 +34,8 @@ import { WorkerSessions } from './worker-sessions.ts';
 /** A claim waits while so many results are not written. */
 const backlogMax = 5_000;
 const runningCheckMs = 500;
+/** What a worker that stops when all is done takes in before it begins. */
+const takeInMax = 100_000;
 
 export class Worker extends EventEmitter<WorkerEvents> {
   readonly id: string;
@@ -200,6 +202,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
     await this.queueSettings.load();
     await this.register();
     await this.releaseUpgrades();
+    if (this.options.once) await this.sessions.service.query(this.parts.statements.takeIn, [takeInMax]);
     if (this.options.signals)
       for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, this.onSignal);
     this.unlisten = this.parts.notifications.add({
