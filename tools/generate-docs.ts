@@ -37,6 +37,7 @@ const interfaces: readonly (readonly [string, string, string, string])[] = [
     'RetryRule',
     '`retryRules` of a kind or a queue; the first that matches the error decides.',
   ],
+  ['Circuit breakers', 'domain/circuit.ts', 'CircuitOptions', '`circuit` of a kind, and `setCircuit`.'],
   ['Unique keys', 'domain/job-options.ts', 'UniqueOptions', ''],
   ['Limits', 'domain/job-options.ts', 'AttemptLimits', ''],
   ['Retention', 'domain/job-options.ts', 'Retention', ''],

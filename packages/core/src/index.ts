@@ -19,6 +19,7 @@
 
 export { type Amounts, amountsText, amountText, type GivenAmounts } from './domain/amounts.ts';
 export type { ErrorRecord } from './domain/attempt.ts';
+export type { CircuitOptions, CircuitSettings, CircuitState } from './domain/circuit.ts';
 export type { Clock } from './domain/clock.ts';
 export {
   type CatalogueEntry,
@@ -71,6 +72,8 @@ export {
   type WorkerFacts,
 } from './plugin.ts';
 export type { HookReport } from './plugins/guard.ts';
+export type { OpenCircuitOptions } from './queue/circuit-book.ts';
+export type { CircuitView } from './queue/circuit-facts.ts';
 export type { JobChange, JobFilter, JobSummary, JobView } from './queue/job-book.ts';
 export { type CallerTransaction, type Enqueueing, Producer, type ProducerOptions } from './queue/producer.ts';
 export type { LaneView, Project, QueueView, WorkerView } from './queue/queue-book.ts';
@@ -97,6 +100,7 @@ export type {
   ScheduledTick,
 } from './worker/handler.ts';
 export type {
+  CircuitMetrics,
   DelayMetrics,
   JobCounts,
   QueueMetrics,

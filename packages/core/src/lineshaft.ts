@@ -1,6 +1,7 @@
 /** The facade: everything that one installation of Lineshaft can do, in one object. It delegates. */
 
 import { arch, hostname, platform } from 'node:os';
+import type { CircuitOptions } from './domain/circuit.ts';
 import type { Clock } from './domain/clock.ts';
 import type { EnqueueRequest } from './domain/job-options.ts';
 import { type HandlingOptions, validateHandling } from './domain/kinds.ts';
@@ -8,6 +9,8 @@ import type { Queue, QueueDeclaration } from './domain/queue.ts';
 import { type ScheduleDeclaration, validateSchedule } from './domain/schedule.ts';
 import type { Plugin } from './plugin.ts';
 import { orderPlugins } from './plugins/order.ts';
+import { CircuitBook, type OpenCircuitOptions } from './queue/circuit-book.ts';
+import type { CircuitView } from './queue/circuit-facts.ts';
 import { JobBook, type JobChange, type JobFilter, type JobSummary, type JobView } from './queue/job-book.ts';
 import { Notifications } from './queue/notifications.ts';
 import { Producer, type ProducerOptions } from './queue/producer.ts';
@@ -58,6 +61,7 @@ export class Lineshaft<PayloadMap extends object = Record<string, unknown>> exte
   private readonly jobBook: JobBook;
   private readonly queueBook: QueueBook;
   private readonly scheduleBook: ScheduleBook;
+  private readonly circuitBook: CircuitBook;
   private readonly handlers: Record<string, HandlerLike> = {};
   private readonly handling: Record<string, HandlingOptions> = {};
   private readonly workersOfThis = new Set<Worker>();
@@ -79,6 +83,7 @@ export class Lineshaft<PayloadMap extends object = Record<string, unknown>> exte
     this.jobBook = new JobBook(this.pool, this.statements);
     this.queueBook = new QueueBook(this.pool, this.statements);
     this.scheduleBook = new ScheduleBook(this.pool, this.statements);
+    this.circuitBook = new CircuitBook(this.pool, this.statements);
   }
 
   /** Brings the schema up to date; harmless when it is, and when many processes do it at once. */
@@ -276,6 +281,42 @@ export class Lineshaft<PayloadMap extends object = Record<string, unknown>> exte
   /** Its jobs stay. */
   deleteSchedule(name: string, options: { project?: string } = {}): Promise<void> {
     return this.scheduleBook.delete(name, options.project ?? 'default');
+  }
+
+  /** The circuit breakers of all kinds that have one. */
+  circuits(): Promise<CircuitView[]> {
+    return this.circuitBook.list();
+  }
+
+  /** The circuit breaker of a kind. @throws LineshaftError CIRCUIT_NOT_FOUND */
+  circuit(kind: string): Promise<CircuitView> {
+    return this.circuitBook.show(kind);
+  }
+
+  /**
+   * Sets how the circuit breaker of a kind works, before what code declares; made where there is none. Workers see it
+   * within a second.
+   *
+   * @throws LineshaftError OPTION_INVALID, OPTION_UNKNOWN
+   * @example await lineshaft.setCircuit('charge', { failureRate: 0.3, pauseMs: 60_000 })
+   */
+  setCircuit(kind: string, options: CircuitOptions): Promise<CircuitView> {
+    return this.circuitBook.set(kind, options);
+  }
+
+  /** Opens it by hand: jobs of the kind wait, and burn no attempt, until a time (then probes begin) or until closed. */
+  openCircuit(kind: string, options: OpenCircuitOptions = {}): Promise<CircuitView> {
+    return this.circuitBook.open(kind, options);
+  }
+
+  /** Closes it by hand: counts begin at zero. @throws LineshaftError CIRCUIT_NOT_FOUND */
+  closeCircuit(kind: string): Promise<CircuitView> {
+    return this.circuitBook.close(kind);
+  }
+
+  /** Closes it, and forgets what was set: what the code declares holds. @throws LineshaftError CIRCUIT_NOT_FOUND */
+  resetCircuit(kind: string): Promise<CircuitView> {
+    return this.circuitBook.reset(kind);
   }
 
   createProject(name: string): Promise<Project & { readonly made: boolean }> {

@@ -26,4 +26,10 @@ export type Data = Pick<
   | 'createProject'
   | 'projects'
   | 'workers'
+  | 'circuits'
+  | 'circuit'
+  | 'setCircuit'
+  | 'openCircuit'
+  | 'closeCircuit'
+  | 'resetCircuit'
 >;

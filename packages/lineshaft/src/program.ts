@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, type Option } from 'commander';
 import { addBench } from './commands/bench.ts';
+import { addCircuit } from './commands/circuit.ts';
 import { addCompletion } from './commands/completion.ts';
 import type { Session } from './commands/context.ts';
 import { addDev } from './commands/dev.ts';
@@ -69,6 +70,7 @@ export function buildProgram(session: Session): Command {
   program.commandsGroup('Look and steer:');
   addJob(program, session);
   addQueue(program, session);
+  addCircuit(program, session);
   addProject(program, session);
   program.commandsGroup('Operate:');
   addMigrate(program, session);

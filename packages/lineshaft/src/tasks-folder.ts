@@ -11,7 +11,7 @@
  *
  * A module exports its handler as `default` or as `handler`, and may export what `defineKinds` takes for a
  * kind:
- * `schema`, `version`, `upgrade`, `queue`, `executor`, `limits`, `maxAttempts`, `backoff`, `retryRules`, `retry`, `pin`. What does
+ * `schema`, `version`, `upgrade`, `queue`, `executor`, `limits`, `maxAttempts`, `backoff`, `retryRules`, `retry`, `circuit`, `pin`. What does
  * not load is reported, and the others go on.
  */
 
@@ -58,6 +58,7 @@ const definitionNames = [
   'backoff',
   'retryRules',
   'retry',
+  'circuit',
   'pin',
 ] as const satisfies readonly (keyof KindDefinition)[];
 

@@ -66,6 +66,13 @@ export const errorCatalogue = {
     cause: 'A queue that still holds jobs cannot be deleted.',
     remedy: 'Let its jobs finish or cancel them, or delete it together with its jobs (`purge`).',
   },
+  CIRCUIT_NOT_FOUND: {
+    category: 'not-found',
+    retryable: false,
+    cause: 'The kind has no circuit breaker: none is declared for it, and none was set or opened by hand.',
+    remedy:
+      'Give its kind a `circuit`, or `lineshaft circuit set KIND`; `lineshaft circuit list` shows those there are.',
+  },
   PROJECT_NOT_FOUND: {
     category: 'not-found',
     retryable: false,

@@ -6,6 +6,7 @@
 import { type Amounts, type GivenAmounts, validateAmounts } from './amounts.ts';
 import type { ErrorRecord } from './attempt.ts';
 import type { BuildPin } from './build.ts';
+import { type CircuitOptions, validateCircuit } from './circuit.ts';
 import type { RetryAnswer } from './decide-ending.ts';
 import { describeValue, invalidOption, LineshaftError } from './errors.ts';
 import { fieldsOf, oneOf, refuseUnknown, wholeNumber } from './fields.ts';
@@ -53,6 +54,11 @@ export interface KindDefinition<Payload = unknown> {
   readonly retryRules?: readonly RetryRule[];
   /** Decides after each failed attempt, before all rules; see `RetryFunction`. Default: none. */
   readonly retry?: RetryFunction;
+  /**
+   * Leaves the kind alone for a while when too many of its attempts fail; `true` for all defaults. Default: no
+   * circuit breaker. What is set as data (`setCircuit`) goes before it.
+   */
+  readonly circuit?: CircuitOptions | true;
 }
 
 /**
@@ -118,6 +124,7 @@ const definitionChecks = {
   backoff: validateBackoff,
   retryRules: validateRetryRules,
   retry: validateRetry,
+  circuit: validateCircuit,
 } satisfies {
   [Name in keyof KindDefinition]-?: (value: unknown, field: string) => Required<KindDefinition>[Name];
 };
@@ -143,9 +150,13 @@ function validateDefinition(kind: string, value: unknown): KindDefinition {
 }
 
 /** What may be said of a kind where its handler is registered. */
-export type HandlingOptions = Pick<KindDefinition, 'retryRules' | 'retry'>;
+export type HandlingOptions = Pick<KindDefinition, 'retryRules' | 'retry' | 'circuit'>;
 
-const handlingNames = ['retryRules', 'retry'] as const satisfies readonly (keyof HandlingOptions)[];
+const handlingNames = [
+  'retryRules',
+  'retry',
+  'circuit',
+] as const satisfies readonly (keyof HandlingOptions)[];
 
 /** @throws OPTION_INVALID and OPTION_UNKNOWN, with the kind and the field. */
 export function validateHandling(kind: string, value: unknown): HandlingOptions {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { parseTextArray } from '../worker/claimer.ts';
+import { parseTextArray } from '../worker/claim-rows.ts';
 import {
   batchMaxBytes,
   batchMaxJobs,

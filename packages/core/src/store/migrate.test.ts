@@ -210,7 +210,11 @@ describe.each(['postgres15', 'postgres18'] as const)('migrating on %s', (server)
   test('it can stop at a version, and never goes back', async () => {
     const client = await connect(await database());
     expect(await migrate(client, { to: 2 })).toMatchObject({ from: 0, current: 2 });
-    expect(await schemaStatus(client)).toMatchObject({ current: 2, latest, pending: [{ version: 3 }] });
+    const status = await schemaStatus(client);
+    expect(status).toMatchObject({ current: 2, latest });
+    expect(status.pending.map(({ version }) => version)).toEqual(
+      Array.from({ length: latest - 2 }, (_, place) => place + 3),
+    );
     await expect(demandSchema(client)).rejects.toMatchObject({
       code: 'SCHEMA_MISSING',
       message: expect.stringContaining('lineshaft migrate'),

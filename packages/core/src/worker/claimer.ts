@@ -7,15 +7,18 @@ import type { Amounts } from '../domain/amounts.ts';
 import type { Clock } from '../domain/clock.ts';
 import { isLineshaftError } from '../domain/errors.ts';
 import { judgeServing, type LiveWorker } from '../domain/serving.ts';
-import { leaveForMs, wantsFromColumn } from '../domain/wants.ts';
+import { leaveForMs } from '../domain/wants.ts';
 import { textArray } from '../queue/enqueue-batch.ts';
 import { Loop } from '../services/service.ts';
 import type { Row, Session } from '../store/session.ts';
 import type { BoundStatements } from '../store/statements.ts';
 import { ApartLanes, type ApartPlan } from './apart-lanes.ts';
+import type { Circuits } from './circuits.ts';
+import { laneFromRow, pgArray, workerFromRow } from './claim-rows.ts';
 import { HeldJob, Lease } from './held-job.ts';
 import type { Lane, LaneDirectory } from './lanes.ts';
 import { type Ask, claimMaxJobs, claimMaxLanes, planClaim, type QueueLoad } from './plan-claim.ts';
+import { type ProbeLane, Probes } from './probes.ts';
 import type { QueueRuntime } from './queue-runtime.ts';
 
 export interface ClaimerHost {
@@ -39,6 +42,7 @@ export interface ClaimerHost {
   onDisowned(): Promise<void>;
   onError(name: string, error: unknown): void;
   onRecovered(): void;
+  readonly circuits: Circuits;
   /** Nothing is known to wait, after asking. */
   onDrained(): void;
 }
@@ -62,6 +66,7 @@ export class Claimer {
   private readonly loop: Loop;
   /** Lanes whose jobs need amounts, or prefer other workers. */
   private readonly apart: ApartLanes;
+  private readonly probes: Probes;
   private claimMs = 5;
   private discoverAtMs = Number.NEGATIVE_INFINITY;
   private discoverCostMs = 0;
@@ -82,6 +87,7 @@ export class Claimer {
     this.clock = options.clock;
     const { directory, reserveAfterMs } = options.host;
     this.apart = new ApartLanes({ directory, offers: directory.worker.offers, reserveAfterMs });
+    this.probes = new Probes(options.host);
     this.loop = new Loop({
       name: 'claim',
       clock: options.clock,
@@ -143,6 +149,7 @@ export class Claimer {
         await this.discover();
         if (!this.knowsOfJobs()) this.host.onDrained();
       }
+      for (const probe of this.probes.lanes()) await this.probe(probe);
       const { asks, left } = this.plan();
       if (asks.length > 0 || left.length > 0) {
         for (const ask of left) await this.claimLeft(ask);
@@ -215,18 +222,38 @@ export class Claimer {
     return { asks: [...asks, ...planClaim(rest, { ...worker, held }, this.turn)], left };
   }
 
-  private async claim(asks: readonly Ask[]): Promise<void> {
+  /** Claims jobs of a kind whose circuit is half-open: exactly as many as it hands out. */
+  private async probe({ lane, kind, queueId, needs }: ProbeLane): Promise<void> {
+    const { circuits } = this.host;
+    const most = this.probes.room(lane, this.apart.freeAmounts);
+    if (most <= 0) return;
+    const { granted, round } = await circuits.takeProbes(kind, most);
+    if (granted === 0) return;
+    let claimed = 0;
+    try {
+      claimed = await this.claim([{ lane, take: granted, group: queueId, limit: granted }], { round, needs });
+    } finally {
+      circuits.giveProbesBack(kind, round, granted - claimed);
+    }
+  }
+
+  /** How many jobs it got. `probe`: they are probes, of this round of their circuit. */
+  private async claim(
+    asks: readonly Ask[],
+    probe?: { readonly round: number; readonly needs: ReadonlyMap<number, Amounts> },
+  ): Promise<number> {
     const startedMs = this.clock.monotonic();
     const { wakes } = this;
     this.claims += 1;
     this.turn += new Set(asks.map((ask) => this.host.directory.lane(ask.lane)?.queueId)).size;
-    const needs = this.needsOf(asks);
+    const needs = probe?.needs ?? this.needsOf(asks);
     const rows = await this.ask(asks);
-    if (rows === undefined) return;
+    if (rows === undefined) return 0;
     this.claimMs += (this.clock.monotonic() - startedMs - this.claimMs) * 0.2;
-    const perLane = await this.takeIn(rows, needs);
+    const perLane = await this.takeIn(rows, needs, probe?.round);
     this.learnOfLanes(asks, perLane);
     if (wakes === this.wakes) this.forgetEmptyLanes(asks, perLane);
+    return rows.length;
   }
 
   /** What the jobs of each lane were planned to need; the settings of its queue may change while the claim is away. */
@@ -244,6 +271,7 @@ export class Claimer {
   private async takeIn(
     rows: readonly Row[],
     needs: ReadonlyMap<number, Amounts>,
+    probe?: number,
   ): Promise<ReadonlyMap<number, number>> {
     const perLane = new Map<number, number>();
     const [first] = rows;
@@ -256,6 +284,7 @@ export class Claimer {
       if (lane === undefined || runtime === undefined) continue;
       perLane.set(lane.id, (perLane.get(lane.id) ?? 0) + 1);
       const job = new HeldJob(row, lease, lane, runtime);
+      job.probe = probe;
       jobs.push(job);
       const needed = needs.get(lane.id);
       if (needed !== undefined) this.apart.hold(job, needed);
@@ -407,41 +436,4 @@ export class Claimer {
   }
 }
 
-function laneFromRow(row: Row): Lane {
-  return {
-    id: Number(row[0]),
-    queueId: Number(row[1]),
-    kind: row[2] ?? '',
-    requirements: parseTextArray(row[3] ?? '{}'),
-    pin: row[4] as Lane['pin'],
-    build: row[5] ?? '',
-    wants: wantsFromColumn(row[6]),
-  };
-}
-
-function workerFromRow(row: Row): LiveWorker {
-  return {
-    workerId: row[0] ?? '',
-    build: row[1] ?? '',
-    tags: parseTextArray(row[2] ?? '{}'),
-    kinds: parseTextArray(row[3] ?? '{}'),
-    queues: parseTextArray(row[4] ?? '{}'),
-    offers: JSON.parse(row[5] ?? '{}') as Amounts,
-  };
-}
-
 const nothingToAsk = { asks: [], left: [] } as const;
-
-/** Reads a one-dimensional array literal of PostgreSQL. */
-export function parseTextArray(literal: string): string[] {
-  const items: string[] = [];
-  const pattern = /"((?:[^"\\]|\\.)*)"|([^,{}]+)/g;
-  for (const match of literal.matchAll(pattern)) {
-    items.push(match[1] === undefined ? (match[2] ?? '') : match[1].replace(/\\(.)/g, '$1'));
-  }
-  return items;
-}
-
-function pgArray(values: readonly number[]): string {
-  return `{${values.join(',')}}`;
-}

@@ -8,7 +8,7 @@ import type { Clock } from '../domain/clock.ts';
 import { Loop, type Service } from '../services/service.ts';
 import type { Session } from '../store/session.ts';
 import type { BoundStatements } from '../store/statements.ts';
-import { parseTextArray } from './claimer.ts';
+import { parseTextArray } from './claim-rows.ts';
 import type { Lease } from './held-job.ts';
 
 export interface HeartbeatHost {

@@ -57,6 +57,8 @@ export class HeldJob implements Attempt {
   progressed = false;
   /** Frees the amounts that it holds. */
   onEnded: (() => void) | undefined;
+  /** The round of the circuit breaker whose probe it is; undefined: none. */
+  probe: number | undefined;
   private readonly rest: Rest;
 
   /** @param row of `claim_lane.sql` */

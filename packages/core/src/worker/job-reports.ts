@@ -51,6 +51,19 @@ export class JobReports {
     );
   }
 
+  /** Writes to the log what became of a circuit breaker. */
+  circuit(change: WorkerEvents['circuit'][0]): WorkerEvents['circuit'][0] {
+    const { kind, to, until, reason } = change;
+    const why = reason === undefined ? '' : ` (${reason})`;
+    if (to === 'closed') this.log.info(`circuit of '${kind}' is closed: its jobs are claimed again`);
+    else if (to === 'half-open') this.log.info(`circuit of '${kind}' is half-open: a few jobs are tried`);
+    else {
+      const next = until === undefined ? 'until it is closed' : `until ${until.toISOString()}`;
+      this.log.warn(`circuit of '${kind}' is open${why}: its jobs wait ${next}`);
+    }
+    return change;
+  }
+
   /** The last progress of each job since this was asked before; of jobs that are still held. */
   takeProgress(isHeld: (jobId: string) => boolean): [string, number, number | undefined][] {
     const said = [...this.progress]

@@ -90,6 +90,8 @@ export class LaneDirectory {
   private readonly active = new Map<number, Map<number, number>>();
   /** Of the lanes that are believed to hold jobs those that are asked apart; per queue. */
   private readonly apart = new Map<number, Map<number, ApartLane>>();
+  /** Kinds whose lanes are not asked, and which of these lanes are believed to hold jobs. */
+  private readonly heldKinds = new Map<string, Set<number>>();
   /** The highest lane number that was loaded. */
   highest = 0;
   /** Kinds that jobs wait for and this worker does not know, of queues that it serves. */
@@ -175,6 +177,30 @@ export class LaneDirectory {
     this.active.get(lane.queueId)?.delete(laneId);
     const apart = this.apart.get(lane.queueId);
     if (apart?.delete(laneId) && apart.size === 0) this.apart.delete(lane.queueId);
+    this.heldKinds.get(lane.kind)?.delete(laneId);
+  }
+
+  /** The lanes of a kind are not asked until it is released; jobs in them are kept in mind. */
+  hold(kind: string): void {
+    if (this.heldKinds.has(kind)) return;
+    const known = [...this.active.values(), ...this.apart.values()].flatMap((lanes) => [...lanes.keys()]);
+    const held = known.filter((id) => this.lanes.get(id)?.kind === kind);
+    for (const id of held) this.markEmpty(id);
+    this.heldKinds.set(kind, new Set(held));
+  }
+
+  release(kind: string): void {
+    const held = this.heldKinds.get(kind);
+    this.heldKinds.delete(kind);
+    this.markActive([...(held ?? [])]);
+  }
+
+  /** The lanes of a held kind that are believed to hold jobs. */
+  heldLanes(kind: string): Lane[] {
+    return [...(this.heldKinds.get(kind) ?? [])].flatMap((id) => {
+      const lane = this.lanes.get(id);
+      return lane !== undefined && this.queues.has(lane.queueId) && this.serves(lane) ? [lane] : [];
+    });
   }
 
   /** What one job of a lane needs: as it said, or else as its queue says. */
@@ -251,6 +277,11 @@ export class LaneDirectory {
   }
 
   private activate(lane: Lane, priority: number | undefined): void {
+    const held = this.heldKinds.size === 0 ? undefined : this.heldKinds.get(lane.kind);
+    if (held !== undefined) {
+      held.add(lane.id);
+      return;
+    }
     if (this.isApart(lane)) {
       this.activateApart(lane, priority);
       return;

@@ -3,6 +3,7 @@
  * `docs/operate/metrics.md` has each name with its unit.
  */
 
+import type { CircuitState } from '../domain/circuit.ts';
 import type { HookReport } from '../plugins/guard.ts';
 import type { Result } from './completer.ts';
 import type { QueueRuntime } from './queue-runtime.ts';
@@ -59,6 +60,8 @@ export interface WorkerMetrics extends JobCounts {
   readonly buried: number;
   readonly schedulingDelay: DelayMetrics;
   readonly queues: readonly QueueMetrics[];
+  /** The circuit breakers of the kinds that this worker knows. */
+  readonly circuits: readonly CircuitMetrics[];
   /** The parts of plugins that were there to be called, and how they did. */
   readonly hooks: readonly HookReport[];
 }
@@ -68,6 +71,16 @@ export interface QueueMetrics extends JobCounts {
   readonly queue: string;
   readonly schedulingDelay: DelayMetrics;
   readonly kinds: readonly (JobCounts & { readonly kind: string })[];
+}
+
+/** The circuit breaker of a kind, as this worker knows it. */
+export interface CircuitMetrics {
+  readonly kind: string;
+  readonly state: CircuitState;
+  /** How often this worker saw it open. */
+  readonly opened: number;
+  /** Probes that this worker ran to an end. */
+  readonly probes: number;
 }
 
 /** Counts of the jobs of one kind in one queue. */
@@ -176,6 +189,7 @@ export function snapshot(
     | 'claims'
     | 'rescued'
     | 'buried'
+    | 'circuits'
     | 'hooks'
   >,
   runtimes: Iterable<QueueRuntime>,

@@ -108,6 +108,17 @@ export class QueueRuntime {
     return jobs;
   }
 
+  /** Takes the jobs of a kind out of the memory, but probes of its circuit: those that have not started. */
+  takeKind(kind: string): HeldJob[] {
+    const leaves = (job: HeldJob): boolean => job.kind === kind && job.probe === undefined;
+    const waiting = this.waiting.slice(this.head);
+    const taken = [...this.suspects, ...waiting].filter((job) => leaves(job) && job.state === 'waiting');
+    this.suspects = this.suspects.filter((job) => !leaves(job));
+    this.waiting = waiting.filter((job) => !leaves(job));
+    this.head = 0;
+    return taken;
+  }
+
   /** Since when the oldest job waits in memory, by the monotonic clock; undefined if none does. */
   get waitingSinceMs(): number | undefined {
     return this.waiting[this.head]?.lease.takenAtMs;

@@ -1,8 +1,9 @@
-/** The queues that a worker serves, as their settings are now: read at the start and again whenever they have changed. */
+/** The queues that a worker serves, and circuit breakers, as they are now: read at the start and again whenever they have changed. */
 
 import { type Queue, queueFromRow } from '../domain/queue.ts';
 import type { Pool } from '../store/pool.ts';
 import type { BoundStatements } from '../store/statements.ts';
+import type { Circuits } from './circuits.ts';
 import type { LaneDirectory } from './lanes.ts';
 import { QueueRuntime } from './queue-runtime.ts';
 
@@ -10,6 +11,7 @@ export interface QueueSettingsHost {
   readonly pool: Pool;
   readonly statements: BoundStatements;
   readonly directory: LaneDirectory;
+  readonly circuits: Circuits;
   /** Gives back what waits in memory of a queue that was paused or is not served any more. */
   giveBack(runtime: QueueRuntime): void;
   /** The settings were read: there may be other queues to ask. */
@@ -23,12 +25,15 @@ export class QueueSettings {
   readonly runtimes = new Map<number, QueueRuntime>();
   private readonly host: QueueSettingsHost;
   private fingerprint = '';
+  /** What was read last, to know whether the next is news. */
+  private seenRows = '';
 
   constructor(host: QueueSettingsHost) {
     this.host = host;
   }
 
-  async load(): Promise<void> {
+  /** Whether it is other than what was read before. */
+  async load(): Promise<boolean> {
     const { pool, statements, directory } = this.host;
     const rows = await pool.query(statements.listQueues);
     directory.setQueues(rows.map((row) => queueFromRow(row)));
@@ -37,12 +42,19 @@ export class QueueSettings {
       // The runtime stays: a claim may be under way, and its jobs must find a place.
       if (directory.queue(id) === undefined) this.host.giveBack(runtime);
     }
+    await this.host.circuits.load();
     this.host.onRead();
+    const text = JSON.stringify(rows);
+    const changed = text !== this.seenRows;
+    this.seenRows = text;
+    return changed;
   }
 
-  reload(): void {
+  reload(quietly = false): void {
     this.load().then(
-      () => this.host.onChanged(),
+      (changed) => {
+        if (changed || !quietly) this.host.onChanged();
+      },
       (error: unknown) => {
         // The next heartbeat tries again.
         this.fingerprint = 'unread';
@@ -56,7 +68,8 @@ export class QueueSettings {
     if (fingerprint === this.fingerprint) return;
     const first = this.fingerprint === '';
     this.fingerprint = fingerprint;
-    if (!first) this.reload();
+    // What changed between the start and the first heartbeat was perhaps told before anybody listened.
+    this.reload(first);
   }
 
   /** Jobs of a queue that was paused or left while they were on their way from the database go back. */

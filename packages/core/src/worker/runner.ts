@@ -13,6 +13,7 @@ import type { Hooks } from '../plugins/hooks.ts';
 import type { PreparedJob } from '../queue/enqueue-batch.ts';
 import { askRetry } from './ask-retry.ts';
 import { HeldAttemptEnd, HeldAttemptFacts } from './attempt-facts.ts';
+import type { Circuits } from './circuits.ts';
 import type { Completer, Result } from './completer.ts';
 import type { ExecutorPool } from './executor-pool.ts';
 import type { Attempt, AttemptEvent, AttemptListener, Outcome } from './executors/port.ts';
@@ -30,6 +31,7 @@ export interface RunnerHost {
   readonly kinds: ReadonlyMap<string, RegisteredKind>;
   readonly executors: ExecutorPool;
   readonly completer: Completer;
+  readonly circuits: Circuits;
   runtimes(): IterableIterator<QueueRuntime>;
   random(): number;
   readonly hooks: Hooks;
@@ -138,6 +140,13 @@ export class Runner implements AttemptListener {
   giveBack(only?: QueueRuntime): void {
     for (const runtime of only === undefined ? this.host.runtimes() : [only]) {
       for (const job of runtime.takeAll()) this.end(job, { type: 'returned' });
+    }
+  }
+
+  /** Gives back the jobs of a kind that wait in memory, but probes of its circuit. */
+  giveBackKind(kind: string): void {
+    for (const runtime of this.host.runtimes()) {
+      for (const job of runtime.takeKind(kind)) this.end(job, { type: 'returned' });
     }
   }
 
@@ -440,6 +449,7 @@ export class Runner implements AttemptListener {
   private settle(job: HeldJob, result: Result): void {
     job.end();
     if (job === this.suspect) this.suspect = undefined;
+    this.host.circuits.observe(job, result.ending);
     this.host.completer.add(result);
   }
 

@@ -1,5 +1,6 @@
 /** What a worker is made of, and what it tells. Types only. */
 
+import type { CircuitState } from '../domain/circuit.ts';
 import type { Clock } from '../domain/clock.ts';
 import type { EnqueueRequest } from '../domain/job-options.ts';
 import type { Log } from '../log.ts';
@@ -53,6 +54,16 @@ export interface WorkerEvents extends ServiceEvents {
   late: [{ ids: readonly string[] }];
   /** The database took this worker for dead; it registers anew. */
   disowned: [];
+  /** The circuit breaker of a kind that this worker knows. `until`: when probes begin. */
+  circuit: [
+    {
+      kind: string;
+      from: CircuitState;
+      to: CircuitState;
+      until: Date | undefined;
+      reason: string | undefined;
+    },
+  ];
   /** Changed settings of queues were taken in. */
   settings: [];
 }

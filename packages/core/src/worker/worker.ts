@@ -13,6 +13,7 @@ import { textArray } from '../queue/enqueue-batch.ts';
 import type { Service } from '../services/service.ts';
 import { ServiceHost } from '../services/service-host.ts';
 import { finishedFacts } from './attempt-facts.ts';
+import { Circuits } from './circuits.ts';
 import { Claimer } from './claimer.ts';
 import { keepHeapCompact } from './compact-heap.ts';
 import { Completer, type Result } from './completer.ts';
@@ -49,6 +50,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
   private readonly runner: Runner;
   private readonly completer: Completer;
   private readonly claimer: Claimer;
+  private readonly circuits: Circuits;
   private readonly executors: ExecutorPool;
   private readonly sessions: WorkerSessions;
   private readonly heartbeat: Service & { wake(): void };
@@ -113,7 +115,25 @@ export class Worker extends EventEmitter<WorkerEvents> {
         onRecovered: () => this.troubles.end('completion'),
       },
     });
+    this.circuits = new Circuits({
+      ...trouble,
+      session: this.sessions.service,
+      statements,
+      kinds,
+      heartbeatMs: this.options.heartbeatMs,
+      onHold: (kind) => {
+        this.directory.hold(kind);
+        this.runner.giveBackKind(kind);
+      },
+      onRelease: (kind) => {
+        this.directory.release(kind);
+        this.claimer.lookAround();
+      },
+      onProbes: () => this.claimer.lookAround(),
+      onChange: (change) => this.emit('circuit', this.reports.circuit(change)),
+    });
     this.runner = new Runner({
+      circuits: this.circuits,
       clock,
       slots: this.options.slots,
       build: parts.build,
@@ -137,6 +157,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
       pool: parts.pool,
       statements,
       directory: this.directory,
+      circuits: this.circuits,
       giveBack: (runtime) => this.runner.giveBack(runtime),
       onRead: () => this.claimer.lookAround(),
       onChanged: () => {
@@ -199,6 +220,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
 
   private async startUp(): Promise<void> {
     if (this.options.compactHeap) keepHeapCompact();
+    await this.circuits.declare();
     await this.queueSettings.load();
     await this.register();
     await this.releaseUpgrades();
@@ -212,6 +234,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
     await this.parts.hooks.workerStart?.(this.facts);
     this.heartbeat.start();
     this.services.start();
+    this.circuits.start();
     this.claimer.start();
     this.scheduleCheck();
     this.log.info('worker started', {
@@ -254,6 +277,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
         leads: this.services.leads,
         claims: this.claimer.claims,
         ...this.rescues,
+        circuits: this.circuits.states(),
         hooks: [...this.parts.hooks.report(), ...this.services.report()],
       },
       this.queueSettings.runtimes.values(),
@@ -288,7 +312,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
     await this.executors.stop();
     await this.shutdown.writeResults(stopByMs);
     await this.parts.hooks.workerStop?.(this.facts);
-    await this.services.stop();
+    await Promise.all([this.services.stop(), this.circuits.stop()]);
     await this.heartbeat.stop();
     this.unlisten?.();
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.off(signal, this.onSignal);
@@ -359,6 +383,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
   private claimed(lease: Lease, jobs: readonly HeldJob[]): void {
     this.runner.add(lease, jobs);
     this.queueSettings.arrived(new Set(jobs.map((job) => job.runtime)));
+    this.circuits.arrived(jobs);
   }
 
   /** Jobs that wait because another build could not upgrade their payload may go with this one. */
@@ -387,6 +412,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
     return {
       directory: this.directory,
       reserveAfterMs: this.options.reserveAfterMs,
+      circuits: this.circuits,
       workerRow: () => this.row,
       runtimes: () => this.queueSettings.runtimes.values(),
       runtime: (queueId) => this.queueSettings.runtimes.get(queueId),

@@ -31,6 +31,38 @@ async function runJson(...args: string[]): Promise<Record<string, unknown>> {
 }
 
 describe('queue, project, migrate, doctor, worker list', () => {
+  test('the circuit of a kind is set, opened, closed and reset', async () => {
+    expect((await run('circuit', 'list')).stdout).toContain('no circuits');
+    const set = ['--failure-rate', '0.3', '--pause', '1m', '--probes', '5', '--min-attempts', '7'];
+    expect(await runJson('circuit', 'set', 'charge', ...set)).toMatchObject({
+      ...{ kind: 'charge', state: 'closed', automatic: true },
+      settings: { failureRate: 0.3, pauseMs: 60_000, probes: 5, minAttempts: 7, windowMs: 60_000 },
+    });
+    expect(
+      await runJson('circuit', 'open', 'charge', '--until', '10m', '--reason', 'the bank is down'),
+    ).toMatchObject({
+      ...{ state: 'open', byHand: true, reason: 'the bank is down' },
+    });
+    expect((await run('circuit', 'list')).stdout).toMatch(/charge +open .*in 10 min +the bank is down/);
+    expect((await run('circuit', 'show', 'charge')).stdout).toMatch(
+      /opens +when 30 % of at least 7 attempts in 60 s/,
+    );
+    expect(await runJson('circuit', 'close', 'charge')).toMatchObject({ state: 'closed', byHand: false });
+    expect(await runJson('circuit', 'set', 'charge', '--off')).toMatchObject({ automatic: false });
+    expect(await runJson('circuit', 'reset', 'charge')).toMatchObject({ settings: { failureRate: 0.5 } });
+    const refused = await run('circuit', 'close', 'chrage');
+    expect([refused.code, refused.stderr]).toEqual([3, expect.stringContaining("did you mean 'charge'?")]);
+    for (const wrong of [
+      ['set', 'charge', '--failure-rate', '2'],
+      ['set', 'charge', '--failure-rate', 'half'],
+      ['set', 'charge', '--pause', 'soon'],
+      ['open', 'no kind'],
+      ['open', 'charge', '--until', 'later'],
+    ]) {
+      expect([wrong, (await run('circuit', ...wrong)).code]).toEqual([wrong, 2]);
+    }
+  });
+
   test('a queue is declared, changed, paused, resumed and deleted', async () => {
     const settings = [
       '--tag',
