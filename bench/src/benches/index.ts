@@ -6,6 +6,7 @@ import { drain } from './drain.ts';
 import { enqueue } from './enqueue.ts';
 import { executors } from './executors.ts';
 import { latency } from './latency.ts';
+import { prune } from './prune.ts';
 import { raw } from './raw.ts';
 import { steady } from './steady.ts';
 
@@ -18,4 +19,5 @@ export const benches: readonly Bench[] = [
   raw,
   executors,
   commitContention,
+  prune,
 ];

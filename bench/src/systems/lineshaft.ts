@@ -7,6 +7,7 @@ import { Lineshaft, type QueueDeclaration } from '@lineshaft/core';
 import pg from 'pg';
 import type { Payload } from '../payload.ts';
 import { CAPABILITIES, LANE_QUEUES, MIXED_QUEUES, makeExtras } from './lineshaft-extras.ts';
+import { makePruningExtras } from './lineshaft-pruning.ts';
 import type { Driver, DriverConfig, MakeDriver, OnJob, Producer, Worker } from './port.ts';
 
 const QUEUE = 'bench';
@@ -50,7 +51,7 @@ export const makeDriver: MakeDriver = async (config): Promise<Driver> => {
       await lineshaft.close();
       await monitor.end();
     },
-    extras: makeExtras(lineshaft, config.url),
+    extras: { ...makeExtras(lineshaft, config.url), ...makePruningExtras(lineshaft, config.url) },
   };
 };
 

@@ -197,12 +197,17 @@ export class Lineshaft<PayloadMap extends object = Record<string, unknown>> exte
    * @example await lineshaft.prune({ rule: finishedAge().gt('7d').and(queue.eq('metrics')) });
    */
   prune(options: PruneOptions = {}): Promise<PruneReport> {
-    return new Pruning(this.route, this.statements, this.schema).prune(options);
+    return this.pruning().prune(options);
   }
 
   /** Counts what `prune` would forget, by project, queue and outcome; changes nothing. */
   countPrunable(options: PruneOptions = {}): Promise<PruneGroup[]> {
-    return new Pruning(this.route, this.statements, this.schema).count(options);
+    return this.pruning().count(options);
+  }
+
+  private pruning(): Pruning {
+    const { route, statements, schema, clock } = this;
+    return new Pruning({ route, statements, schema, clock });
   }
 
   /** Makes a queue, or changes the settings that are given; workers see it within a second. */

@@ -1,5 +1,6 @@
 /** Pruning on demand: what the command `lineshaft prune` and programs do beside the service. */
 
+import type { Clock } from '../domain/clock.ts';
 import { invalidOption } from '../domain/errors.ts';
 import { fieldsOf, refuseUnknown, wholeNumber } from '../domain/fields.ts';
 import { type Rule, type RuleLike, ruleOf } from '../domain/rules.ts';
@@ -25,6 +26,8 @@ export interface PruneRules {
 export interface PruneOptions extends PruneRules {
   /** How many jobs one statement looks at, about; 1 to 100,000. Default 10,000. */
   readonly batch?: number;
+  /** Rest after each statement for as long as it took, as the service does. Default false. */
+  readonly gentle?: boolean;
   /** Ends it between two statements. */
   readonly signal?: AbortSignal;
   /** Told after each statement, with the number of jobs that there were to look through when it began. */
@@ -55,8 +58,11 @@ export class Pruning {
   private readonly route: Route;
   private readonly statements: BoundStatements;
   private readonly schema: string;
+  private readonly clock: Clock;
 
-  constructor(route: Route, statements: BoundStatements, schema: string) {
+  constructor(parts: { route: Route; statements: BoundStatements; schema: string; clock: Clock }) {
+    const { route, statements, schema, clock } = parts;
+    this.clock = clock;
     this.route = route;
     this.statements = statements;
     this.schema = schema;
@@ -80,11 +86,15 @@ export class Pruning {
     );
   }
 
+  private rest(ms: number): Promise<void> {
+    return new Promise((resolve) => void this.clock.after(ms, resolve));
+  }
+
   private async withContext<Result>(
     options: PruneOptions,
     work: (context: PruneContext, rules: readonly Rule[]) => Promise<Result>,
   ): Promise<Result> {
-    refuseUnknown(fieldsOf(options, 'options'), ['rule', 'rules', 'batch', 'signal', 'onProgress']);
+    refuseUnknown(fieldsOf(options, 'options'), ['rule', 'rules', 'batch', 'gentle', 'signal', 'onProgress']);
     const rules = checkPruneRules(options);
     const batch = checkBatch(options.batch);
     const { onProgress } = options;
@@ -99,6 +109,7 @@ export class Pruning {
         signal: options.signal ?? new AbortController().signal,
         batch,
         term: null,
+        ...(options.gentle === true ? { rest: (ms) => this.rest(ms) } : {}),
         ...(onProgress === undefined
           ? {}
           : { onProgress: (progress) => onProgress({ ...progress, total: Number(jobs) }) }),

@@ -14,6 +14,7 @@ interface PruneFlags {
   readonly rule?: string[];
   readonly dryRun?: boolean;
   readonly batch?: number;
+  readonly gentle?: boolean;
 }
 
 export function addPrune(program: Command, session: Session): void {
@@ -27,6 +28,7 @@ export function addPrune(program: Command, session: Session): void {
     )
     .option('--dry-run', 'only count them, by queue and outcome')
     .option('--batch <number>', 'jobs in one statement, 1 to 100000 (default: 10000)', wholeNumber('--batch'))
+    .option('--gentle', 'rest as long as it works, as the service does')
     .action(action(session, prune));
 }
 
@@ -38,6 +40,7 @@ async function prune(context: Context<PruneFlags>): Promise<undefined> {
   const options = {
     ...(rules.length === 0 ? {} : { rules }),
     ...(flags.batch === undefined ? {} : { batch: flags.batch }),
+    ...(flags.gentle === true ? { gentle: true } : {}),
     onProgress: ({ seen, total }: PruneProgress & { total: number }) => progress.update(seen, total),
   };
   const nowMs = Date.now();
