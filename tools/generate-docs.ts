@@ -41,12 +41,21 @@ const interfaces: readonly (readonly [string, string, string, string])[] = [
   ['Unique keys', 'domain/job-options.ts', 'UniqueOptions', ''],
   ['Limits', 'domain/job-options.ts', 'AttemptLimits', ''],
   ['Retention', 'domain/job-options.ts', 'Retention', ''],
+  ['Retention of queues', 'domain/job-options.ts', 'QueueRetention', 'Besides those above.'],
   ['Kinds', 'domain/kinds.ts', 'KindDefinition', 'Given to `defineKinds`.'],
   ['Queues', 'domain/queue.ts', 'QueueDeclaration', 'Given to `declare`.'],
   ['Schedules', 'domain/schedule.ts', 'ScheduleDeclaration', 'Given to `schedule`.'],
   ['Missed ticks', 'domain/schedule.ts', 'Backfill', '`backfill` of a schedule.'],
   ['Executors', 'domain/queue.ts', 'QueueExecutorOptions', '`executorOptions` of a queue or a worker.'],
   ['Workers', 'worker/worker-options.ts', 'WorkerOptions', 'Given to `lineshaft.worker()`.'],
+  ['Pruner', 'services/pruner.ts', 'PrunerConfig', 'Given to `pruner()`; `rule` or `rules` beside them.'],
+  ['Re-prioritiser', 'services/reprioritiser.ts', 'ReprioritiserConfig', 'Given to `reprioritiser()`.'],
+  [
+    'Pruning',
+    'services/pruning.ts',
+    'PruneOptions',
+    'Given to `prune()` and `countPrunable()`, with `rule` or `rules`.',
+  ],
   ['What a handler gets', 'worker/handler.ts', 'JobContext', 'The second argument of a handler.'],
 ];
 

@@ -6,7 +6,8 @@
 import { spawnSync } from 'node:child_process';
 import { arch, hostname, platform } from 'node:os';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { JobContext, Worker } from '../../packages/core/src/index.ts';
+import { age } from '../../packages/core/src/domain/rules.ts';
+import { type JobContext, pruner, type Worker } from '../../packages/core/src/index.ts';
 import { gate, openSite, type Site, until, versions } from '../worker/site.ts';
 
 describe.each(versions)('the description of a worker, on PostgreSQL %i', (version) => {
@@ -98,6 +99,34 @@ describe.each(versions)('the description of a worker, on PostgreSQL %i', (versio
     });
     expect(await site.lineshaft.waitFor([id], { timeoutMs: 10_000 })).toMatchObject([{ output: 'with gpu' }]);
     await site.lineshaft.deleteQueue('gpu_jobs', { purge: true });
+  });
+
+  test('the sample of a pruner: jobs older than an hour are removed, and looked for every hour', async () => {
+    // Pruner(Age() > 3600, poll_interval=3600)
+    const plugins = [pruner({ rule: age().gt('1h'), intervalMs: 3_600_000 })];
+    const other = site.other({ plugins });
+    const queue = await site.queue();
+    const old = await site.lineshaft.enqueue('job', null, { queue });
+    const waiting = await site.lineshaft.enqueue('job', null, { queue, delayMs: 86_400_000 });
+    await site.rows(
+      "update lineshaft.job set created_at = created_at - interval '61 minutes' where id = any ($1)",
+      [[old.id, waiting.id]],
+    );
+    await using first = await start({ queues: [queue], handlers: { job: () => 'done' } });
+    const young = await site.lineshaft.enqueue('job', null, { queue });
+    await site.lineshaft.waitFor([old.id, young.id], { timeoutMs: 10_000 });
+    await first.stop();
+    const worker = other.worker({ queues: [queue], signals: false, handlers: {} });
+    const pruned = new Promise<number>((resolve) =>
+      worker.once('pruned', (report) => resolve(report.pruned)),
+    );
+    await worker.start();
+    expect(await pruned).toBe(1);
+    await worker.stop();
+    const states = await site.lineshaft.waitFor([old.id, young.id], { timeoutMs: 10_000 });
+    expect(states.map(({ state }) => state)).toEqual(['forgotten', 'succeeded']);
+    expect((await site.lineshaft.showJob(waiting.id)).state).toBe('scheduled');
+    await site.lineshaft.deleteJobs([waiting.id]);
   });
 
   test('jobs of crashed workers are recovered, and a leader is elected, without any plugin', async () => {
