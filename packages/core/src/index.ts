@@ -53,6 +53,7 @@ export type { RetryRule } from './domain/retry-rules.ts';
 export type { RuleLike, RuleNode } from './domain/rules.ts';
 export type { Backfill, Overlap, ScheduleDeclaration, ScheduledJobOptions } from './domain/schedule.ts';
 export { didYouMean, suggest } from './domain/suggest.ts';
+export type { Reason, ReasonCode } from './domain/why-facts.ts';
 export { Lineshaft, type LineshaftOptions } from './lineshaft.ts';
 export { type Log, type LogLevel, silentLog, textLog } from './log.ts';
 export {
@@ -79,6 +80,7 @@ export { type CallerTransaction, type Enqueueing, Producer, type ProducerOptions
 export type { LaneView, Project, QueueView, WorkerView } from './queue/queue-book.ts';
 export type { DeclaredSchedule, Schedule, ScheduleRun, ScheduleView } from './queue/schedule-book.ts';
 export type { FinishedJob } from './queue/waiters.ts';
+export type { Why, WhySubject } from './queue/why-book.ts';
 export { type KeeperConfig, keeper } from './services/keeper.ts';
 export { type LeaderConfig, type Leadership, leader } from './services/leader.ts';
 export { promoter } from './services/promoter.ts';

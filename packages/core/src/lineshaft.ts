@@ -22,6 +22,7 @@ import {
   type ScheduleView,
 } from './queue/schedule-book.ts';
 import { type FinishedJob, Waiters } from './queue/waiters.ts';
+import { type Why, WhyBook, type WhySubject } from './queue/why-book.ts';
 import { builtInPlugins } from './services/built-in.ts';
 import type { PruneGroup, PruneReport } from './services/prune.ts';
 import { type PruneOptions, Pruning } from './services/pruning.ts';
@@ -62,6 +63,7 @@ export class Lineshaft<PayloadMap extends object = Record<string, unknown>> exte
   private readonly queueBook: QueueBook;
   private readonly scheduleBook: ScheduleBook;
   private readonly circuitBook: CircuitBook;
+  private readonly whyBook: WhyBook;
   private readonly handlers: Record<string, HandlerLike> = {};
   private readonly handling: Record<string, HandlingOptions> = {};
   private readonly workersOfThis = new Set<Worker>();
@@ -84,6 +86,12 @@ export class Lineshaft<PayloadMap extends object = Record<string, unknown>> exte
     this.queueBook = new QueueBook(this.pool, this.statements);
     this.scheduleBook = new ScheduleBook(this.pool, this.statements);
     this.circuitBook = new CircuitBook(this.pool, this.statements);
+    this.whyBook = new WhyBook({
+      pool: this.pool,
+      statements: this.statements,
+      jobs: this.jobBook,
+      queues: this.queueBook,
+    });
   }
 
   /** Brings the schema up to date; harmless when it is, and when many processes do it at once. */
@@ -172,6 +180,15 @@ export class Lineshaft<PayloadMap extends object = Record<string, unknown>> exte
 
   listJobs(filter: JobFilter = {}): Promise<JobSummary[]> {
     return this.jobBook.list(filter);
+  }
+
+  /**
+   * Why a job waits, or the jobs of a queue or a kind: each reason with a code, a sentence and the command that mends it.
+   * @throws LineshaftError JOB_NOT_FOUND, QUEUE_NOT_FOUND, KIND_NOT_FOUND, OPTION_INVALID
+   * @example const { reasons } = await lineshaft.why({ job: id })
+   */
+  why(subject: WhySubject): Promise<Why> {
+    return this.whyBook.why(subject);
   }
 
   /** Cancels jobs, waiting or running: final at once; a running attempt is asked to end and its result dropped. */

@@ -32,4 +32,5 @@ export type Data = Pick<
   | 'openCircuit'
   | 'closeCircuit'
   | 'resetCircuit'
+  | 'why'
 >;

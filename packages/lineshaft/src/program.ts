@@ -14,6 +14,7 @@ import { addMigrate } from './commands/migrate.ts';
 import { addProject } from './commands/project.ts';
 import { addPrune } from './commands/prune.ts';
 import { addQueue } from './commands/queue.ts';
+import { addWhy } from './commands/why.ts';
 import { addWorker } from './commands/worker.ts';
 import type { Host } from './host.ts';
 import { exitCodes, exitCodeTable } from './output/exit-codes.ts';
@@ -69,6 +70,7 @@ export function buildProgram(session: Session): Command {
   addWorker(program, session);
   program.commandsGroup('Look and steer:');
   addJob(program, session);
+  addWhy(program, session);
   addQueue(program, session);
   addCircuit(program, session);
   addProject(program, session);

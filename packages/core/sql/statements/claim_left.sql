@@ -43,8 +43,11 @@ leased as (
 )
 select l.id as lease, c.id, c.lane, (date_part('epoch', c.created_at) * 1000)::bigint as ms, c.payload,
   case
-    when c.fence = 0 and c.version = 1 and c.options is null then null
-    else json_build_array(c.fence, c.attempt, c.rescued, c.version, c.options, c.errors)
+    when c.fence = 0 and c.version = 1 and c.options is null and c.due = c.created_at then null
+    else json_build_array(
+      c.fence, c.attempt, c.rescued, c.version, c.options, c.errors,
+      (extract(epoch from c.due - c.created_at) * 1000)::bigint
+    )
   end as rest
 from leased l
 cross join claimed c

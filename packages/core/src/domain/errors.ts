@@ -73,6 +73,12 @@ export const errorCatalogue = {
     remedy:
       'Give its kind a `circuit`, or `lineshaft circuit set KIND`; `lineshaft circuit list` shows those there are.',
   },
+  KIND_NOT_FOUND: {
+    category: 'not-found',
+    retryable: false,
+    cause: 'No job of this kind was ever enqueued, and no live worker has a handler for it.',
+    remedy: 'Use the name suggested, or start a worker with its handler.',
+  },
   PROJECT_NOT_FOUND: {
     category: 'not-found',
     retryable: false,
