@@ -48,6 +48,7 @@ export {
   type Kinds,
   type RetryFunction,
 } from './domain/kinds.ts';
+export type { Limit, LimitDeclaration, LimitKey, LimitRate, LimitTier, Under } from './domain/limit.ts';
 export type { Queue, QueueDeclaration } from './domain/queue.ts';
 export type { RetryRule } from './domain/retry-rules.ts';
 export type { RuleLike, RuleNode } from './domain/rules.ts';
@@ -76,6 +77,7 @@ export type { HookReport } from './plugins/guard.ts';
 export type { OpenCircuitOptions } from './queue/circuit-book.ts';
 export type { CircuitView } from './queue/circuit-facts.ts';
 export type { JobChange, JobFilter, JobSummary, JobView } from './queue/job-book.ts';
+export type { CounterView } from './queue/limit-book.ts';
 export { type CallerTransaction, type Enqueueing, Producer, type ProducerOptions } from './queue/producer.ts';
 export type { LaneView, Project, QueueView, WorkerView } from './queue/queue-book.ts';
 export type { DeclaredSchedule, Schedule, ScheduleRun, ScheduleView } from './queue/schedule-book.ts';

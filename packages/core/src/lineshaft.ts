@@ -5,6 +5,7 @@ import type { CircuitOptions } from './domain/circuit.ts';
 import type { Clock } from './domain/clock.ts';
 import type { EnqueueRequest } from './domain/job-options.ts';
 import { type HandlingOptions, validateHandling } from './domain/kinds.ts';
+import type { Limit, LimitDeclaration } from './domain/limit.ts';
 import type { Queue, QueueDeclaration } from './domain/queue.ts';
 import { type ScheduleDeclaration, validateSchedule } from './domain/schedule.ts';
 import type { Plugin } from './plugin.ts';
@@ -12,6 +13,7 @@ import { orderPlugins } from './plugins/order.ts';
 import { CircuitBook, type OpenCircuitOptions } from './queue/circuit-book.ts';
 import type { CircuitView } from './queue/circuit-facts.ts';
 import { JobBook, type JobChange, type JobFilter, type JobSummary, type JobView } from './queue/job-book.ts';
+import { type CounterView, LimitBook } from './queue/limit-book.ts';
 import { Notifications } from './queue/notifications.ts';
 import { Producer, type ProducerOptions } from './queue/producer.ts';
 import { type Project, QueueBook, type QueueView, type WorkerView } from './queue/queue-book.ts';
@@ -64,6 +66,7 @@ export class Lineshaft<PayloadMap extends object = Record<string, unknown>> exte
   private readonly scheduleBook: ScheduleBook;
   private readonly circuitBook: CircuitBook;
   private readonly whyBook: WhyBook;
+  private readonly limitBook: LimitBook;
   private readonly handlers: Record<string, HandlerLike> = {};
   private readonly handling: Record<string, HandlingOptions> = {};
   private readonly workersOfThis = new Set<Worker>();
@@ -92,6 +95,7 @@ export class Lineshaft<PayloadMap extends object = Record<string, unknown>> exte
       jobs: this.jobBook,
       queues: this.queueBook,
     });
+    this.limitBook = new LimitBook(this.pool, this.statements);
   }
 
   /** Brings the schema up to date; harmless when it is, and when many processes do it at once. */
@@ -225,6 +229,32 @@ export class Lineshaft<PayloadMap extends object = Record<string, unknown>> exte
   private pruning(): Pruning {
     const { route, statements, schema, clock } = this;
     return new Pruning({ route, statements, schema, clock });
+  }
+
+  /**
+   * Makes a limit, or changes the settings that are given, at once; jobs that wait already come under it too.
+   * @throws LineshaftError OPTION_INVALID, OPTION_UNKNOWN, PROJECT_NOT_FOUND, LIMIT_FIXED
+   * @example await lineshaft.declareLimit({ name: 'api', concurrency: 10, rate: { amount: 100, perMs: 1_000 }, kinds: ['call-api'] })
+   */
+  declareLimit(declaration: LimitDeclaration): Promise<Limit> {
+    return this.limitBook.declare(declaration);
+  }
+
+  limits(): Promise<Limit[]> {
+    return this.limitBook.list();
+  }
+
+  /** A limit, and of its keys in use those first that jobs wait for. @throws LineshaftError LIMIT_NOT_FOUND */
+  showLimit(
+    name: string,
+    options: { project?: string } = {},
+  ): Promise<{ limit: Limit; counters: CounterView[] }> {
+    return this.limitBook.show(name, options.project ?? 'default');
+  }
+
+  /** Forgets a limit: what it held back goes on. @throws LineshaftError LIMIT_NOT_FOUND */
+  deleteLimit(name: string, options: { project?: string } = {}): Promise<void> {
+    return this.limitBook.delete(name, options.project ?? 'default');
   }
 
   /** Makes a queue, or changes the settings that are given; workers see it within a second. */

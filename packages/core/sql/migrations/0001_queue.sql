@@ -54,9 +54,27 @@ create table lineshaft.lane (
   requirements text[] not null default '{}',
   pin text not null default 'none' check (pin in ('none', 'min', 'exact')),
   build text not null default '',
-  wants jsonb not null default '{}'
+  wants jsonb not null default '{}',
+  -- The limits that its jobs come under because of its queue, kind or project; null: none.
+  attached integer[],
+  -- A keyed lane has a negative id: the lane that it stands for (base), and the counters that its jobs need.
+  base integer,
+  limits integer[],
+  keys text[],
+  -- Of these: the limit that keeps its jobs in order, with its key; the limit in which keys take turns.
+  fifo integer,
+  fifo_key text,
+  fair integer,
+  -- Its jobs say what they cost.
+  weighted boolean not null default false,
+  -- Its limits are not those that its jobs are to have any more: what waits in it moves to another lane.
+  stale boolean not null default false
 );
-create index lane_content on lineshaft.lane (queue_id, kind, requirements, pin, build);
+create index lane_content on lineshaft.lane (queue_id, kind, requirements, pin, build) where id > 0;
+create index lane_keyed on lineshaft.lane (base, limits, keys) where id < 0;
+create index lane_fifo on lineshaft.lane (fifo, fifo_key) where fifo is not null;
+create index lane_stale on lineshaft.lane (id) where stale;
+create sequence lineshaft.keyed_lane_seq as integer increment -1 start -1 minvalue -2147483647 maxvalue -1 cycle;
 
 -- The wide row of a job that is not finished, or failed for good. Not updated while it waits.
 -- Its place in the order is (lane, priority, due, seq), by which its row in ready or later is found.
@@ -73,12 +91,15 @@ create table lineshaft.job (
   version smallint not null default 1,
   payload json not null,
   options jsonb,
-  errors jsonb
+  errors jsonb,
+  -- What it takes of each limit of its lane; null: 1 of each.
+  costs integer[]
 ) with (
   autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 20000,
   autovacuum_vacuum_insert_scale_factor = 0.0, autovacuum_vacuum_insert_threshold = 1000000,
   autovacuum_analyze_scale_factor = 0.2, autovacuum_vacuum_cost_delay = 1
 );
+create index job_keyed on lineshaft.job (lane) where lane < 0;
 
 -- Plain jobs that callers' transactions have left here, for whoever is first to take them in: the least that a commit
 -- can be made to wait for. One row and one index entry, whose contention is that of any table with a growing key.

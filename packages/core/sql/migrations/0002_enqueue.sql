@@ -16,7 +16,7 @@ begin
   for look in 1..20 loop
     select l.id into found_id from lineshaft.lane l
     where l.queue_id = of_queue and l.kind = of_kind and l.requirements = sorted
-      and l.pin = of_pin and l.build = of_build and l.wants = of_wants
+      and l.pin = of_pin and l.build = of_build and l.wants = of_wants and l.id > 0
     order by l.id
     limit 1;
     if found then
@@ -30,8 +30,8 @@ begin
       perform pg_sleep(0.005);
     end if;
   end loop;
-  insert into lineshaft.lane (queue_id, kind, requirements, pin, build, wants)
-  values (of_queue, of_kind, sorted, of_pin, of_build, of_wants)
+  insert into lineshaft.lane (queue_id, kind, requirements, pin, build, wants, attached)
+  values (of_queue, of_kind, sorted, of_pin, of_build, of_wants, lineshaft.limits_on(of_queue, of_kind))
   returning id into found_id;
   -- Workers know lanes by number; a new one is news to them.
   perform pg_notify('lineshaft', 'n');
@@ -86,12 +86,12 @@ declare
 begin
   select k into unknown from jsonb_object_keys(template) k
   where k not in ('kind', 'queue', 'project', 'priority', 'runAt', 'delayMs', 'maxAttempts', 'backoff', 'unique',
-    'requirements', 'needs', 'prefers', 'preferMs', 'limits', 'labels', 'meta', 'retention', 'version', 'pin', 'build', 'id')
+    'requirements', 'needs', 'prefers', 'preferMs', 'limits', 'under', 'labels', 'meta', 'retention', 'version', 'pin', 'build', 'id')
   limit 1;
   if unknown is not null then
     perform lineshaft.fail('LS400', 'OPTION_UNKNOWN', format('there is no option %L', unknown),
       'options: queue, project, priority, runAt, delayMs, maxAttempts, backoff, unique, requirements, needs, prefers, preferMs, '
-      || 'limits, labels, meta, retention, id', jsonb_build_object('field', unknown));
+      || 'limits, under, labels, meta, retention, id', jsonb_build_object('field', unknown));
   end if;
   if coalesce(template ->> 'kind', '') !~ '^[A-Za-z0-9_][A-Za-z0-9_.:/@-]{0,199}$' then
     perform lineshaft.fail('LS400', 'OPTION_INVALID',
@@ -357,6 +357,11 @@ begin
     from arrived a
     group by a.queue_id, a.kind
   loop
+    queues := queues || arrival.queue_id;
+    taken := taken + arrival.jobs;
+    if lineshaft.take_in_keyed(arrival.queue_id, arrival.kind, arrival.times, arrival.ids, arrival.payloads) then
+      continue;
+    end if;
     with fresh as (
       insert into lineshaft.job (id, seq, due, created_at, lane, priority, payload)
       select j.id, j.seq, j.at, j.at, w.lane, w.priority, j.payload
@@ -369,8 +374,6 @@ begin
     )
     insert into lineshaft.ready (due, seq, lane, priority, job_id)
     select f.due, f.seq, f.lane, f.priority, f.id from fresh f;
-    queues := queues || arrival.queue_id;
-    taken := taken + arrival.jobs;
   end loop;
   perform lineshaft.wake(queues, false, 'always');
   return taken;
@@ -404,6 +407,10 @@ declare
   present timestamptz := coalesce(since, clock_timestamp());
   run_at timestamptz;
   any_later boolean := false;
+  any_keyed boolean := false;
+  job_lanes integer[];
+  job_costs text[];
+  fifo boolean[];
 begin
   if wake_mode = 'always' then
     -- What came before, in the transactions of others, goes before. In a transaction of somebody else's this would be
@@ -418,6 +425,7 @@ begin
     join lineshaft.queue q on q.project_id = p.id and q.name = coalesce(template ->> 'queue', 'default')
     join lineshaft.lane l on l.queue_id = q.id and l.kind = template ->> 'kind'
       and l.requirements = '{}' and l.pin = 'none' and l.build = '' and l.wants = '{}'
+      and l.id > 0 and l.attached is null
     where p.name = 'default' and template - '{kind,queue}'::text[] = '{}';
     if found and lineshaft.hold_queue(known.queue_id) then
       lanes := lanes || known.lane;
@@ -438,6 +446,8 @@ begin
     lanes := lanes || lineshaft.lane_of(of_queue.id, template ->> 'kind',
       array(select jsonb_array_elements_text(coalesce(template -> 'requirements', '[]'))),
       coalesce(template ->> 'pin', 'none'), coalesce(template ->> 'build', ''), lineshaft.wants_of(template));
+    any_keyed := any_keyed or template ? 'under'
+      or exists (select from lineshaft.lane l where l.id = lanes[place + 1] and l.attached is not null);
     projects := projects || of_queue.project_id;
     priorities := priorities || coalesce((template ->> 'priority')::smallint, of_queue.priority);
     run_at := lineshaft.due_of(template);
@@ -456,8 +466,20 @@ begin
     perform lineshaft.check_sizes(payloads);
   end if;
 
+  if any_keyed then
+    select k.job_lanes, k.job_costs, k.fifo into job_lanes, job_costs, fifo
+    from lineshaft.keyed_lanes(templates, template_of, lanes, payloads) k;
+    -- What runs strictly one after the other has one priority.
+    priorities := array(
+      select case when coalesce(fifo[p.n], false) then 0::smallint else p.priority end
+      from unnest(priorities) with ordinality as p (priority, n)
+    );
+  end if;
+
   if unique_keys is null and not resend then
-    if any_later then
+    if any_keyed then
+      perform lineshaft.place_keyed(template_of, ids, payloads, lanes, job_lanes, job_costs, priorities, dues, versions, kept, present);
+    elsif any_later then
       with fresh as (
         insert into lineshaft.job (id, seq, due, created_at, lane, priority, version, payload, options)
         select j.id, nextval('lineshaft.job_seq'), dues[t], present, lanes[t], priorities[t], versions[t], j.payload,
@@ -495,7 +517,8 @@ begin
     end if;
   else
     return query select * from lineshaft.enqueue_checked(
-      template_of, ids, payloads, unique_keys, resend, templates, lanes, projects, priorities, dues, versions, kept, present);
+      template_of, ids, payloads, unique_keys, resend, templates, lanes, projects, priorities, dues, versions, kept, present,
+      job_lanes, job_costs);
   end if;
 
   perform lineshaft.wake(ready_queues, any_later, wake_mode);
@@ -532,7 +555,8 @@ $$;
 -- deadlock; the jobs stay in the order of the call.
 create function lineshaft.enqueue_checked(
   template_of integer[], ids uuid[], payloads json, unique_keys text[], resend boolean, templates jsonb, lanes integer[],
-  projects bigint[], priorities smallint[], dues timestamptz[], versions smallint[], kept jsonb[], present timestamptz
+  projects bigint[], priorities smallint[], dues timestamptz[], versions smallint[], kept jsonb[], present timestamptz,
+  job_lanes integer[], job_costs text[]
 )
 returns table (number integer, id uuid, result text) language plpgsql as $$
 #variable_conflict use_column
@@ -542,7 +566,8 @@ declare
   outcome text;
 begin
   for wanted in
-    select j.*, projects[j.template] as project, dues[j.template] as due, nullif(kept[j.template], 'null'::jsonb) as options
+    select j.*, coalesce(job_lanes[j.number], lanes[j.template]) as lane, job_costs[j.number]::integer[] as costs,
+      projects[j.template] as project, dues[j.template] as due, nullif(kept[j.template], 'null'::jsonb) as options
     from (
       select j.n::integer as number, j.id, j.payload, j.key, coalesce(template_of[j.n], 1) as template,
         nextval('lineshaft.job_seq') as seq
@@ -557,21 +582,21 @@ begin
     outcome := null;
     holder := wanted.id;
     if resend then
-      outcome := lineshaft.recognise(wanted.id, wanted.payload, lanes[wanted.template], wanted.key is not null);
+      outcome := lineshaft.recognise(wanted.id, wanted.payload, wanted.lane, wanted.key is not null);
     end if;
     if outcome is null and wanted.key is not null then
       select u.holder, u.outcome into holder, outcome
       from lineshaft.take_key(wanted.project, wanted.key, wanted.id, wanted.payload, templates -> (wanted.template - 1),
-        lanes[wanted.template], priorities[wanted.template], wanted.due, versions[wanted.template], wanted.options,
-        present) u;
+        wanted.lane, priorities[wanted.template], wanted.due, versions[wanted.template], wanted.options,
+        present, wanted.costs) u;
     end if;
-    if outcome is null and not lineshaft.place_new(wanted.id, wanted.seq, wanted.payload, lanes[wanted.template],
+    if outcome is null and not lineshaft.place_new(wanted.id, wanted.seq, wanted.payload, wanted.lane,
       priorities[wanted.template], wanted.due, present, versions[wanted.template],
       case when wanted.key is null then wanted.options
-      else jsonb_set(wanted.options, '{unique,key}', to_jsonb(wanted.key)) end, resend)
+      else jsonb_set(wanted.options, '{unique,key}', to_jsonb(wanted.key)) end, resend, wanted.costs)
     then
       -- The same call came by another connection and was first; a key that was free belongs to nobody again.
-      outcome := lineshaft.recognise(wanted.id, wanted.payload, lanes[wanted.template], true);
+      outcome := lineshaft.recognise(wanted.id, wanted.payload, wanted.lane, true);
       delete from lineshaft.unique_key u
       where u.project_id = wanted.project and u.key = wanted.key and u.job_id = wanted.id;
     end if;
@@ -589,16 +614,16 @@ $$;
 -- written first keeps everybody else from the id, so what history says then is the last word.
 create function lineshaft.place_new(
   new_id uuid, place bigint, payload json, lane integer, priority smallint, due timestamptz, present timestamptz,
-  version smallint, options jsonb, resend boolean
+  version smallint, options jsonb, resend boolean, costs integer[]
 )
 returns boolean language plpgsql as $$
 begin
   if not resend then
-    insert into lineshaft.job (id, seq, due, created_at, lane, priority, version, payload, options)
-    values (new_id, place, due, present, lane, priority, version, payload, options);
+    insert into lineshaft.job (id, seq, due, created_at, lane, priority, version, payload, options, costs)
+    values (new_id, place, due, present, lane, priority, version, payload, options, costs);
   else
-    insert into lineshaft.job (id, seq, due, created_at, lane, priority, version, payload, options)
-    values (new_id, place, due, present, lane, priority, version, payload, options)
+    insert into lineshaft.job (id, seq, due, created_at, lane, priority, version, payload, options, costs)
+    values (new_id, place, due, present, lane, priority, version, payload, options, costs)
     on conflict (id) do nothing;
     if not found then
       return false;
@@ -610,6 +635,9 @@ begin
   end if;
   if due <= present then
     insert into lineshaft.ready (due, seq, lane, priority, job_id) values (due, place, lane, priority, new_id);
+    if lane < 0 then
+      perform lineshaft.open_lanes(array[lane]);
+    end if;
   else
     insert into lineshaft.later (due, seq, lane, priority, job_id) values (due, place, lane, priority, new_id);
   end if;
@@ -654,7 +682,7 @@ $$;
 -- replaced is locked, the job first, as everywhere.
 create function lineshaft.take_key(
   of_project bigint, of_key text, new_id uuid, new_payload json, template jsonb, new_lane integer, new_priority smallint,
-  new_due timestamptz, new_version smallint, new_options jsonb, present timestamptz,
+  new_due timestamptz, new_version smallint, new_options jsonb, present timestamptz, new_costs integer[],
   out holder uuid, out outcome text
 )
 language plpgsql as $$
@@ -713,6 +741,7 @@ begin
   set payload = new_payload, version = new_version, fence = j.fence + 1,
     due = case when mode = 'throttle' then j.due else new_due end,
     lane = case when mode = 'replace' then new_lane else j.lane end,
+    costs = case when mode = 'replace' then new_costs else j.costs end,
     priority = case when mode = 'replace' then new_priority else j.priority end,
     options = case when mode = 'replace' then jsonb_set(new_options, '{unique,key}', to_jsonb(of_key)) else j.options end
   where j.id = holder
@@ -724,6 +753,9 @@ begin
   if existing.due <= present then
     insert into lineshaft.ready (due, seq, lane, priority, job_id)
     values (existing.due, existing.seq, existing.lane, existing.priority, holder);
+    if existing.lane < 0 then
+      perform lineshaft.open_lanes(array[existing.lane]);
+    end if;
   else
     insert into lineshaft.later (due, seq, lane, priority, job_id)
     values (existing.due, existing.seq, existing.lane, existing.priority, holder);

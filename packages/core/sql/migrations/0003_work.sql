@@ -3,11 +3,21 @@
 -- Lock order everywhere: worker, lease, job, then ready / later / blocked / dead.
 -- Lock cost: new objects only: functions, and the first partitions of history.
 
+-- A job that stops running, or will never run: `s` it stopped and goes on waiting, `e` it ran and is final, `g` it
+-- waited and is final.
+create type lineshaft.freed as (job_id uuid, lane integer, costs integer[], how "char");
+
+-- The lane of history for a lane: history outlives keyed lanes.
+create function lineshaft.base_of(of_lane integer)
+returns integer language sql stable as $$
+  select case when of_lane > 0 then of_lane else coalesce((select l.base from lineshaft.lane l where l.id = of_lane), 0) end
+$$;
+
 -- A line of history as the workers write it, for jobs that finish without one.
 create function lineshaft.entry_of(j lineshaft.job, outcome text, reason text)
 returns text language sql stable as $$
   select replace(json_build_array(
-    j.lane, outcome, j.attempt, floor(extract(epoch from j.created_at) * 1000), null,
+    lineshaft.base_of(j.lane), outcome, j.attempt, floor(extract(epoch from j.created_at) * 1000), null,
     floor(extract(epoch from clock_timestamp()) * 1000), null, j.payload, null,
     jsonb_strip_nulls(jsonb_build_object('reason', reason, 'options', j.options, 'errors', j.errors))
   )::text, e'\n', ' ')
@@ -88,6 +98,7 @@ declare
   j lineshaft.job;
   place text;
   target uuid;
+  freed lineshaft.freed[] := '{}';
 begin
   for target in select distinct t from unnest(ids) t order by t loop
     select * into j from lineshaft.job where lineshaft.job.id = target for update;
@@ -110,11 +121,15 @@ begin
       insert into lineshaft.history (expires_at, ids, id_span, lanes, entries, outcome, created_from, created_to)
       values (
         now() + lineshaft.retention_of(j, 'cancelledMs') * interval '1 millisecond',
-        array[target], lineshaft.id_range(target, target, '[]'), array[j.lane], lineshaft.entry_of(j, 'cancelled', why),
+        array[target], lineshaft.id_range(target, target, '[]'), array[lineshaft.base_of(j.lane)],
+        lineshaft.entry_of(j, 'cancelled', why),
         'cancelled', date_trunc('milliseconds', j.created_at), date_trunc('milliseconds', j.created_at)
       );
     end if;
     perform lineshaft.release_key(j, 16::smallint);
+    if j.lane < 0 then
+      freed := freed || (target, j.lane, j.costs, case place when 'running' then 'e' else 'g' end)::lineshaft.freed;
+    end if;
     if place = 'running' then
       insert into lineshaft.cancellation (job_id, reason) values (target, why) on conflict do nothing;
       perform pg_notify('lineshaft', 'c' || target);
@@ -124,6 +139,7 @@ begin
     result := case place when 'running' then 'running' else 'cancelled' end;
     return next;
   end loop;
+  perform lineshaft.release(freed);
 end
 $$;
 
@@ -223,6 +239,9 @@ begin
       where lineshaft.job.id = target
       returning * into j;
       insert into lineshaft.ready (due, seq, lane, priority, job_id) values (j.due, j.seq, j.lane, j.priority, target);
+      if j.lane < 0 then
+        perform lineshaft.open_lanes(array[j.lane]);
+      end if;
       queues := queues || (select l.queue_id from lineshaft.lane l where l.id = j.lane);
     end if;
     return next;
@@ -250,6 +269,7 @@ declare
   place integer;
   kept record;
   entry json;
+  freed lineshaft.freed[] := '{}';
 begin
   for target in select distinct t from unnest(ids) t order by t loop
     id := target;
@@ -260,6 +280,9 @@ begin
       else
         delete from lineshaft.job where lineshaft.job.id = target;
         perform lineshaft.release_key(j, 0::smallint);
+        if j.lane < 0 then
+          freed := freed || (target, j.lane, null, 'g')::lineshaft.freed;
+        end if;
         result := 'deleted';
       end if;
     else
@@ -294,6 +317,7 @@ begin
     end if;
     return next;
   end loop;
+  perform lineshaft.release(freed);
 end
 $$;
 
@@ -323,6 +347,7 @@ begin
   perform lineshaft.retake_waiting_keys(array(
     select t.id from unnest(job_ids) as t (id) where not exists (select from lineshaft.dead d where d.job_id = t.id)
   ));
+  perform lineshaft.release_moved(job_ids);
   select count(*) filter (where d.job_id is not null), count(*) filter (where d.job_id is null),
     array_agg(distinct l.queue_id) filter (where d.job_id is null)
   into buried, returned, queues
@@ -331,6 +356,24 @@ begin
   join lineshaft.lane l on l.id = j.lane
   left join lineshaft.dead d on d.job_id = t.id;
   perform lineshaft.wake(coalesce(queues, '{}'), false, 'always');
+end
+$$;
+
+-- Gives back the room of jobs that ran and were put elsewhere in this transaction, and opens the lanes of those that
+-- are ready.
+create function lineshaft.release_moved(ids uuid[])
+returns void language plpgsql as $$
+declare
+  freed lineshaft.freed[];
+begin
+  select array_agg((j.id, j.lane, j.costs, case when d.job_id is null then 's' else 'e' end)::lineshaft.freed) into freed
+  from lineshaft.job j
+  left join lineshaft.dead d on d.job_id = j.id
+  where j.id = any (ids) and j.lane < 0;
+  if freed is not null then
+    perform lineshaft.open_lanes(array(select distinct f.lane from unnest(freed) f where f.how = 's'));
+    perform lineshaft.release(freed);
+  end if;
 end
 $$;
 
@@ -380,6 +423,8 @@ declare
   queues bigint[];
   moved integer := 0;
   n integer;
+  keyed uuid[] := '{}';
+  part uuid[];
 begin
   for one in
     select * from lineshaft.lease l
@@ -397,12 +442,14 @@ begin
       insert into lineshaft.ready (due, seq, lane, priority, job_id)
       select b.due, b.seq, b.lane, b.priority, b.id from back b
     )
-    select count(*), queues || array_agg(distinct l.queue_id) into n, queues
+    select count(*), queues || array_agg(distinct l.queue_id), array_agg(b.id) filter (where b.lane < 0) into n, queues, part
     from back b join lineshaft.lane l on l.id = b.lane;
     moved := moved + n;
+    keyed := keyed || coalesce(part, '{}');
     delete from lineshaft.lease l where l.id = one.id;
     perform lineshaft.retake_waiting_keys(one.job_ids);
   end loop;
+  perform lineshaft.release_moved(keyed);
   perform lineshaft.wake(coalesce(queues, '{}'), false, 'always');
   return moved;
 end
@@ -483,6 +530,7 @@ create function lineshaft.delete_queue(of_queue bigint, purge boolean)
 returns text language plpgsql as $$
 declare
   of_lanes integer[];
+  freed lineshaft.freed[];
 begin
   begin
     perform set_config('lock_timeout', '2s', true);
@@ -509,7 +557,13 @@ begin
   delete from lineshaft.later w where w.lane = any (of_lanes);
   delete from lineshaft.blocked b where b.lane = any (of_lanes);
   delete from lineshaft.dead d where d.lane = any (of_lanes);
-  delete from lineshaft.job j where j.lane = any (of_lanes);
+  with gone as (
+    delete from lineshaft.job j where j.lane = any (of_lanes) returning j.id, j.lane
+  )
+  select array_agg((g.id, g.lane, null, 'g')::lineshaft.freed) into freed from gone g where g.lane < 0;
+  delete from lineshaft.turn t where t.lane = any (of_lanes);
+  delete from lineshaft.parked k where k.lane = any (of_lanes);
+  perform lineshaft.release(freed);
   delete from lineshaft.queue q where q.id = of_queue;
   perform pg_notify('lineshaft', 'q');
   return 'deleted';

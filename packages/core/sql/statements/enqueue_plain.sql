@@ -11,7 +11,7 @@ with place as materialized (
   join lineshaft.queue q on q.project_id = p.id
   join lineshaft.lane l on l.queue_id = q.id
   where p.name = 'default' and q.name = (select $1::text) and l.kind = (select $2::text) and l.requirements = '{}' and l.pin = 'none' and l.build = ''
-    and l.wants = '{}'
+    and l.wants = '{}' and l.id > 0 and l.attached is null
     and (
       octet_length($4::json::text) <= 1000
       or octet_length($4::json::text) <= (select s.value::integer from lineshaft.setting s where s.name = 'payload_max_bytes')

@@ -5,5 +5,6 @@ select
   (select array_agg(c.job_id) from lineshaft.cancellation c),
   (select array_agg(c.reason) from lineshaft.cancellation c),
   (select count(*) || ':' || coalesce(max(extract(epoch from q.updated_at)), 0) from lineshaft.queue q)
-    || (select ':' || count(*) || ':' || coalesce(sum(c.told), 0) from lineshaft.circuit c),
+    || (select ':' || count(*) || ':' || coalesce(sum(c.told), 0) from lineshaft.circuit c)
+    || (select ':' || count(*) || ':' || coalesce(max(extract(epoch from m.updated_at)), 0) from lineshaft.limit m),
   (select array_agg(l.id) from lineshaft.lease l where l.worker = $1::bigint)

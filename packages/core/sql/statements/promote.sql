@@ -16,6 +16,12 @@ taken as (
 placed as (
   insert into lineshaft.ready (due, seq, lane, priority, job_id)
   select t.due, t.seq, t.lane, t.priority, t.job_id from taken t
+),
+opened as (
+  insert into lineshaft.turn (base, priority, at, lane)
+  select case when l.fair is null then l.base else - l.base end, o.priority, extract(epoch from clock_timestamp()), o.lane
+  from (select t.lane, max(t.priority) as priority from taken t where t.lane < 0 group by 1) o
+  join lineshaft.lane l on l.id = o.lane
 )
 select count(*)::integer + (select lineshaft.take_in($1::integer)) as moved,
   (select array_agg(distinct n.queue_id) from lineshaft.lane n where n.id in (select t.lane from taken t)) as queues

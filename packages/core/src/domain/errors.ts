@@ -92,6 +92,18 @@ export const errorCatalogue = {
     remedy:
       'Declare it (`schedule({ name, cron, kind })` or `lineshaft schedule declare NAME`), or use the name suggested.',
   },
+  LIMIT_NOT_FOUND: {
+    category: 'not-found',
+    retryable: false,
+    cause: 'No limit has this name in the project.',
+    remedy: 'Declare it (`lineshaft limit declare NAME`), or use the name suggested.',
+  },
+  LIMIT_FIXED: {
+    category: 'conflict',
+    retryable: false,
+    cause: 'What the lanes of a limit are made by (`key`, `fifo`, `fair`) cannot be changed.',
+    remedy: 'Delete the limit and declare it anew, or declare another one.',
+  },
   JOB_NOT_FOUND: {
     category: 'not-found',
     retryable: false,

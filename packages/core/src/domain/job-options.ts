@@ -1,6 +1,7 @@
 /** What a caller may say of a job when it is enqueued, and what the queue answers. Types only; see `validate-job.ts`. */
 
 import type { GivenAmounts } from './amounts.ts';
+import type { Under } from './limit.ts';
 
 /** How long to wait between attempts. All delays in milliseconds. */
 export interface Backoff {
@@ -100,6 +101,11 @@ export interface EnqueueOptions {
   /** With `prefers`: for how long the others leave the job alone once it is due, 0 to 1 hour. Default 5 s. */
   readonly preferMs?: number;
   readonly limits?: AttemptLimits;
+  /**
+   * Limits that the job comes under beside those of its queue, kind and project: `['api', { limit: 'tenant', key: 'acme', cost: 3 }]`.
+   * At most 8. They must have been declared (`declareLimit`). Not to be confused with `limits`, which are of one attempt.
+   */
+  readonly under?: readonly Under[];
   /** For search and rules; at most 20, keys up to 63 and values up to 255 characters. */
   readonly labels?: Readonly<Record<string, string>>;
   /** Anything else of the caller's; JSON, at most 16 KiB. The handler reads it as `job.meta`. */
@@ -113,6 +119,7 @@ export interface StoredOptions {
   readonly backoff?: Backoff;
   readonly unique?: { readonly key: string; readonly states?: readonly UniqueState[] };
   readonly limits?: AttemptLimits;
+  readonly under?: readonly Under[];
   readonly labels?: Readonly<Record<string, string>>;
   readonly meta?: Readonly<Record<string, unknown>>;
   readonly retention?: Retention;

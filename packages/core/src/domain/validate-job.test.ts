@@ -288,6 +288,7 @@ const everything = {
   prefers: ['a'],
   preferMs: 1,
   limits: {},
+  under: ['api', { limit: 'tenant', key: 'acme', cost: 3 }],
   labels: {},
   meta: {},
   retention: {},

@@ -7,6 +7,7 @@ import { type Amounts, validateAmounts } from './amounts.ts';
 import { invalidOption, LineshaftError } from './errors.ts';
 import * as check from './fields.ts';
 import type { AttemptLimits, Backoff, EnqueueOptions, Retention, UniqueState } from './job-options.ts';
+import { type Under, validateUnder } from './limit.ts';
 import { validateLimits, validateRetention } from './limits.ts';
 import { jsonText, payloadToText, utf8Bytes } from './payload-text.ts';
 import { validateProjectName, validateQueueName } from './queue.ts';
@@ -35,6 +36,7 @@ export interface Template {
   readonly prefers?: readonly string[];
   readonly preferMs?: number;
   readonly limits?: AttemptLimits;
+  readonly under?: readonly Under[];
   readonly labels?: Readonly<Record<string, string>>;
   readonly meta?: Readonly<Record<string, unknown>>;
   readonly retention?: Retention;
@@ -116,6 +118,7 @@ const templateChecks = {
   prefers: (value) => [...validateTagPatterns(value, 'prefers', maxRequirements)].sort(),
   preferMs: (value) => check.wholeNumber(value, 'preferMs', 0, maxPreferMs),
   limits: (value) => validateLimits(value),
+  under: (value) => validateUnder(value),
   labels: (value) => validateLabels(value),
   meta: (value) => validateMeta(value),
   retention: (value) => validateRetention(value),

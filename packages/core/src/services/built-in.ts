@@ -6,6 +6,7 @@
 import type { Plugin } from '../plugin.ts';
 import { keeper } from './keeper.ts';
 import { leader } from './leader.ts';
+import { limiter } from './limiter.ts';
 import { promoter } from './promoter.ts';
 import { pruner } from './pruner.ts';
 import { rescuer } from './rescuer.ts';
@@ -19,4 +20,5 @@ export const builtInPlugins: readonly Plugin[] = [
   keeper(),
   pruner(),
   scheduler(),
+  limiter(),
 ];

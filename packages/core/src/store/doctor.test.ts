@@ -70,7 +70,10 @@ describe.each(['postgres15', 'postgres18'] as const)('the doctor on %s', (server
     await migrate(client, { schema: 'older', to: 2 });
     const older = wrong(await look(client, { schema: 'older' }));
     expect(older).toContainEqual(
-      expect.objectContaining({ code: 'schema-missing', detail: 'Pending: 0003_work.sql' }),
+      expect.objectContaining({
+        code: 'schema-missing',
+        detail: expect.stringMatching(/^Pending: 0003_work\.sql\b/),
+      }),
     );
     expect(older.filter(({ code }) => code.startsWith('drift'))).toEqual([]);
     await client.query(`insert into lineshaft.migration values ($1, 'more', 'x', now(), 1)`, [

@@ -16,6 +16,7 @@ import { ApartLanes, type ApartPlan } from './apart-lanes.ts';
 import type { Circuits } from './circuits.ts';
 import { laneFromRow, pgArray, workerFromRow } from './claim-rows.ts';
 import { HeldJob, Lease } from './held-job.ts';
+import { KeyedClaims, type KeyedPlan } from './keyed-claims.ts';
 import type { Lane, LaneDirectory } from './lanes.ts';
 import { type Ask, claimMaxJobs, claimMaxLanes, planClaim, type QueueLoad } from './plan-claim.ts';
 import { type ProbeLane, Probes } from './probes.ts';
@@ -45,6 +46,8 @@ export interface ClaimerHost {
   readonly circuits: Circuits;
   /** Nothing is known to wait, after asking. */
   onDrained(): void;
+  /** A claim has parked lanes that time alone will open again. */
+  onLimited(): void;
 }
 
 /** Queues with more lanes than this are asked by the directory which of them hold jobs. */
@@ -77,6 +80,7 @@ export class Claimer {
   private turn = 0;
   /** How many claims were sent. */
   claims = 0;
+  private readonly keyed: KeyedClaims;
   /** Counts wakes, so that a claim that was under way when one came does not call a lane empty. */
   private wakes = 0;
 
@@ -88,6 +92,7 @@ export class Claimer {
     const { directory, reserveAfterMs } = options.host;
     this.apart = new ApartLanes({ directory, offers: directory.worker.offers, reserveAfterMs });
     this.probes = new Probes(options.host);
+    this.keyed = new KeyedClaims({ ...options, directory, free: () => this.apart.freeAmounts });
     this.loop = new Loop({
       name: 'claim',
       clock: options.clock,
@@ -112,6 +117,12 @@ export class Claimer {
     if (this.asleep) this.loop.wake();
   }
 
+  /** Jobs under limits may go on: some were enqueued, or room was freed. */
+  expectKeyed(): void {
+    this.keyed.expect();
+    this.loop.wake();
+  }
+
   /** Queues have jobs. `twice`: told from a transaction of somebody else, so look again a little later. */
   wakeQueues(queueIds: readonly number[], twice: boolean): void {
     this.expectJobs(queueIds);
@@ -128,7 +139,7 @@ export class Claimer {
   lookAround(): void {
     this.wakes += 1;
     this.discoverWanted = true;
-    this.loop.wake();
+    this.expectKeyed();
   }
 
   private expectJobs(queueIds: readonly number[]): void {
@@ -139,32 +150,38 @@ export class Claimer {
       if (lanes.length > fewLanes) this.discoverWanted = true;
       else this.host.directory.markActive(lanes.map((lane) => lane.id));
     }
-    this.loop.wake();
+    this.expectKeyed();
   }
 
   private async round(): Promise<number> {
     this.asleep = false;
     while (!this.host.paused()) {
+      await this.keyed.look((bases) => this.loadLanes(bases));
       if (this.discoverWanted && this.mayDiscover()) {
         await this.discover();
-        if (!this.knowsOfJobs()) this.host.onDrained();
+        if (!this.knowsOfJobs() && !this.keyed.any) this.host.onDrained();
       }
       for (const probe of this.probes.lanes()) await this.probe(probe);
+      const claimedKeyed = this.keyed.any && (await this.claimKeyed());
       const { asks, left } = this.plan();
       if (asks.length > 0 || left.length > 0) {
         for (const ask of left) await this.claimLeft(ask);
         if (asks.length > 0) await this.claim(asks);
         const routineMs = Math.max(busyDiscoverMs, this.discoverCostMs / routineDiscoverShare);
         if (this.sinceDiscoverMs() > routineMs) this.discoverWanted = true;
-      } else if (!this.discoverWanted || !this.mayDiscover()) break;
+      } else if (!claimedKeyed && (!this.discoverWanted || !this.mayDiscover())) break;
     }
     this.asleep = true;
     // Each poll is a look around: messages can be lost, and behind a pooler there are none.
     const sinceLookMs = this.sinceDiscoverMs();
     const pollMs = this.pollMs();
-    if (sinceLookMs >= pollMs) this.discoverWanted = true;
+    if (sinceLookMs >= pollMs) {
+      this.discoverWanted = true;
+      this.keyed.expect();
+    }
     const nextLookMs = this.discoverWanted ? Math.min(this.discoverPauseMs(), pollMs) : pollMs;
-    return Math.max(Math.min(nextLookMs - sinceLookMs, this.apart.waitMs(this.clock.monotonic())), 10);
+    const waitMs = Math.min(nextLookMs - sinceLookMs, this.apart.waitMs(this.clock.monotonic()));
+    return Math.min(Math.max(waitMs, 10), this.keyed.waitMs());
   }
 
   /** While there is known work, looks for more may take only their share of the time. */
@@ -220,6 +237,44 @@ export class Claimer {
     const { asks, left, loads: rest } = apart.plan(loads, worker, this.clock.monotonic());
     const held = worker.held + asks.reduce((sum, { take }) => sum + take, 0);
     return { asks: [...asks, ...planClaim(rest, { ...worker, held }, this.turn)], left };
+  }
+
+  /** A claim of jobs under limits; false where there is no room for any, or nothing to ask. */
+  private async claimKeyed(): Promise<boolean> {
+    for (const kind of this.host.circuits.probing()) await this.probeKeyed(kind);
+    const loads = this.keyed.loads(this.host.runtimes());
+    const worker = { slots: this.host.slots(), held: this.host.held(), claimMs: this.claimMs };
+    const plan = this.keyed.plan(loads.length === 0 ? [] : planClaim(loads, worker, this.turn));
+    if (plan === undefined) return false;
+    this.turn += plan.asks.length;
+    return (await this.takeKeyed(plan)) !== undefined;
+  }
+
+  /** How many jobs under limits a claim gave; undefined: the worker was taken for dead. */
+  private async takeKeyed(plan: KeyedPlan, probe?: number): Promise<number | undefined> {
+    const startedMs = this.clock.monotonic();
+    this.claims += 1;
+    const rows = await this.fenced(() => this.keyed.claim(plan, this.host.workerRow()));
+    if (rows === undefined) return undefined;
+    this.claimMs += (this.clock.monotonic() - startedMs - this.claimMs) * 0.2;
+    if (this.keyed.learn(plan, rows.pop(), rows.length)) this.host.onLimited();
+    await this.takeIn(rows, plan.needs, probe);
+    return rows.length;
+  }
+
+  private async probeKeyed(kind: string): Promise<void> {
+    const { circuits } = this.host;
+    for (const { lane, plan } of this.keyed.probes(kind)) {
+      const most = this.probes.room(lane, this.apart.freeAmounts);
+      const { granted, round } = most <= 0 ? { granted: 0, round: 0 } : await circuits.takeProbes(kind, most);
+      if (granted === 0) continue;
+      let claimed: number | undefined = 0;
+      try {
+        claimed = await this.takeKeyed(plan(granted), round);
+      } finally {
+        circuits.giveProbesBack(kind, round, granted - (claimed ?? 0));
+      }
+    }
   }
 
   /** Claims jobs of a kind whose circuit is half-open: exactly as many as it hands out. */

@@ -73,7 +73,12 @@ export function groupResults(results: readonly Result[], workerName: string): Re
   return lists.map(([label, list], place) => makeGroup(label, list, finishedIn.get(place) ?? [], workerName));
 }
 
-function labelOf({ job, ending, enqueue }: Result): string {
+function labelOf(result: Result): string {
+  const label = endingLabel(result);
+  return result.job.keyed === undefined ? label : `${label}:keyed`;
+}
+
+function endingLabel({ job, ending, enqueue }: Result): string {
   if (ending.type === 'succeeded' || ending.type === 'cancelled') {
     const label =
       job.options.retention === undefined
@@ -115,8 +120,12 @@ function makeGroup(
     retaken,
     keyBit: label.startsWith('move') ? 8 : label.includes('cancelled') ? 16 : 4,
     keyTexts: () => textArray(keys.map((key) => key.key)),
-    statement: (statements) =>
-      kind === 'keep' ? statements.complete : kind === 'forget' ? statements.forget : statements.settle,
+    statement: (statements) => {
+      const keyed = results[0]?.job.keyed !== undefined;
+      if (kind === 'keep') return keyed ? statements.completeKeyed : statements.complete;
+      if (kind === 'forget') return keyed ? statements.forgetKeyed : statements.forget;
+      return keyed ? statements.settleKeyed : statements.settle;
+    },
     values: () => {
       const leases = `{${[...new Set(results.map((result) => result.job.lease.id))].join(',')}}`;
       const ended = `{${finished.join(',')}}`;

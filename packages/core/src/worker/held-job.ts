@@ -59,9 +59,11 @@ export class HeldJob implements Attempt {
   onEnded: (() => void) | undefined;
   /** The round of the circuit breaker whose probe it is; undefined: none. */
   probe: number | undefined;
+  /** The keyed lane from which it was claimed, where it is under limits. */
+  readonly keyed: number | undefined;
   private readonly rest: Rest;
 
-  /** @param row of `claim_lane.sql` */
+  /** @param row of `claim_lane.sql` or `claim_keyed.sql` */
   constructor(row: Row, lease: Lease, lane: Lane, runtime: QueueRuntime) {
     const rest = row[5];
     this.jobId = row[1] as string;
@@ -71,6 +73,7 @@ export class HeldJob implements Attempt {
     this.createdMs = row[3] as string;
     this.sentText = row[4] as string;
     this.payloadText = this.sentText;
+    this.keyed = row[6] == null ? undefined : Number(row[6]);
     this.rest = rest == null ? plain : (JSON.parse(rest) as Rest);
   }
 

@@ -94,6 +94,8 @@ export class LaneDirectory {
   private readonly heldKinds = new Map<string, Set<number>>();
   /** The highest lane number that was loaded. */
   highest = 0;
+  /** Whether limits are declared, and whether some of them are rates, which time alone makes room in. */
+  limits: { readonly any: boolean; readonly rated: boolean } = { any: false, rated: false };
   /** Kinds that jobs wait for and this worker does not know, of queues that it serves. */
   readonly unknownKinds = new Set<string>();
 
@@ -193,6 +195,11 @@ export class LaneDirectory {
     const held = this.heldKinds.get(kind);
     this.heldKinds.delete(kind);
     this.markActive([...(held ?? [])]);
+  }
+
+  /** Whether the lanes of a kind are not asked at present. */
+  isHeld(kind: string): boolean {
+    return this.heldKinds.size > 0 && this.heldKinds.has(kind);
   }
 
   /** The lanes of a held kind that are believed to hold jobs. */

@@ -1,5 +1,6 @@
 /** The queues that a worker serves, and circuit breakers, as they are now: read at the start and again whenever they have changed. */
 
+import { limitsAtWork } from '../domain/limit.ts';
 import { type Queue, queueFromRow } from '../domain/queue.ts';
 import type { Pool } from '../store/pool.ts';
 import type { BoundStatements } from '../store/statements.ts';
@@ -35,6 +36,7 @@ export class QueueSettings {
   /** Whether it is other than what was read before. */
   async load(): Promise<boolean> {
     const { pool, statements, directory } = this.host;
+    directory.limits = limitsAtWork(await pool.query(statements.listLimits));
     const rows = await pool.query(statements.listQueues);
     directory.setQueues(rows.map((row) => queueFromRow(row)));
     for (const queue of directory.servedQueues()) this.apply(queue);

@@ -159,7 +159,10 @@ export class Worker extends EventEmitter<WorkerEvents> {
       directory: this.directory,
       circuits: this.circuits,
       giveBack: (runtime) => this.runner.giveBack(runtime),
-      onRead: () => this.claimer.lookAround(),
+      onRead: () => {
+        this.claimer.lookAround();
+        this.services.message('limits', JSON.stringify(this.directory.limits));
+      },
       onChanged: () => {
         this.troubles.end('queues');
         this.runner.startJobs();
@@ -426,6 +429,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
       onError: (name, error) => this.troubles.begin(name, error),
       onRecovered: () => this.troubles.end('claim'),
       onDrained: () => this.drained(),
+      onLimited: () => this.services.message('limited', ''),
     };
   }
 
@@ -457,6 +461,10 @@ export class Worker extends EventEmitter<WorkerEvents> {
       });
     }
     if (!late) this.parts.hooks.finished?.(finishedFacts(results));
+    if (results.some(({ job }) => job.keyed !== undefined)) {
+      this.claimer.expectKeyed();
+      if (this.directory.limits.rated) this.services.message('limited', '');
+    }
     if (results.some(({ ending }) => ending.type === 'later')) this.services.message('l', '');
     if (this.options.once || results.some(({ ending }) => ending.type === 'ready')) this.claimer.lookAround();
     else this.claimer.kick();

@@ -1,0 +1,148 @@
+-- Permits: claims under limits, and what frees the room again. A job has its permits while it runs: the fence of its
+-- row, by which exactly one writer ends an attempt, also counts down exactly once. Only a FIFO limit writes down who
+-- holds it, since a job keeps its key while it waits for its next attempt.
+-- Lock order: worker, lease, job, where jobs wait, and counters last, by limit and key. Claims take turns and rows of
+-- ready by skipping what is locked, and so never wait while they hold one of those.
+-- Lock cost: new objects only: functions.
+
+-- Opens parked lanes as far as there is room in their counters, which the caller has locked, and says when time alone
+-- makes room for the others. `forced` opens all, to be judged anew. Returns the queues that may go on.
+create function lineshaft.unpark(limits integer[], keys text[], forced boolean default false)
+returns bigint[] language plpgsql as $$
+declare
+  queues bigint[];
+  present timestamptz := clock_timestamp();
+  p_limit integer[];
+  p_key text[];
+begin
+  select array_agg(p.limit_id), array_agg(p.key) into p_limit, p_key
+  from unnest(limits, keys) as p (limit_id, key)
+  where exists (select from lineshaft.parked k where k.limit_id = p.limit_id and k.key = p.key);
+  if p_limit is null then
+    return '{}';
+  end if;
+
+  with roomy as materialized (
+    select p.limit_id, p.key, case when forced or l.id is null then 1000000000
+      else lineshaft.room_of(c, e.concurrency, e.per_ms, e.burst, present) end as room
+    from unnest(p_limit, p_key) as p (limit_id, key)
+    left join lineshaft.counter c on c.limit_id = p.limit_id and c.key = p.key
+    left join lineshaft.limit l on l.id = p.limit_id
+    left join lateral lineshaft.terms_of(l, p.key) e on true
+  ),
+  moved as (
+    delete from lineshaft.parked k
+    where k.ctid = any (array(
+      select h.ctid
+      from roomy r
+      cross join lateral (
+        select k.ctid
+        from lineshaft.parked k
+        where k.limit_id = r.limit_id and k.key = r.key and (k.need <= r.room or forced)
+        order by k.priority desc, k.at
+        limit r.room
+      ) h
+    ))
+    returning k.base, k.priority, k.at, k.lane
+  ),
+  opened as (
+    insert into lineshaft.turn (base, priority, at, lane)
+    select m.base, m.priority, m.at, m.lane from moved m
+  )
+  select array_agg(distinct l.queue_id) into queues
+  from moved m
+  join lineshaft.lane l on l.id = m.base;
+
+  -- What still waits for tokens, or for an end of being closed, is woken by the clock.
+  update lineshaft.counter c
+  set wake_at = w.wake_at
+  from (
+    select c.limit_id, c.key, case
+        when c.closed_until > present then c.closed_until
+        when e.per_ms is not null and t.tokens < n.need
+        then present + greatest(ceil((n.need - t.tokens) / e.per_ms), 2) * interval '1 millisecond'
+      end as wake_at
+    from unnest(p_limit, p_key) as p (limit_id, key)
+    join lineshaft.counter c on c.limit_id = p.limit_id and c.key = p.key
+    join lineshaft.limit l on l.id = c.limit_id
+    cross join lateral lineshaft.terms_of(l, c.key) e
+    cross join lateral (select lineshaft.tokens_of(c, e.per_ms, e.burst, present) as tokens) t
+    left join lateral (
+      select least(k.need, greatest(e.burst, 1)) as need
+      from lineshaft.parked k
+      where k.limit_id = c.limit_id and k.key = c.key
+      order by k.priority desc, k.at
+      limit 1
+    ) n on true
+    where e.per_ms is not null or c.closed_until is not null or c.wake_at is not null
+  ) w
+  where c.limit_id = w.limit_id and c.key = w.key and c.wake_at is distinct from w.wake_at;
+  return coalesce(queues, '{}');
+end
+$$;
+
+-- Gives room back for jobs that stopped running or are final; called once for each, last in its transaction. Opens
+-- the lanes that waited for it, and wakes workers.
+create function lineshaft.release(jobs lineshaft.freed[])
+returns void language plpgsql as $$
+declare
+  limits integer[];
+  keys text[];
+  units integer[];
+  force_limits integer[];
+  force_keys text[];
+  queues bigint[];
+begin
+  with of_lane as (
+    select f.lane, f.costs, count(*) filter (where f.how <> 'g') as n
+    from unnest(jobs) as f
+    where f.lane < 0
+    group by 1, 2
+  ),
+  amount as (
+    select u.limit_id, u.key, sum(case when u.limit_id = l.fifo then 0 else o.n * coalesce(u.cost, 1) end)::integer as n
+    from of_lane o
+    join lineshaft.lane l on l.id = o.lane
+    cross join lateral unnest(l.limits, l.keys, o.costs) as u (limit_id, key, cost)
+    where o.n > 0 or u.limit_id = l.fifo
+    group by 1, 2
+  ),
+  held as (
+    select a.limit_id, a.key, a.n
+    from amount a
+    join lineshaft.counter c on c.limit_id = a.limit_id and c.key = a.key
+    order by c.limit_id, c.key
+    for update of c
+  )
+  select array_agg(h.limit_id), array_agg(h.key), array_agg(h.n) into limits, keys, units from held h;
+  if limits is null then
+    return;
+  end if;
+
+  update lineshaft.counter c
+  set used = greatest(c.used - a.n, 0)
+  from unnest(limits, keys, units) as a (limit_id, key, n)
+  where c.limit_id = a.limit_id and c.key = a.key and a.n > 0;
+
+  -- Of a FIFO limit all lanes are judged anew: the job that went may have been the one that another lane waited behind.
+  with over as (
+    select l.fifo, l.fifo_key, f.job_id
+    from unnest(jobs) as f
+    join lineshaft.lane l on l.id = f.lane
+    where f.how <> 's' and l.fifo is not null
+  ),
+  freed as (
+    update lineshaft.counter c
+    set used = 0, holder = null
+    from over o
+    where c.limit_id = o.fifo and c.key = o.fifo_key and c.holder = o.job_id
+  )
+  select array_agg(o.fifo), array_agg(o.fifo_key) into force_limits, force_keys from over o;
+
+  queues := lineshaft.unpark(limits, keys);
+  if force_limits is not null then
+    queues := queues || lineshaft.unpark(force_limits, force_keys, true);
+  end if;
+  perform lineshaft.wake(queues, false, 'always');
+end
+$$;

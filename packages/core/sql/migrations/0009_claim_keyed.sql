@@ -1,0 +1,447 @@
+-- The claim under limits. Its cost depends on the lanes and jobs that it takes, not on what waits: lanes whose
+-- counters are full are parked and not looked at again before there is room.
+-- Lock cost: new objects only: functions.
+
+-- Takes jobs of keyed lanes under one new lease, as many as limits and rooms allow. `bases` are the lanes proper that
+-- the worker may run, `groups` (from 1) the queue of each, `rooms` how many jobs it takes of each queue. Of each base
+-- at most `most_lanes` turns are looked at; lanes share the room of their queue, by weight where keys take turns.
+-- The last row says how it went: `lane` keyed lanes were looked at, `created` is 1 where turns are left.
+create function lineshaft.claim_keyed(
+  of_worker bigint, bases integer[], groups integer[], rooms integer[], most_lanes integer
+)
+returns table (lease bigint, id uuid, lane integer, created bigint, payload json, rest json, keyed integer)
+-- A plan for each call, made for its very arrays, would cost more than running it.
+language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
+#variable_conflict use_column
+declare
+  present timestamptz;
+  -- Turns (t), counters (c), lanes (l) in the order of their turns, jobs at the heads of lanes (h), of FIFO lanes (f).
+  t_place tid[]; t_lane integer[]; t_base integer[]; t_priority smallint[]; t_at double precision[]; t_fresh boolean[];
+  lanes integer[];
+  p_limit integer[]; p_key text[];
+  c_limit integer[]; c_key text[]; c_room integer[]; c_most integer[]; c_at double precision[];
+  c_weight double precision[]; c_holder uuid[]; c_units integer[]; c_taken_by uuid[]; c_parks boolean[];
+  l_id integer[]; l_base integer[]; l_group integer[]; l_at double precision[]; l_fifo integer[]; l_fair integer[];
+  l_weighted boolean[]; l_share integer[]; l_first integer[]; l_last integer[]; l_counters integer[];
+  l_slots integer[];
+  l_cap integer[]; l_start integer[]; l_take integer[]; l_reached boolean[]; l_block integer[]; l_need integer[];
+  l_next smallint[];
+  h_place tid[]; h_lane integer[]; h_id uuid[]; h_costs text[];
+  f_place tid[]; f_id uuid[]; f_behind boolean[];
+  places tid[];
+  costs integer[];
+  heads integer; pointer integer := 1; got integer; take integer; cap integer; need integer; c integer; g integer;
+  fits boolean; start double precision; claimed integer;
+begin
+  perform from lineshaft.worker w where w.id = of_worker for key share;
+  if not found then
+    raise foreign_key_violation using message = 'this worker is not known any more';
+  end if;
+
+  select array_agg(t.place), array_agg(t.lane), array_agg(a.base), array_agg(t.priority), array_agg(t.at), array_agg(a.sign < 0)
+  into t_place, t_lane, t_base, t_priority, t_at, t_fresh
+  from (select b.base, s.sign from unnest(bases) as b (base) cross join (values (1), (-1)) as s (sign)) a
+  cross join lateral (
+    select t.ctid as place, t.lane, t.priority, t.at
+    from lineshaft.turn t
+    where t.base = a.base * a.sign
+    order by t.priority desc, t.at
+    limit most_lanes
+    for update skip locked
+  ) t;
+  if t_place is null then
+    lane := 0;
+    created := case when lineshaft.has_turns(bases) then 1 else 0 end;
+    return next;
+    return;
+  end if;
+
+  -- Counters that are new are made before the first is locked; then all are locked, in one order.
+  lanes := array(select distinct x from unnest(t_lane) x);
+  select array_agg(p.limit_id), array_agg(p.key) into p_limit, p_key
+  from (
+    select u.limit_id, u.key
+    from unnest(lanes) as t (lane)
+    join lineshaft.lane l on l.id = t.lane
+    cross join lateral unnest(l.limits, l.keys) as u (limit_id, key)
+    join lineshaft.limit m on m.id = u.limit_id
+    group by 1, 2
+  ) p;
+  insert into lineshaft.counter (limit_id, key)
+  select p.limit_id, p.key
+  from unnest(p_limit, p_key) as p (limit_id, key)
+  where not exists (select from lineshaft.counter k where k.limit_id = p.limit_id and k.key = p.key)
+  order by 1, 2
+  on conflict do nothing;
+  perform from (
+    select
+    from unnest(p_limit, p_key) as p (limit_id, key)
+    join lineshaft.counter k on k.limit_id = p.limit_id and k.key = p.key
+    order by k.limit_id, k.key
+    for update of k
+  ) held;
+  -- What they say is read by a statement of its own, once all are locked.
+  present := clock_timestamp();
+  select array_agg(x.limit_id), array_agg(x.key), array_agg(x.room), array_agg(x.most), array_agg(x.at),
+    array_agg(x.weight), array_agg(x.holder), array_agg(0), array_agg(null::uuid), array_agg(false)
+  into c_limit, c_key, c_room, c_most, c_at, c_weight, c_holder, c_units, c_taken_by, c_parks
+  from (
+    select k.limit_id, k.key, k.at, k.holder, e.weight,
+      lineshaft.room_of(k, e.concurrency, e.per_ms, e.burst, present) as room,
+      least(
+        coalesce(e.concurrency, 1000000000),
+        case when e.per_ms is null then 1000000000 else floor(e.burst)::integer end
+      ) as most
+    from unnest(p_limit, p_key) as p (limit_id, key)
+    join lineshaft.counter k on k.limit_id = p.limit_id and k.key = p.key
+    join lineshaft.limit l on l.id = k.limit_id
+    cross join lateral lineshaft.terms_of(l, k.key) e
+  ) x;
+  if cardinality(p_limit) > coalesce(cardinality(c_limit), 0) then
+    raise serialization_failure using message = 'a counter was collected, or a limit deleted, at this moment';
+  end if;
+
+  -- The lanes in the order of their turns. In a limit in which keys take turns, a key that was away starts where the
+  -- others are, not where it left off (start-time fair queueing, Goyal, Vin, Cheng 1996).
+  with one as materialized (
+    select t.lane, min(t.base) as base, max(t.priority) as priority, min(t.at) filter (where not t.fresh) as at,
+      min(t.at) as fresh_at
+    from unnest(t_lane, t_base, t_priority, t_at, t_fresh) as t (lane, base, priority, at, fresh)
+    group by 1
+  ),
+  needing as materialized (
+    select l.id, l.weighted, array_agg(p.n order by u.i) filter (where p.n is not null) as counters,
+      array_agg(u.i order by u.i) filter (where p.n is not null) as slots,
+      min(p.n) filter (where p.limit_id = l.fifo) as fifo, min(p.n) filter (where p.limit_id = l.fair) as fair
+    from one o
+    join lineshaft.lane l on l.id = o.lane
+    cross join lateral unnest(l.limits, l.keys) with ordinality as u (limit_id, key, i)
+    left join unnest(c_limit, c_key) with ordinality as p (limit_id, key, n) on p.limit_id = u.limit_id and p.key = u.key
+    group by 1, 2
+  ),
+  front as materialized (
+    select c_limit[k.fair] as fair, coalesce(min(o.at), min(c_at[k.fair])) as at
+    from one o
+    join needing k on k.id = o.lane
+    where k.fair is not null
+    group by 1
+  ),
+  placed as materialized (
+    select o.lane, o.base, o.priority, k.weighted, coalesce(k.counters, '{}') as counters,
+      coalesce(k.slots, '{}') as slots, k.fifo, k.fair,
+      groups[b.n] as grp, o.at is null as fresh, coalesce(c_weight[k.fair], 1) as weight,
+      case
+        when k.fair is null then o.fresh_at
+        else greatest(coalesce(o.at, v.at), least(c_at[k.fair], v.at + 10 / c_weight[k.fair]))
+      end as at
+    from one o
+    join needing k on k.id = o.lane
+    join unnest(bases) with ordinality as b (base, n) on b.base = o.base
+    left join front v on v.fair = c_limit[k.fair]
+  ),
+  ranked as materialized (
+    select p.*, row_number() over (partition by p.base order by p.priority desc, p.at, p.fresh desc, p.lane) as rank,
+      greatest(ceil(rooms[p.grp] * p.weight / sum(p.weight) over (partition by p.grp)), 1)::integer as share
+    from placed p
+  ),
+  numbered as materialized (
+    select r.*, row_number() over (order by r.priority desc, r.rank, r.lane) as n,
+      sum(cardinality(r.counters)) over (order by r.priority desc, r.rank, r.lane)::integer as upto
+    from ranked r
+  )
+  select array_agg(x.lane), array_agg(x.base), array_agg(x.grp), array_agg(x.at), array_agg(x.fifo), array_agg(x.fair),
+    array_agg(x.weighted), array_agg(x.share), array_agg(x.upto - cardinality(x.counters) + 1), array_agg(x.upto),
+    (
+      select array_agg(y.c)
+      from (
+        select u.c from numbered m cross join lateral unnest(m.counters) with ordinality as u (c, i) order by m.n, u.i
+      ) y
+    ),
+    (
+      select array_agg(y.slot)
+      from (
+        select u.slot from numbered m cross join lateral unnest(m.slots) with ordinality as u (slot, i) order by m.n, u.i
+      ) y
+      where true = any (array(select m.weighted from numbered m))
+    )
+  into l_id, l_base, l_group, l_at, l_fifo, l_fair, l_weighted, l_share, l_first, l_last, l_counters, l_slots
+  from (select * from numbered m order by m.n) x;
+  if l_id is null then
+    -- Lanes of a queue that was deleted.
+    delete from lineshaft.turn t where t.ctid = any (t_place);
+    lane := 0;
+    created := 1;
+    return next;
+    return;
+  end if;
+
+  -- How many jobs of each lane are worth a look.
+  for n in 1 .. cardinality(l_id) loop
+    cap := least(l_share[n], rooms[l_group[n]]);
+    for k in l_first[n] .. l_last[n] loop
+      c := l_counters[k];
+      if c_room[c] < cap and (c is distinct from l_fifo[n] or c_holder[c] is null) then
+        cap := c_room[c];
+      end if;
+    end loop;
+    l_cap[n] := cap;
+  end loop;
+
+  -- A lateral join with a limit is a nested loop: rows come in the order of the lanes, in order within each.
+  select array_agg(h.place), array_agg(a.n), array_agg(h.job_id) into h_place, h_lane, h_id
+  from unnest(l_id, l_cap, l_fifo) with ordinality as a (lane, cap, fifo, n)
+  cross join lateral (
+    select r.ctid as place, r.job_id
+    from lineshaft.ready r
+    where r.lane = a.lane
+    order by r.priority desc, r.due, r.seq
+    limit a.cap
+    for update skip locked
+  ) h
+  where a.fifo is null and a.cap > 0;
+  heads := coalesce(cardinality(h_place), 0);
+  if true = any (l_weighted) then
+    select array_agg(j.costs::text order by h.i) into h_costs
+    from unnest(h_id) with ordinality as h (id, i)
+    left join lineshaft.job j on j.id = h.id;
+  end if;
+  if cardinality(array_remove(l_fifo, null)) > 0 then
+    select array_agg(f.place order by a.n), array_agg(f.job_id order by a.n), array_agg(f.behind order by a.n)
+    into f_place, f_id, f_behind
+    from unnest(l_id, l_cap, l_fifo) with ordinality as a (lane, cap, fifo, n)
+    left join lateral lineshaft.fifo_head(a.lane, a.cap, c_limit[a.fifo], c_key[a.fifo], c_holder[a.fifo]) f
+      on a.fifo is not null;
+  end if;
+
+  -- Who goes: lane by lane, exactly.
+  for n in 1 .. cardinality(l_id) loop
+    l_start[n] := pointer;
+    got := 0;
+    while pointer <= heads and h_lane[pointer] = n loop
+      got := got + 1;
+      pointer := pointer + 1;
+    end loop;
+    if l_fifo[n] is not null and f_id[n] is not null then
+      got := 1;
+    end if;
+    g := l_group[n];
+    l_reached[n] := rooms[g] > 0;
+    take := least(got, rooms[g]);
+    l_need[n] := 1;
+    l_block[n] := 0;
+    if l_weighted[n] then
+      got := take;
+      take := 0;
+      while take < got loop
+        costs := case when l_fifo[n] is null then h_costs[l_start[n] + take]::integer[]
+          else (select j.costs from lineshaft.job j where j.id = f_id[n]) end;
+        fits := true;
+        for k in l_first[n] .. l_last[n] loop
+          c := l_counters[k];
+          if c is not distinct from l_fifo[n] and c_holder[c] is not null then
+            continue;
+          end if;
+          -- What costs more than there is goes alone.
+          need := least(coalesce(costs[l_slots[k]], 1), greatest(c_most[c], 1));
+          if c_room[c] < need then
+            fits := false;
+            l_need[n] := need;
+            l_block[n] := c;
+          end if;
+        end loop;
+        exit when not fits;
+        for k in l_first[n] .. l_last[n] loop
+          c := l_counters[k];
+          need := coalesce(costs[l_slots[k]], 1);
+          if c is not distinct from l_fifo[n] then
+            need := case when c_holder[c] is null then 1 else 0 end;
+          end if;
+          c_room[c] := c_room[c] - need;
+          c_units[c] := c_units[c] + need;
+        end loop;
+        take := take + 1;
+      end loop;
+    else
+      for k in l_first[n] .. l_last[n] loop
+        c := l_counters[k];
+        if c_room[c] < take and (c is distinct from l_fifo[n] or c_holder[c] is null) then
+          take := c_room[c];
+        end if;
+      end loop;
+      take := greatest(take, 0);
+      if take > 0 then
+        for k in l_first[n] .. l_last[n] loop
+          c := l_counters[k];
+          if c is distinct from l_fifo[n] or c_holder[c] is null then
+            c_room[c] := c_room[c] - take;
+            c_units[c] := c_units[c] + take;
+          end if;
+        end loop;
+      end if;
+    end if;
+    if take > 0 and l_fifo[n] is not null then
+      c_taken_by[l_fifo[n]] := f_id[n];
+    end if;
+    l_take[n] := take;
+    rooms[g] := rooms[g] - take;
+    if l_fair[n] is not null and take > 0 then
+      c := l_fair[n];
+      start := case when c_parks[c] then greatest(l_at[n], c_at[c]) else l_at[n] end;
+      c_at[c] := start + take / c_weight[c];
+      l_at[n] := c_at[c];
+      c_parks[c] := true;
+    elsif l_fair[n] is null and take > 0 then
+      l_at[n] := extract(epoch from present);
+    end if;
+  end loop;
+
+  places := array(
+    select h.place from unnest(h_place, h_lane) with ordinality as h (place, n, i) where h.i < l_start[h.n] + l_take[h.n]
+  ) || array(
+    select f.place from unnest(f_place, l_take) as f (place, take) where f.place is not null and f.take > 0
+  );
+  if cardinality(places) > 0 then
+    return query
+    with taken as (
+      delete from lineshaft.ready r where r.ctid = any (places) returning r.job_id
+    ),
+    mine as materialized (
+      select j.* from taken t join lineshaft.job j on j.id = t.job_id order by j.priority desc, j.due, j.seq
+    ),
+    leased as (
+      insert into lineshaft.lease (worker, job_ids, fences)
+      select of_worker, array_agg(m.id), array_agg(m.fence) from mine m having count(*) > 0
+      returning lease.id
+    )
+    select d.id, m.id, b.base, (date_part('epoch', m.created_at) * 1000)::bigint, m.payload,
+      case
+        when m.fence = 0 and m.version = 1 and m.options is null then null
+        else json_build_array(m.fence, m.attempt, m.rescued, m.version, m.options, m.errors)
+      end,
+      m.lane
+    from leased d
+    cross join mine m
+    join lineshaft.lane b on b.id = m.lane;
+    get diagnostics claimed = row_count;
+    if claimed <> cardinality(places) then
+      raise data_corrupted using message = 'rows of ready without a job';
+    end if;
+
+    update lineshaft.counter k
+    set used = k.used + a.units,
+      tokens = case when e.per_ms is not null then lineshaft.tokens_of(k, e.per_ms, e.burst, present) - a.units end,
+      refilled_at = case when e.per_ms is not null then present end,
+      at = a.at,
+      holder = coalesce(a.taken_by, k.holder)
+    from unnest(c_limit, c_key, c_units, c_at, c_taken_by) as a (limit_id, key, units, at, taken_by)
+    join lineshaft.limit l on l.id = a.limit_id
+    cross join lateral lineshaft.terms_of(l, a.key) e
+    where k.limit_id = a.limit_id and k.key = a.key and a.units > 0;
+  end if;
+
+  -- What is left of the lanes: those with more jobs have another turn, or are parked under what they wait for.
+  select array_agg(r.priority order by a.n) into l_next
+  from unnest(l_id) with ordinality as a (lane, n)
+  left join lateral (
+    select r.priority from lineshaft.ready r where r.lane = a.lane order by r.priority desc limit 1
+  ) r on true;
+  c_parks := array_fill(false, array[coalesce(cardinality(c_limit), 0)]);
+  for n in 1 .. cardinality(l_id) loop
+    if not l_reached[n] or l_next[n] is null then
+      continue;
+    end if;
+    if l_fifo[n] is not null and f_behind[n] then
+      l_block[n] := l_fifo[n];
+      l_need[n] := 2;
+    end if;
+    for k in l_first[n] .. l_last[n] loop
+      exit when l_block[n] > 0;
+      if c_room[l_counters[k]] < 1 then
+        l_block[n] := l_counters[k];
+      end if;
+    end loop;
+    if l_block[n] > 0 then
+      c_parks[l_block[n]] := true;
+    end if;
+  end loop;
+  delete from lineshaft.turn t
+  where t.ctid = any (array(
+    select p.place
+    from unnest(t_place, t_lane) as p (place, lane)
+    left join unnest(l_id, l_reached) as a (lane, reached) on a.lane = p.lane
+    where a.reached is distinct from false
+  ));
+  insert into lineshaft.turn (base, priority, at, lane)
+  select a.base, a.next, a.at, a.lane
+  from unnest(l_id, l_base, l_next, l_at, l_reached, l_block) as a (lane, base, next, at, reached, block)
+  where a.reached and a.next is not null and a.block = 0;
+  insert into lineshaft.parked as k (lane, limit_id, key, need, base, priority, at)
+  select a.lane, c_limit[a.block], c_key[a.block], a.need, a.base, a.next, a.at
+  from unnest(l_id, l_base, l_next, l_at, l_block, l_need) as a (lane, base, next, at, block, need)
+  where a.block > 0
+  on conflict (lane) do update
+  set limit_id = excluded.limit_id, key = excluded.key, need = excluded.need, priority = excluded.priority, at = excluded.at;
+  -- Room that these lanes could not use goes to others that wait for it.
+  perform lineshaft.wake(lineshaft.unpark(array_agg(p.limit_id), array_agg(p.key)), false, 'always')
+  from unnest(c_limit, c_key, c_room, c_parks) as p (limit_id, key, room, parks)
+  where p.room > 0 or p.parks;
+
+  lease := null;
+  id := null;
+  lane := cardinality(l_id);
+  created := case when lineshaft.has_turns(bases) then 1 else 0 end;
+  payload := null;
+  -- In how many milliseconds time alone makes room in one of these counters.
+  select to_json(min(extract(epoch from k.wake_at - clock_timestamp()) * 1000)) into payload
+  from unnest(c_limit, c_key, c_parks) as p (limit_id, key, parks)
+  join lineshaft.counter k on k.limit_id = p.limit_id and k.key = p.key
+  where p.parks;
+  rest := null;
+  keyed := coalesce(claimed, 0);
+  return next;
+end
+$$;
+
+-- Whether keyed lanes of these bases have turns, also such that somebody has locked.
+create function lineshaft.has_turns(bases integer[])
+returns boolean language sql stable as $$
+  select exists (
+    select from unnest(bases) as b (base) cross join (values (1), (-1)) as s (sign)
+    join lateral (select from lineshaft.turn t where t.base = b.base * s.sign limit 1) t on true
+  )
+$$;
+
+-- The job of a lane under a FIFO limit that may go now: the one that holds the key, or else the first of all lanes
+-- of the key. Not the second if the first is locked: its fate is not decided. `behind`: another lane has an earlier one.
+create function lineshaft.fifo_head(of_lane integer, cap integer, of_limit integer, of_key text, holder uuid)
+returns table (place tid, job_id uuid, behind boolean) language plpgsql as $$
+#variable_conflict use_column
+declare
+  head record;
+begin
+  behind := false;
+  if holder is not null then
+    select r.ctid as place, r.job_id into head
+    from lineshaft.job j
+    join lineshaft.ready r on r.lane = j.lane and r.priority = j.priority and r.due = j.due and r.seq = j.seq and r.job_id = j.id
+    where j.id = holder and j.lane = of_lane;
+  else
+    select r.ctid as place, r.job_id, r.due, r.seq into head
+    from lineshaft.ready r
+    where r.lane = of_lane
+    order by r.priority desc, r.due, r.seq
+    limit 1;
+    if found then
+      behind := exists (
+        select from lineshaft.lane s
+        join lineshaft.ready r on r.lane = s.id
+        where s.fifo = of_limit and s.fifo_key = of_key and s.id <> of_lane and (r.due, r.seq) < (head.due, head.seq)
+      );
+    end if;
+  end if;
+  if head.job_id is not null and not behind and cap > 0 then
+    select r.ctid, r.job_id into place, job_id from lineshaft.ready r where r.ctid = head.place for update skip locked;
+  end if;
+  return next;
+end
+$$;

@@ -1,0 +1,59 @@
+-- As settle, for jobs under limits: gives their room back, last of all; a FIFO limit keeps its key for a job that
+-- goes on waiting.
+-- $1 leases bigint[], $2 finished bigint[], $3 moves json: as in settle
+-- Locks: key share on the leases, the jobs, then the counters. Index: lease_pkey, job_pkey, counter_pkey.
+-- Called by: the completion flusher.
+with held as materialized (
+  select l.id from lineshaft.lease l where l.id = any ($1::bigint[]) for key share
+),
+wanted as materialized (
+  select w.*
+  from json_to_recordset($3::json) as w (
+    id uuid, fence integer, "to" text, attempt smallint, delay double precision, errors jsonb, reason text, detail jsonb,
+    keep double precision
+  )
+),
+moved as (
+  update lineshaft.job j
+  set fence = j.fence + 1,
+    attempt = w.attempt,
+    errors = coalesce(w.errors, j.errors),
+    due = case when w."to" = 'later' then clock_timestamp() + w.delay * interval '1 millisecond' else j.due end
+  from wanted w
+  where j.id = w.id and j.fence = w.fence
+  returning j.id, j.seq, j.due, j.lane, j.priority, j.costs, w."to", w.reason, w.detail, w.keep
+),
+released as (
+  delete from lineshaft.lease l where l.id = any ($2::bigint[])
+),
+to_ready as (
+  insert into lineshaft.ready (due, seq, lane, priority, job_id)
+  select m.due, m.seq, m.lane, m.priority, m.id from moved m where m."to" = 'ready'
+),
+opened as (
+  insert into lineshaft.turn (base, priority, at, lane)
+  select case when l.fair is null then l.base else - l.base end, o.priority, extract(epoch from clock_timestamp()), o.lane
+  from (select m.lane, max(m.priority) as priority from moved m where m."to" = 'ready' group by 1) o
+  join lineshaft.lane l on l.id = o.lane
+),
+to_later as (
+  insert into lineshaft.later (due, seq, lane, priority, job_id, reason)
+  select m.due, m.seq, m.lane, m.priority, m.id, coalesce(m.reason, 'r')::"char" from moved m where m."to" = 'later'
+),
+to_dead as (
+  insert into lineshaft.dead (job_id, lane, reason, expires_at)
+  select m.id, m.lane, m.reason, now() + m.keep * interval '1 millisecond' from moved m where m."to" = 'dead'
+),
+to_blocked as (
+  insert into lineshaft.blocked (job_id, lane, reason, detail)
+  select m.id, m.lane, m.reason, coalesce(m.detail, '{}') from moved m where m."to" = 'blocked'
+)
+select lineshaft.demand((select count(*) from held), cardinality($1::bigint[])::bigint),
+  lineshaft.demand((select count(*) from moved), json_array_length($3::json)::bigint),
+  case
+    when exists (select from lineshaft.waiter where until > now())
+    then lineshaft.announce(array(select m.id from moved m where m."to" = 'dead'))
+  end,
+  lineshaft.release(array(
+    select (m.id, m.lane, m.costs, case m."to" when 'dead' then 'e' else 's' end)::lineshaft.freed from moved m
+  ))
