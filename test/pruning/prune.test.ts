@@ -53,6 +53,35 @@ describe.each(versions)('pruning, on PostgreSQL %i', (version) => {
     expect(await remembered(site, other)).toBe(100);
   });
 
+  test('a partition is never dropped under a long reader, and pruning goes on when he has gone', async () => {
+    const queue = await site.queue();
+    for (const daysAgo of [8, 7]) await finish(site, { queue, jobs: 100, daysAgo });
+    const rule = finishedAge().gt('5d');
+    const before = await partitions(site);
+    {
+      await using reader = await openStranger(site.url);
+      await reader.query('set transaction isolation level repeatable read');
+      const seen = await reader.query('select count(*) from lineshaft.history');
+      expect(await site.lineshaft.prune({ rule })).toMatchObject({ pruned: 0, partitions: [] });
+      expect(await site.rows('select 1 from pg_inherits where inhdetachpending')).toHaveLength(1);
+      expect((await reader.query('select count(*) from lineshaft.history')).rows).toEqual(seen.rows);
+    }
+    expect((await site.lineshaft.prune({ rule })).pruned).toBe(100);
+    const after = await partitions(site);
+    expect(before.filter((name) => !after.includes(name))).toHaveLength(2);
+  });
+
+  test('who prunes beside another gets no error, and all goes once', async () => {
+    const queue = await site.queue();
+    for (const daysAgo of [9, 8, 7, 6]) await finish(site, { queue, jobs: 100, daysAgo });
+    await finish(site, { queue, jobs: 100, daysAgo: 1 });
+    const rule = finishedAge().gt('1h');
+    const reports = await Promise.all([1, 2, 3].map(() => site.lineshaft.prune({ rule, batch: 10 })));
+    reports.push(await site.lineshaft.prune({ rule }));
+    expect(reports.reduce((sum, { pruned }) => sum + pruned, 0)).toBe(500);
+    expect(await remembered(site, queue)).toBe(0);
+  });
+
   test('a rule over the age since creation drops a partition by what its batches say of themselves', async () => {
     const queue = await site.queue();
     await finish(site, { queue, jobs: 50, daysAgo: 6, madeHours: 24 });

@@ -14,7 +14,7 @@ with seen as materialized (
         and (h.finished_at, h.ctid) > ($3::timestamptz, $4::tid) and h.finished_at >= $3::timestamptz
         and (($6::boolean and h.expires_at <= now()) or (true /* rule may match */))
       order by h.finished_at, h.ctid
-      limit $5::integer
+      limit greatest($5::integer / 10, 100)
     ) b
   ) s
   where s.so_far - s.jobs < $5::integer

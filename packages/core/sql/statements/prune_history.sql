@@ -1,7 +1,7 @@
 -- Forgets finished jobs of one partition of history that fit a rule, and those past their time: batches that the rule
 -- covers are deleted unread, of others what is left is written anew. Bounded; the rule is put in for the marks.
 -- $1 and $2 timestamptz: from when until before when the partition goes; $3 timestamptz, $4 tid: behind which row to go on,
--- $5 about how many jobs, $6 boolean: also batches past their time, $7 term bigint (of the leader; null: whoever asks)
+-- $5 how many jobs at most (but one batch; and a tenth as many batches), $6 boolean: also batches past their time, $7 term bigint (of the leader; null: whoever asks)
 -- Returns how far it has come (at, place), jobs seen, pruned, batches rewritten, and oldest and newest (ms) that were pruned.
 -- Locks: the batches, skip locked, so that it waits for nobody; a later pass meets what was locked.
 -- Index: history_finished. Called by: the pruner and `lineshaft prune`.
@@ -17,7 +17,7 @@ with seen as materialized (
         and (h.finished_at, h.ctid) > ($3::timestamptz, $4::tid) and h.finished_at >= $3::timestamptz
         and (($6::boolean and h.expires_at <= now()) or (true /* rule may match */))
       order by h.finished_at, h.ctid
-      limit $5::integer
+      limit greatest($5::integer / 10, 100)
     ) b
   ) s
   where s.so_far - s.jobs < $5::integer

@@ -9,7 +9,13 @@ const detachTimeout = '3s';
 /** Where a partition is between attached and gone: a drop that was cut short goes on from there. */
 export type PartitionState = 'attached' | 'detaching' | 'detached';
 
-/** @returns false where a reader holds it: what is pending is finished in a later round, and until then no other begins */
+/**
+ * A reader holds the partition; somebody else drops it or has; another one is being detached: what is pending is
+ * finished in a later round, and until then no other begins.
+ */
+const leftForLater: ReadonlySet<unknown> = new Set(['55P03', '42P01', '55000']);
+
+/** @returns false where it must be left for a later round */
 export async function dropPartition(
   session: Session,
   schema: string,
@@ -27,7 +33,7 @@ export async function dropPartition(
     await session.query(plain(`drop table ${part}`));
     return true;
   } catch (error) {
-    if (isLineshaftError(error, 'DATABASE_FAILED') && error.details['sqlstate'] === '55P03') return false;
+    if (isLineshaftError(error) && leftForLater.has(error.details['sqlstate'])) return false;
     throw error;
   } finally {
     if (!session.pooled) await session.query(plain('set lock_timeout = 0')).catch(() => {});

@@ -9,7 +9,7 @@ import type { RuleNode } from '../domain/rules.ts';
 import { type RuleBinding, withRules } from '../store/rule-sql.ts';
 import type { Row, Session } from '../store/session.ts';
 import type { BoundStatements } from '../store/statements.ts';
-import { dropPartition } from './drop-partition.ts';
+import { dropPartition, type PartitionState } from './drop-partition.ts';
 
 export interface PruneContext {
   readonly session: Session;
@@ -88,7 +88,11 @@ export async function prune(
 ): Promise<PruneReport> {
   const tally = new Tally(context);
   const bindings = await bind(context, rules, judgedAtMs);
-  for (const partition of await partitions(context)) {
+  const { attached, detaching } = await partitions(context);
+  // One at a time can be detached; while that of a former round waits for its readers, no other is begun.
+  let mayDrop = true;
+  for (const name of detaching) mayDrop = await drop(context, name, 'detaching');
+  for (const partition of attached) {
     if (context.signal.aborted) break;
     const [[jobs = null, lingers = null] = []] = await ask(
       context,
@@ -97,10 +101,8 @@ export async function prune(
       bindings.finished,
     );
     if (partition.closed && jobs !== null) {
-      await context.session.query(context.statements.demandLeader, [context.term]);
-      if (await dropPartition(context.session, context.schema, partition.name, 'attached')) {
-        tally.dropped(partition.name, Number(jobs));
-      }
+      mayDrop &&= await drop(context, partition.name, 'attached');
+      if (mayDrop) tally.dropped(partition.name, Number(jobs));
       continue;
     }
     if (lingers === 't' || bindings.finished.length > 0) {
@@ -128,7 +130,7 @@ export async function countPrunable(
     }
     context.onProgress?.({ seen, pruned: found });
   };
-  for (const { from, before } of await partitions(context)) {
+  for (const { from, before } of (await partitions(context)).attached) {
     let place: readonly unknown[] = [from, firstPlace];
     while (!context.signal.aborted) {
       const [row] = await ask(
@@ -150,6 +152,13 @@ export async function countPrunable(
     place = [row[0], row[1]];
   }
   return [...groups.values()].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
+}
+
+/** Detaching concurrently runs in no transaction, so the term is asked before. */
+async function drop(context: PruneContext, name: string, state: PartitionState): Promise<boolean> {
+  const { session, statements, schema, term } = context;
+  await session.query(statements.demandLeader, [term]);
+  return await dropPartition(session, schema, name, state);
 }
 
 async function pruneRows(
@@ -236,21 +245,30 @@ function longestAge(rule: RuleNode): number {
   return rule.field === 'age' || rule.field === 'finishedAge' ? durationOf(rule) : 0;
 }
 
-async function partitions({ session, statements }: PruneContext): Promise<Partition[]> {
+/** The partitions of history, oldest first, and names of those that are on their way out. */
+async function partitions({
+  session,
+  statements,
+}: PruneContext): Promise<{ attached: Partition[]; detaching: string[] }> {
   const [[today = ''] = []] = await session.query(statements.utcDay);
   const lastClosedMs = Date.parse(`${today}T00:00:00Z`) - 2 * dayMs;
-  const rows = await session.query(statements.historyPartitions);
-  return rows
-    .filter(([, , detaching]) => detaching !== 't')
-    .map(([name = null, day = null]) => {
-      const fromMs = Date.parse(`${day}T00:00:00Z`);
-      return {
-        name: name ?? '',
-        from: new Date(fromMs).toISOString(),
-        before: new Date(fromMs + dayMs).toISOString(),
-        closed: fromMs <= lastClosedMs,
-      };
+  const attached: Partition[] = [];
+  const detaching: string[] = [];
+  for (const [name = null, day = null, pending = null] of await session.query(statements.historyPartitions)) {
+    if (name === null) continue;
+    if (pending === 't') {
+      detaching.push(name);
+      continue;
+    }
+    const fromMs = Date.parse(`${day}T00:00:00Z`);
+    attached.push({
+      name,
+      from: new Date(fromMs).toISOString(),
+      before: new Date(fromMs + dayMs).toISOString(),
+      closed: fromMs <= lastClosedMs,
     });
+  }
+  return { attached, detaching };
 }
 
 async function ask(
