@@ -20,7 +20,7 @@ const driver: Driver = await makeDriver(setup.config);
 let producer: Producer | undefined;
 let worker: Worker | undefined;
 let handled = 0;
-let reported = 0;
+let progress: NodeJS.Timeout | undefined;
 let latencies: number[] = [];
 let onHandled: ((job: Payload) => void) | undefined;
 
@@ -42,7 +42,6 @@ const handlers: Handlers = {
   },
   startWorker: async () => {
     handled = 0;
-    reported = 0;
     latencies = [];
     await opened(worker).start();
     return null;
@@ -66,16 +65,18 @@ process.on('message', (request: Request) => {
   void answer(request);
 });
 process.on('disconnect', () => process.exit(0));
-setInterval(() => {
-  if (handled === reported) return;
-  reported = handled;
-  send({ handled });
-}, PROGRESS_EVERY_MS);
 
 function countJob(job: Payload): void {
   handled += 1;
   if (job.at > 0) latencies.push(monotonicMs() - job.at);
+  // No interval: a worker that has nothing to do shall cost what it costs.
+  progress ??= setTimeout(reportProgress, PROGRESS_EVERY_MS);
   onHandled?.(job);
+}
+
+function reportProgress(): void {
+  progress = undefined;
+  send({ handled });
 }
 
 async function answer<C extends CommandName>(request: Request & { command: C }): Promise<void> {

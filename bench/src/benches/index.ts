@@ -8,6 +8,7 @@ import { executors } from './executors.ts';
 import { latency } from './latency.ts';
 import { prune } from './prune.ts';
 import { raw } from './raw.ts';
+import { schedules } from './schedules.ts';
 import { steady } from './steady.ts';
 
 export const benches: readonly Bench[] = [
@@ -20,4 +21,5 @@ export const benches: readonly Bench[] = [
   executors,
   commitContention,
   prune,
+  schedules,
 ];

@@ -52,7 +52,14 @@ export type { Limit, LimitDeclaration, LimitKey, LimitRate, LimitTier, Under } f
 export type { Queue, QueueDeclaration } from './domain/queue.ts';
 export type { RetryRule } from './domain/retry-rules.ts';
 export type { RuleLike, RuleNode } from './domain/rules.ts';
-export type { Backfill, Overlap, ScheduleDeclaration, ScheduledJobOptions } from './domain/schedule.ts';
+export {
+  type Backfill,
+  type Overlap,
+  previewRuns,
+  type ScheduleDeclaration,
+  type ScheduledJobOptions,
+  type ScheduleRule,
+} from './domain/schedule.ts';
 export { didYouMean, suggest } from './domain/suggest.ts';
 export type { Reason, ReasonCode } from './domain/why-facts.ts';
 export { Lineshaft, type LineshaftOptions } from './lineshaft.ts';

@@ -15,6 +15,7 @@ import { addProject } from './commands/project.ts';
 import { addPrune } from './commands/prune.ts';
 import { addQueue } from './commands/queue.ts';
 import { addWhy } from './commands/why.ts';
+import { addSchedule } from './commands/schedule.ts';
 import { addWorker } from './commands/worker.ts';
 import type { Host } from './host.ts';
 import { exitCodes, exitCodeTable } from './output/exit-codes.ts';
@@ -73,6 +74,7 @@ export function buildProgram(session: Session): Command {
   addWhy(program, session);
   addQueue(program, session);
   addCircuit(program, session);
+  addSchedule(program, session);
   addProject(program, session);
   program.commandsGroup('Operate:');
   addMigrate(program, session);

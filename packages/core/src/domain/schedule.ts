@@ -196,6 +196,34 @@ function intervalMs(text: string): number | undefined {
   return parts.reduce((sum, [, number, unit = '']) => sum + Number(number) * (unitsMs[unit] ?? 0), 0);
 }
 
+/** The part of a declaration that says when. */
+export type ScheduleRule = Pick<ScheduleDeclaration, 'cron' | 'timeZone' | 'every' | 'startAt' | 'endAt'>;
+
+/**
+ * When a rule would come due, without a database; jitter is not known yet.
+ *
+ * @param from The runs are after this time; an interval without a start is counted from it.
+ * @param most How many, 1 to 1,000. Fewer come back where the rule ends.
+ * @throws OPTION_INVALID, OPTION_UNKNOWN as for a declaration
+ * @example previewRuns({ cron: '30 2 * * *', timeZone: 'Europe/Berlin' }, new Date(), 3)
+ */
+export function previewRuns(rule: ScheduleRule, from: Date, most = 10): Date[] {
+  const { cron, every } = rule;
+  const { settings } = validateSchedule({ ...rule, name: 'preview', kind: 'preview' });
+  const instantOf = (name: string): number | undefined =>
+    settings[name] === undefined ? undefined : Date.parse(String(settings[name]));
+  const timing = {
+    cron: cron === undefined ? undefined : parseCron(cron),
+    zone: timeZoneOf(rule.timeZone ?? 'UTC'),
+    everyMs: every === undefined ? undefined : everyMsOf(every),
+    anchorMs: from.getTime(),
+    startsAtMs: instantOf('startAt'),
+    endsAtMs: instantOf('endAt'),
+  };
+  const ticks = nextTicksOf(timing, timeOf(from, 'from').getTime(), wholeNumber(most, 'most', 1, 1_000));
+  return ticks.map((tickMs) => new Date(tickMs));
+}
+
 /** Checks the reason of a pause (OPTION_INVALID). */
 export function validatePauseReason(value: unknown): string | undefined {
   return value === undefined ? undefined : boundedText(value, 'reason', 1, 500);
