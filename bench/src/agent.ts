@@ -20,7 +20,7 @@ const driver: Driver = await makeDriver(setup.config);
 let producer: Producer | undefined;
 let worker: Worker | undefined;
 let handled = 0;
-let progress: NodeJS.Timeout | undefined;
+let reporting = false;
 let latencies: number[] = [];
 let onHandled: ((job: Payload) => void) | undefined;
 
@@ -70,12 +70,13 @@ function countJob(job: Payload): void {
   handled += 1;
   if (job.at > 0) latencies.push(monotonicMs() - job.at);
   // No interval: a worker that has nothing to do shall cost what it costs.
-  progress ??= setTimeout(reportProgress, PROGRESS_EVERY_MS);
+  if (!reporting) setTimeout(reportProgress, PROGRESS_EVERY_MS);
+  reporting = true;
   onHandled?.(job);
 }
 
 function reportProgress(): void {
-  progress = undefined;
+  reporting = false;
   send({ handled });
 }
 

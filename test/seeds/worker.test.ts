@@ -1,6 +1,6 @@
 /**
  * What the description of a worker (seed 002) says, sentence by sentence and sample by sample, in TypeScript.
- * Its plugins, cron and web page have tests where they are made.
+ * Its other plugins and its web page have tests where they are made.
  */
 
 import { spawnSync } from 'node:child_process';
@@ -178,6 +178,30 @@ describe.each(versions)('the description of a worker, on PostgreSQL %i', (versio
         ['low_priority', 2],
       ]),
     );
+  });
+
+  test('Cron: schedules recurring jobs with crontab syntax, without any plugin', async () => {
+    const { lineshaft } = site;
+    const queue = await site.queue();
+    const seen: (Date | undefined)[] = [];
+    const cron = (_payload: unknown, job: JobContext): void => void seen.push(job.schedule?.tick);
+    await using _ = await start({ queues: [queue], handlers: { cron } });
+    // A crontab line, which does not come due now, and one with seconds, which does.
+    const nightly = { name: 'nightly', cron: '30 2 * * MON-FRI', kind: 'cron', options: { queue } };
+    expect(await lineshaft.schedule(nightly)).toMatchObject({
+      result: 'new',
+      state: 'active',
+      timeZone: 'UTC',
+    });
+    await lineshaft.schedule({ ...nightly, name: 'often', cron: '* * * * * *' });
+    await until('it has run again', () => seen.length >= 2);
+    expect((seen[1]?.getTime() ?? 0) - (seen[0]?.getTime() ?? 0)).toBe(1_000);
+    // Declaring it at each start does not begin its time anew, as it did there.
+    const { nextRunAt } = await lineshaft.showSchedule('nightly');
+    expect(await lineshaft.schedule(nightly)).toMatchObject({ result: 'kept', nextRunAt });
+    await lineshaft.deleteSchedule('often');
+    await lineshaft.deleteSchedule('nightly');
+    expect(await lineshaft.schedules()).toEqual([]);
   });
 
   test('the heartbeat is heard as often as it was set', async () => {
