@@ -6,9 +6,11 @@ import { halfOpen } from './half-open.ts';
 import { killDatabase } from './kill-database.ts';
 import { killWorkers } from './kill-workers.ts';
 import { leader } from './leader.ts';
+import { patroni } from './patroni.ts';
 import { pause } from './pause.ts';
 import { pgbouncer } from './pgbouncer.ts';
 import { restartAll } from './restart-all.ts';
+import { soak } from './soak.ts';
 
 export const labs: readonly Lab[] = [
   killWorkers,
@@ -20,4 +22,6 @@ export const labs: readonly Lab[] = [
   diskFull,
   leader,
   pgbouncer,
+  patroni,
+  soak,
 ];

@@ -18,6 +18,7 @@ export type FaultKind =
   | 'connection cut'
   | 'database away'
   | 'pooler killed'
+  | 'primary killed'
   | 'disk full'
   | 'clock moved'
   | 'process stalled';
