@@ -12,7 +12,7 @@ import { readLedgers } from './ledger/reader.ts';
 import { monotonicMs, pause } from './monotonic.ts';
 import { randomOf } from './random.ts';
 import { countUnfinished, type DatabaseEvidence, installAudit, readDatabase } from './site/audit.ts';
-import { Crew } from './site/crew.ts';
+import { Crew, type Place } from './site/crew.ts';
 import { accountsOf } from './verdict/account.ts';
 import type { Evidence, FaultRecord } from './verdict/evidence.ts';
 import { judge, type Verdict } from './verdict/judge.ts';
@@ -58,12 +58,13 @@ export async function run(
   const { seed } = options;
   const crew = new Crew({ folder, seed, queue, leaseMs, workers, callers, perSecond, urlOf: stand.urlOf });
   stack.defer(() => crew.kill());
+  const planted = options.plant === undefined ? undefined : crew.plantUnfenced();
   const scene = new Scene(crew, say);
   await until('all workers claim and callers are answered', startTimeoutMs, () => crew.ready);
   const ackedBefore = crew.acked;
   const beganMs = monotonicMs();
   const steps = lab.plan(randomOf(seed, lab.name), options.seconds, stand);
-  await faultPhase(options.plant === undefined ? steps : [...steps, ...plantSteps(crew, options.seconds)], {
+  await faultPhase(planted === undefined ? steps : [...steps, ...plantSteps(planted, options.seconds)], {
     scene,
     stand,
     seconds: options.seconds,
@@ -111,8 +112,7 @@ async function prepare(stand: Stand): Promise<void> {
 }
 
 /** A worker whose writes are not fenced is stopped again and again, so that its results come too late. */
-function plantSteps(crew: Crew, seconds: number): Step[] {
-  const planted = crew.plantUnfenced();
+function plantSteps(planted: Place, seconds: number): Step[] {
   const steps: Step[] = [];
   for (let atMs = 1_500; atMs < seconds * 1_000; atMs += 6_000) {
     steps.push({ atMs, act: (scene) => pausePlace(scene, planted, 1.4 * leaseMs) });

@@ -56,7 +56,7 @@ describe('the lab', () => {
     );
     const verdict = JSON.parse(out) as { violations: number; unexplained: number };
     expect(verdict, told).toMatchObject({ lab: 'pause', ok: false });
-    expect(verdict.violations + verdict.unexplained).toBeGreaterThan(0);
+    expect(verdict.violations + verdict.unexplained, told).toBeGreaterThan(0);
     expect(code).toBe(1);
     expect(left).toBe(true);
   }, 120_000);

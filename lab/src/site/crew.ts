@@ -88,7 +88,7 @@ export class Crew {
 
   /** Workers have started, and calls are answered. */
   get ready(): boolean {
-    return this.workersReady >= this.workers.length && this.progress.size > 0 && this.acked > 0;
+    return this.workersReady >= this.allWorkers().length && this.progress.size > 0 && this.acked > 0;
   }
 
   /** Callers begin no more calls, and end when each of their calls is settled. */
