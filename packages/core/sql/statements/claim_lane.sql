@@ -5,7 +5,7 @@
 -- Locks: the taken rows of ready (skip locked); key share on the worker's row, so that a rescued worker claims nothing.
 -- Index: ready_order, job_pkey. Called by: the claim loop.
 with picked as materialized (
-  select r.ctid
+  select r.ctid, r.job_id
   from lineshaft.ready r
   where r.lane = $2::integer
   order by r.priority desc, r.due, r.seq
@@ -15,13 +15,12 @@ with picked as materialized (
 taken as (
   delete from lineshaft.ready
   where ctid = any (array(select p.ctid from picked p))
-  returning job_id
 ),
 claimed as materialized (
+  -- The fence makes it a loop over what was picked, which keeps the order without sorting wide rows.
   select j.*
-  from taken t
-  join lineshaft.job j on j.id = t.job_id
-  order by j.priority desc, j.due, j.seq
+  from picked p
+  cross join lateral (select k.* from lineshaft.job k where k.id = p.job_id offset 0) j
 ),
 leased as (
   insert into lineshaft.lease (worker, job_ids, fences)
