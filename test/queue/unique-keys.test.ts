@@ -203,6 +203,35 @@ describe.each(versions)('unique keys, on PostgreSQL %i', (version) => {
     );
   });
 
+  test.each(['replace', 'debounce', 'throttle'] as const)(
+    '%s reaches a blocked job, which waits too',
+    async (onConflict) => {
+      const queue = await site.queue();
+      const block = async (key: string, reason: string): Promise<string> => {
+        const { id } = await lineshaft.enqueue('one', 1, { queue, unique: { key } });
+        await site.rows(
+          `with t as (delete from lineshaft.ready where job_id = $1 returning job_id, lane)
+         insert into lineshaft.blocked (job_id, lane, reason) select job_id, lane, $2 from t`,
+          [id, reason],
+        );
+        expect((await lineshaft.showJob(id)).state).toBe('blocked');
+        return id;
+      };
+      const stuck = await block(`${queue} stuck`, 'upgrade-failed');
+      const again = { queue, unique: { key: `${queue} stuck`, onConflict } };
+      expect(await lineshaft.enqueue('one', 2, again)).toEqual({ id: stuck, result: 'replaced' });
+      expect(await lineshaft.showJob(stuck)).toMatchObject({ state: 'ready', payload: 2 });
+      const behind = await block(`${queue} behind`, 'other jobs');
+      const third = { queue, priority: 7, unique: { key: `${queue} behind`, onConflict } };
+      expect(await lineshaft.enqueue('one', 3, third)).toEqual({ id: behind, result: 'replaced' });
+      expect(await lineshaft.showJob(behind)).toMatchObject({ state: 'blocked', payload: 3 });
+      expect((await lineshaft.enqueue('one', 4, { queue, unique: { key: `${queue} behind` } })).result).toBe(
+        'kept',
+      );
+      await lineshaft.cancel([stuck, behind]);
+    },
+  );
+
   test('a key is kept after the end for the states and the time that were asked for', async () => {
     const queue = await site.queue();
     await site.work(queue, { handlers: { once: () => {} } });

@@ -277,6 +277,30 @@ describe.each(versions)('why something waits, on PostgreSQL %i', (version) => {
     await site.rows('delete from lineshaft.worker where id = $1', [row?.worker]);
   });
 
+  test('circuit-open, and schedule-paused', async () => {
+    const queue = await site.queue();
+    const kind = freshName('kind');
+    await site.lineshaft.openCircuit(kind, { reason: 'the bank is down' });
+    await site.work(queue, { handlers: { [kind]: () => 1 } });
+    const id = await enqueue(queue, {}, kind);
+    expect(await whyOf(id)).toMatchObject({
+      code: 'circuit-open',
+      message: `the circuit of kind ${kind} is open (the bank is down) until somebody closes it`,
+      command: `lineshaft circuit close ${kind}`,
+    });
+    await site.lineshaft.schedule({ name: `s-${kind}`, kind, cron: '0 3 * * *', options: { queue } });
+    await site.lineshaft.pauseSchedule(`s-${kind}`, { reason: 'holidays' });
+    expect(await codesOf(site.lineshaft.why({ kind }))).toEqual(['circuit-open', 'schedule-paused']);
+    await site.lineshaft.closeCircuit(kind);
+    await site.lineshaft.waitFor([id], { timeoutMs: 15_000 });
+    expect(await site.lineshaft.why({ queue })).toMatchObject({
+      reasons: [
+        { code: 'schedule-paused', message: expect.stringMatching(/: holidays$/) },
+        { code: 'nothing-waits' },
+      ],
+    });
+  });
+
   test('what does not exist is told, with what was perhaps meant', async () => {
     const queue = await site.queue();
     const kind = freshName('newsletter');

@@ -94,6 +94,7 @@ export class Lineshaft<PayloadMap extends object = Record<string, unknown>> exte
       statements: this.statements,
       jobs: this.jobBook,
       queues: this.queueBook,
+      schedules: this.scheduleBook,
     });
     this.limitBook = new LimitBook(this.pool, this.statements);
   }

@@ -693,6 +693,7 @@ declare
   ends timestamptz;
   existing lineshaft.job;
   waits boolean;
+  blocked_by text;
 begin
   loop
     insert into lineshaft.unique_key (project_id, key, job_id, states, keep_ms)
@@ -735,6 +736,16 @@ begin
     waits := found;
   end if;
   if not waits then
+    -- A blocked job waits too. One whose payload could not be upgraded is free with the new one; the others stay under
+    -- what will release them.
+    select b.reason into blocked_by from lineshaft.blocked b where b.job_id = holder;
+    waits := found;
+    if blocked_by = 'upgrade-failed' then
+      delete from lineshaft.blocked b where b.job_id = holder;
+      blocked_by := null;
+    end if;
+  end if;
+  if not waits then
     return;
   end if;
   update lineshaft.job j
@@ -750,7 +761,9 @@ begin
     update lineshaft.unique_key u set states = bits, keep_ms = keep
     where u.project_id = of_project and u.key = of_key and u.job_id = holder;
   end if;
-  if existing.due <= present then
+  if blocked_by is not null then
+    update lineshaft.blocked b set lane = existing.lane where b.job_id = holder;
+  elsif existing.due <= present then
     insert into lineshaft.ready (due, seq, lane, priority, job_id)
     values (existing.due, existing.seq, existing.lane, existing.priority, holder);
     if existing.lane < 0 then

@@ -220,6 +220,13 @@ export const errorCatalogue = {
     cause: 'A write of a leader came after another worker had taken its place; nothing was changed.',
     remedy: 'None is needed: the leader of today does it.',
   },
+  MIGRATION_LOCKED: {
+    category: 'unavailable',
+    retryable: true,
+    cause: 'Open transactions of others kept the locks that a migration needs, in all of its attempts.',
+    remedy:
+      'End long transactions on the tables of Lineshaft (`lineshaft doctor` names them) and migrate again.',
+  },
   DATABASE_UNAVAILABLE: {
     category: 'unavailable',
     retryable: true,

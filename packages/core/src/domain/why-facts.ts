@@ -15,6 +15,29 @@ export interface SceneFacts {
   readonly nowMs: number;
   /** The workers that hold their lease and go on claiming. */
   readonly workers: readonly WorkerFacts[];
+  /** The circuit breakers that are not closed. */
+  readonly circuits: readonly OpenCircuitFacts[];
+}
+
+/** The circuit breaker of a kind that is left alone. */
+export interface OpenCircuitFacts {
+  readonly kind: string;
+  readonly state: 'open' | 'half-open';
+  /** When a few of its jobs are tried; undefined: when somebody closes it, or now. */
+  readonly untilMs: number | undefined;
+  readonly reason: string | undefined;
+  readonly byHand: boolean;
+  /** Half-open: jobs that are being tried. */
+  readonly probing: number;
+}
+
+/** A schedule that would make jobs of what is asked about, and is paused. */
+export interface PausedScheduleFacts {
+  readonly name: string;
+  readonly project: string;
+  readonly kind: string;
+  readonly sinceMs: number | undefined;
+  readonly reason: string | undefined;
 }
 
 export interface WorkerFacts extends LiveWorker {
@@ -107,6 +130,8 @@ export type ReasonCode =
   | 'upgrade-failed'
   | 'blocked'
   | 'queue-paused'
+  | 'circuit-open'
+  | 'schedule-paused'
   | 'queue-unserved'
   | 'kind-unknown'
   | 'requirements-unmet'

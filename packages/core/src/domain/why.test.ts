@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { judgeJob, judgeLanes } from './why.ts';
+import { judgeJob, judgeLanes, judgeSchedules } from './why.ts';
 import type { HolderFacts, JobFacts, LaneFacts, SceneFacts, WorkerFacts } from './why-facts.ts';
 import { judgeNothing } from './why-nothing.ts';
 
@@ -22,7 +22,7 @@ const job: JobFacts = {
   ...{ error: undefined, reason: undefined, detail: {}, sinceMs: undefined, keptUntilMs: undefined },
   ...{ holder: undefined, place: { ahead: 0, perSecond: undefined } },
 };
-const scene: SceneFacts = { nowMs, workers: [worker] };
+const scene: SceneFacts = { nowMs, workers: [worker], circuits: [] };
 
 function holding(jobs: number, more: Partial<WorkerFacts> = {}, needs = {}): WorkerFacts {
   return { ...worker, ...more, holds: [{ slug: '1-mail', kind: 'send', jobs, needs }] };
@@ -116,20 +116,61 @@ describe('why jobs that could run now do not', () => {
     ],
     ['next', {}, [worker], 'nothing hinders jobs of kind send: w1 has room', undefined],
   ])('%s', (code, of, workers, message, command) => {
-    const reasons = judgeLanes([{ ...lane, ...of }], { nowMs, workers });
+    const reasons = judgeLanes([{ ...lane, ...of }], { nowMs, workers, circuits: [] });
     expect(reasons.find((reason) => reason.code === code)).toMatchObject({ code, message, command, jobs: 3 });
     expect(JSON.parse(JSON.stringify(reasons))).toEqual(reasons);
   });
 
+  test.each([
+    [
+      { state: 'open', untilMs: nowMs + 30_000, reason: '12 of 20 attempts failed' },
+      'the circuit of kind send is open (12 of 20 attempts failed); jobs are tried at 2030-01-31 08:00:30 UTC (in 30 s)',
+    ],
+    [{ state: 'open', byHand: true }, 'the circuit of kind send is open until somebody closes it'],
+    [
+      { state: 'half-open', probing: 3 },
+      'the circuit of kind send is half-open: 3 jobs are being tried, the others wait',
+    ],
+  ] as const)('circuit-open: %j', (of, message) => {
+    const circuit = { kind: 'send', untilMs: undefined, reason: undefined, byHand: false, probing: 0, ...of };
+    const other = { ...circuit, kind: 'resize' };
+    expect(judgeLanes([lane], { ...scene, circuits: [other] }).map(({ code }) => code)).toEqual(['next']);
+    expect(judgeLanes([lane], { ...scene, circuits: [circuit] })).toMatchObject([
+      { code: 'circuit-open', message, command: 'lineshaft circuit close send', jobs: 3 },
+    ]);
+    const later = { ...job, state: 'scheduled', dueMs: nowMs + 1_000 } as const;
+    const codes = judgeJob(later, lane, { ...scene, circuits: [circuit] }).map(({ code }) => code);
+    expect(codes).toEqual(['not-due', 'circuit-open']);
+  });
+
+  test('schedule-paused', () => {
+    const schedule = {
+      name: 'nightly',
+      project: 'shop',
+      kind: 'send',
+      sinceMs: nowMs - 60_000,
+      reason: 'holidays',
+    };
+    expect(judgeSchedules([schedule], scene)).toMatchObject([
+      {
+        code: 'schedule-paused',
+        message:
+          'schedule nightly, which makes jobs of kind send, is paused since 2030-01-31 07:59:00 UTC (60 s ago): holidays',
+        command: 'lineshaft schedule resume nightly --project shop',
+        jobs: 0,
+      },
+    ]);
+  });
+
   test('a worker that is free is enough, whatever keeps the others', () => {
     const workers = [holding(10), { ...worker, workerId: 'w2' }];
-    expect(judgeLanes([lane], { nowMs, workers }).map(({ code }) => code)).toEqual(['next']);
+    expect(judgeLanes([lane], { nowMs, workers, circuits: [] }).map(({ code }) => code)).toEqual(['next']);
   });
 
   test('a wish is over when its time is, or when nobody is there who could grant it', () => {
     const wish = { ...lane, wants: { prefers: ['disk=ssd'], preferMs: 500 } };
     const granting = holding(10, { workerId: 'w2', tags: ['disk=ssd'] });
-    expect(judgeLanes([wish], { nowMs, workers: [worker, granting] })[0]?.code).toBe('next');
+    expect(judgeLanes([wish], { nowMs, workers: [worker, granting], circuits: [] })[0]?.code).toBe('next');
     const patient = { ...lane, wants: { prefers: ['disk=ssd'], preferMs: 60_000 } };
     expect(judgeLanes([patient], scene)[0]?.code).toBe('next');
   });

@@ -13,6 +13,7 @@ import type {
   Finding,
   JobFacts,
   LaneFacts,
+  PausedScheduleFacts,
   PlaceFacts,
   Reason,
   SceneFacts,
@@ -25,7 +26,7 @@ import { holdsText, jobsText, listText, queueArgument, queueText, spanText, time
 export function judgeJob(job: JobFacts, lane: LaneFacts, scene: SceneFacts): Reason[] {
   const own = judgeState(job, scene.nowMs);
   const waits = job.state === 'ready' || job.state === 'scheduled' || job.state === 'retrying';
-  const hindrances = waits ? [...paused(lane, scene), ...unserved(lane, scene)] : [];
+  const hindrances = waits ? hindrancesOf(lane, scene) : [];
   const now = job.state === 'ready' && hindrances.length === 0 ? busyOrNext(lane, scene, job.place) : [];
   return [...own, ...hindrances, ...now].map((finding) => ({ ...finding, jobs: 1 }));
 }
@@ -34,7 +35,7 @@ export function judgeJob(job: JobFacts, lane: LaneFacts, scene: SceneFacts): Rea
 export function judgeLanes(lanes: readonly LaneFacts[], scene: SceneFacts): Reason[] {
   const found = new Map<string, Reason>();
   for (const lane of lanes) {
-    const hindrances = [...paused(lane, scene), ...unserved(lane, scene)];
+    const hindrances = hindrancesOf(lane, scene);
     for (const finding of hindrances.length > 0 ? hindrances : busyOrNext(lane, scene, undefined)) {
       const key = `${finding.code} ${finding.message}`;
       const jobs = (found.get(key)?.jobs ?? 0) + lane.waiting;
@@ -43,6 +44,11 @@ export function judgeLanes(lanes: readonly LaneFacts[], scene: SceneFacts): Reas
   }
   // What nobody can do anything about by waiting comes first, then what concerns most jobs.
   return [...found.values()].sort((a, b) => weight(b) - weight(a) || b.jobs - a.jobs);
+}
+
+/** What keeps every worker from a lane, by source; a further source is a further line. */
+function hindrancesOf(lane: LaneFacts, scene: SceneFacts): Finding[] {
+  return [...paused(lane, scene), ...circuitOpen(lane, scene), ...unserved(lane, scene)];
 }
 
 function weight({ code }: Reason): number {
@@ -60,6 +66,40 @@ function paused({ queue }: LaneFacts, { nowMs }: SceneFacts): Finding[] {
       details: { queue: queue.name, project: queue.project, resumeAt: isoTime(queue.resumeAtMs) },
     },
   ];
+}
+
+/** The kind mostly failed lately, or somebody opened its circuit. */
+function circuitOpen({ kind }: LaneFacts, { circuits, nowMs }: SceneFacts): Finding[] {
+  const circuit = circuits.find((one) => one.kind === kind);
+  if (circuit === undefined) return [];
+  const { state, untilMs, reason, byHand, probing } = circuit;
+  const because = reason === undefined ? '' : ` (${reason})`;
+  const until =
+    untilMs === undefined ? ' until somebody closes it' : `; jobs are tried at ${timeText(untilMs, nowMs)}`;
+  return [
+    {
+      code: 'circuit-open',
+      message:
+        state === 'open'
+          ? `the circuit of kind ${kind} is open${because}${until}`
+          : `the circuit of kind ${kind} is half-open${because}: ${jobsText(probing)} ${probing === 1 ? 'is' : 'are'} being tried, the others wait`,
+      command: `lineshaft circuit close ${kind}`,
+      details: { kind, state, until: isoTime(untilMs), reason: reason ?? null, byHand },
+    },
+  ];
+}
+
+/** Schedules that would make such jobs and are paused. */
+export function judgeSchedules(schedules: readonly PausedScheduleFacts[], { nowMs }: SceneFacts): Reason[] {
+  return schedules.map(({ name, project, kind, sinceMs, reason }) => ({
+    code: 'schedule-paused',
+    message:
+      `schedule ${name}, which makes jobs of kind ${kind}, is paused` +
+      `${sinceMs === undefined ? '' : ` since ${timeText(sinceMs, nowMs)}`}${reason === undefined ? '' : `: ${reason}`}`,
+    command: `lineshaft schedule resume ${name}${project === 'default' ? '' : ` --project ${project}`}`,
+    jobs: 0,
+    details: { schedule: name, project, kind, reason: reason ?? null },
+  }));
 }
 
 /** What no live worker has. */

@@ -12,13 +12,15 @@ import { didYouMean } from '../domain/suggest.ts';
 import { isUuid } from '../domain/uuid.ts';
 import { validateKind } from '../domain/validate-job.ts';
 import type { LaneWants } from '../domain/wants.ts';
-import { judgeJob, judgeLanes } from '../domain/why.ts';
+import { judgeJob, judgeLanes, judgeSchedules } from '../domain/why.ts';
 import {
   countMax,
   type HeldFacts,
   type HolderFacts,
   type JobFacts,
   type LaneFacts,
+  type OpenCircuitFacts,
+  type PausedScheduleFacts,
   type PlaceFacts,
   type QueueFacts,
   type Reason,
@@ -27,8 +29,10 @@ import {
 import { judgeNothing } from '../domain/why-nothing.ts';
 import type { Pool } from '../store/pool.ts';
 import type { BoundStatements } from '../store/statements.ts';
+import { factsFrom } from './circuit-facts.ts';
 import type { JobBook } from './job-book.ts';
 import type { QueueBook } from './queue-book.ts';
+import type { Schedule, ScheduleBook } from './schedule-book.ts';
 
 /** What is asked about: one job, the jobs of a queue, or those of a kind. */
 export type WhySubject =
@@ -56,18 +60,27 @@ const laneJobsMost = 1_001;
 const leasesMost = 2_000;
 const rowsMost = 10_000;
 const batchesMost = 500;
+const pausedMost = 20;
 
 export class WhyBook {
   private readonly pool: Pool;
   private readonly statements: BoundStatements;
   private readonly jobs: JobBook;
   private readonly queues: QueueBook;
+  private readonly schedules: ScheduleBook;
 
-  constructor(parts: { pool: Pool; statements: BoundStatements; jobs: JobBook; queues: QueueBook }) {
+  constructor(parts: {
+    pool: Pool;
+    statements: BoundStatements;
+    jobs: JobBook;
+    queues: QueueBook;
+    schedules: ScheduleBook;
+  }) {
     this.pool = parts.pool;
     this.statements = parts.statements;
     this.jobs = parts.jobs;
     this.queues = parts.queues;
+    this.schedules = parts.schedules;
   }
 
   /** @throws LineshaftError JOB_NOT_FOUND, QUEUE_NOT_FOUND, KIND_NOT_FOUND, OPTION_INVALID, OPTION_UNKNOWN */
@@ -146,7 +159,7 @@ export class WhyBook {
     const lane = laneFacts({ ...emptyLane, kind }, { name: queue, project });
     return {
       ...{ subject: 'job', name: id, state, kind, queue, project },
-      reasons: judgeJob(facts, lane, { nowMs, workers: [] }),
+      reasons: judgeJob(facts, lane, { nowMs, workers: [], circuits: [] }),
     };
   }
 
@@ -155,16 +168,21 @@ export class WhyBook {
     const queues = await this.queues.list();
     const subject = { subject: 'queue', name: queue.name, state: undefined, kind: undefined } as const;
     const where = { queue: queue.name, project: queue.project };
-    const reasons = await this.ofLanes(rows, queues, (lane) => Number(lane.queue_id) === queue.id, [
-      queueFacts(queue),
-    ]);
+    const paused = await this.pausedSchedules(
+      (schedule) =>
+        schedule.project === queue.project && (schedule.options.queue ?? 'default') === queue.name,
+    );
+    const belongs = (lane: { queue_id: string }): boolean => Number(lane.queue_id) === queue.id;
+    const reasons = await this.ofLanes(rows, queues, { belongs, queue: queueFacts(queue), paused });
     return { ...subject, ...where, reasons };
   }
 
   private async ofKind(kind: string): Promise<Why> {
     const rows = await this.waitingLanes(undefined, kind);
     const queues = await this.queues.list();
-    const reasons = await this.ofLanes(rows, queues, (lane) => lane.kind === kind, [], kind);
+    const paused = await this.pausedSchedules((schedule) => schedule.kind === kind);
+    const belongs = (lane: { kind: string }): boolean => lane.kind === kind;
+    const reasons = await this.ofLanes(rows, queues, { belongs, kind, paused });
     return {
       ...{ subject: 'kind', name: kind, state: undefined, kind, queue: undefined, project: undefined },
       reasons,
@@ -174,27 +192,38 @@ export class WhyBook {
   private async ofLanes(
     rows: readonly LaneRow[],
     queues: readonly Queue[],
-    belongs: (lane: { queue_id: string; kind: string }) => boolean,
-    asked: readonly QueueFacts[],
-    kind?: string,
+    asked: {
+      belongs(lane: { queue_id: string; kind: string }): boolean;
+      readonly queue?: QueueFacts;
+      readonly kind?: string;
+      readonly paused: readonly PausedScheduleFacts[];
+    },
   ): Promise<Reason[]> {
+    const { kind, paused } = asked;
     const byId = new Map(queues.map((queue) => [queue.id, queue]));
     const lanes = rows.flatMap((row) => {
       const queue = byId.get(Number(row.queue_id));
       return queue === undefined ? [] : [laneFacts(row, queue)];
     });
     const [first] = rows;
-    if (first !== undefined) return judgeLanes(lanes, await this.scene(first.now_ms, queues));
+    if (first !== undefined) {
+      const scene = await this.scene(first.now_ms, queues);
+      return [...judgeLanes(lanes, scene), ...judgeSchedules(paused, scene)];
+    }
     const all = await this.pool.query<{ id: number; queue_id: string; kind: string }>(
       this.statements.listLanes,
     );
-    const own = all.filter(belongs);
+    const own = all.filter((lane) => asked.belongs(lane));
     const [nothing] = await this.pool.query<NothingRow>(this.statements.whyNothing, [
       own.map(({ id }) => id),
       rowsMost,
     ]);
     const scene = await this.scene(nothing?.now_ms ?? 0, queues);
-    if (kind !== undefined && own.length === 0 && !scene.workers.some(({ kinds }) => kinds.includes(kind))) {
+    if (
+      kind !== undefined &&
+      own.length + paused.length === 0 &&
+      !scene.workers.some(({ kinds }) => kinds.includes(kind))
+    ) {
       const known = [
         ...new Set([...all.map((lane) => lane.kind), ...scene.workers.flatMap(({ kinds }) => kinds)]),
       ];
@@ -204,7 +233,21 @@ export class WhyBook {
       });
     }
     const { running = 0, blocked = 0, later = 0 } = nothing ?? {};
-    return [judgeNothing({ running, blocked, later, nextMs: nothing?.next_ms ?? undefined }, asked, scene)];
+    const facts = { running, blocked, later, nextMs: nothing?.next_ms ?? undefined };
+    return [
+      ...judgeSchedules(paused, scene),
+      judgeNothing(facts, asked.queue === undefined ? [] : [asked.queue], scene),
+    ];
+  }
+
+  private async pausedSchedules(fits: (schedule: Schedule) => boolean): Promise<PausedScheduleFacts[]> {
+    const schedules = await this.schedules.list();
+    return schedules
+      .filter((schedule) => schedule.state === 'paused' && fits(schedule))
+      .slice(0, pausedMost)
+      .map(({ name, project, kind, pausedAt, pauseReason }) => ({
+        ...{ name, project, kind, sinceMs: pausedAt?.getTime(), reason: pauseReason },
+      }));
   }
 
   private async waitingLanes(queueId: number | undefined, kind: string | undefined): Promise<LaneRow[]> {
@@ -233,9 +276,10 @@ export class WhyBook {
   /** The live workers, and what they hold. */
   private async scene(nowMs: number, queues: readonly Queue[]): Promise<SceneFacts> {
     const byId = new Map(queues.map((queue) => [queue.id, queue]));
-    const [workers, held] = await Promise.all([
+    const [workers, held, circuits] = await Promise.all([
       this.pool.query<WorkerRow>(this.statements.liveWorkers),
       this.pool.query<HeldRow>(this.statements.whyHeld, [leasesMost]),
+      this.pool.query<{ facts: unknown }>(this.statements.listCircuits),
     ]);
     const holds = new Map<string, HeldFacts[]>();
     for (const { worker_id: workerId, queue_id: queueId, kind, needs, jobs } of held) {
@@ -246,6 +290,7 @@ export class WhyBook {
     }
     return {
       nowMs,
+      circuits: circuits.flatMap(({ facts }) => openCircuit(facts)),
       workers: workers.map(({ worker_id: workerId, ...worker }) => ({
         ...worker,
         workerId,
@@ -253,6 +298,12 @@ export class WhyBook {
       })),
     };
   }
+}
+
+function openCircuit(value: unknown): OpenCircuitFacts[] {
+  const { kind, circuit } = factsFrom(value);
+  const { state, untilMs, reason, byHand, probesOut } = circuit;
+  return state === 'closed' ? [] : [{ kind, state, untilMs, reason, byHand, probing: probesOut }];
 }
 
 function queueFacts(queue: Pick<Queue, 'name' | 'project'> & Partial<Queue>): QueueFacts {

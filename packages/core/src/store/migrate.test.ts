@@ -199,7 +199,7 @@ describe.each(['postgres15', 'postgres18'] as const)('migrating on %s', (server)
     await other.query('begin; lock table lineshaft.job');
     const known = withOneMore('alter table lineshaft.job add column colour text');
     await expect(migrate(client, { known, lockTimeoutMs: 20, attempts: 2 })).rejects.toMatchObject({
-      code: 'DATABASE_UNAVAILABLE',
+      code: 'MIGRATION_LOCKED',
       message: expect.stringContaining('did not get its locks in 2 attempts'),
       retryable: true,
     });

@@ -59,8 +59,8 @@ const turnTimeoutMs = 60_000;
  * Runs the migrations that are missing. Safe when many processes call it at once. What is interrupted leaves
  * nothing behind, and is done by the next call.
  *
- * @throws OPTION_INVALID, MIGRATION_CHANGED, SCHEMA_NEWER, DATABASE_UNAVAILABLE (also: locks not got in
- * time), DATABASE_FAILED
+ * @throws OPTION_INVALID, MIGRATION_CHANGED, MIGRATION_LOCKED (locks not got in time), SCHEMA_NEWER,
+ * DATABASE_UNAVAILABLE, DATABASE_FAILED
  * @example
  * const client = new pg.Client({ connectionString }); await client.connect();
  * const { current, steps } = await migrate(client);
@@ -114,7 +114,7 @@ async function runNext(
       const locked = failure.details.sqlstate === '55P03';
       if (!locked && !isTransient(failure)) throw failure;
       if (attempt >= attempts) {
-        throw new LineshaftError('DATABASE_UNAVAILABLE', {
+        throw new LineshaftError('MIGRATION_LOCKED', {
           message:
             `the migration did not get its locks in ${attempts} attempts; ` +
             'end long transactions on the tables of Lineshaft (lineshaft doctor names them) and try again',
