@@ -2,7 +2,7 @@
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { JobContext, ScheduleDeclaration, ScheduledTick } from '../../packages/core/src/index.ts';
-import { freshName, gate, openSite, type Site, until, versions } from '../worker/site.ts';
+import { freshName, gate, openSite, openStranger, type Site, until, versions } from '../worker/site.ts';
 
 describe.each(versions)('schedules on PostgreSQL %i', (version) => {
   let site: Site;
@@ -345,6 +345,26 @@ describe.each(versions)('schedules on PostgreSQL %i', (version) => {
     await site.work([], { handlers: {} });
     await until('three ticks', async () => (await site.lineshaft.showSchedule(name)).runs >= 3);
     expect(await jobsOf(name)).toHaveLength(1);
+  });
+
+  test('a unique key that a stranger holds in an open transaction holds up its schedule alone', async () => {
+    const { lineshaft } = site;
+    const key = freshName('key');
+    const rule = { cron: '* * * * * *', kind: 'job' };
+    const held = await lineshaft.schedule({ ...rule, name: freshName('s'), options: { unique: { key } } });
+    const free = await lineshaft.schedule({ ...rule, name: freshName('s') });
+    await using stranger = await openStranger(site.url);
+    await stranger.query(`select lineshaft.enqueue('other', '{}', $1)`, [{ unique: { key } }]);
+    await site.work([], { handlers: {} });
+    await until('the other goes on', async () => (await lineshaft.showSchedule(free.name)).runs >= 3);
+    expect(await lineshaft.showSchedule(held.name)).toMatchObject({ runs: 0, trouble: undefined });
+    await stranger.query('rollback');
+    const ran = await until('it goes on too', async () => {
+      const view = await lineshaft.showSchedule(held.name);
+      return view.runs > 0 && view;
+    });
+    // The ticks that it could not make come late, and none is missed.
+    expect(ran).toMatchObject({ missed: 0, trouble: undefined });
   });
 
   test('its jobs keep to kind, queue and requirements like all others', async () => {
