@@ -12,7 +12,7 @@ import {
   until,
   versions,
 } from '../worker/site.ts';
-import { Ledger } from './ledger.ts';
+import { expectNothingInUse, Ledger } from './ledger.ts';
 
 describe.each(versions)('PostgreSQL %s', (version) => {
   let site: Site;
@@ -263,10 +263,3 @@ describe.each(versions)('PostgreSQL %s', (version) => {
     await expectNothingInUse(site);
   });
 });
-
-async function expectNothingInUse(site: Site): Promise<void> {
-  const used = await site.rows('select limit_id, key, used from lineshaft.counter where used <> 0');
-  expect(used).toEqual([]);
-  const [mended] = await site.rows('select * from lineshaft.mend_limits()');
-  expect(mended).toMatchObject({ counters: 0, lanes: 0, parked: 0 });
-}

@@ -1,3 +1,6 @@
+import { expect } from 'vitest';
+import type { Site } from '../worker/site.ts';
+
 /** How much runs at once, as the handlers themselves count it: apart from what the queue says. */
 export class Ledger {
   private readonly now = new Map<string, number>();
@@ -26,4 +29,12 @@ export class Ledger {
     this.now.set(key, sum);
     this.peaks.set(key, Math.max(this.peaks.get(key) ?? 0, sum));
   }
+}
+
+/** All room was given back, and nobody waits for what is there. */
+export async function expectNothingInUse(site: Site): Promise<void> {
+  const used = await site.rows('select limit_id, key, used from lineshaft.counter where used <> 0');
+  expect(used).toEqual([]);
+  const [mended] = await site.rows('select * from lineshaft.mend_limits()');
+  expect(mended).toMatchObject({ counters: 0, lanes: 0, parked: 0 });
 }
