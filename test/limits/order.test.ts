@@ -95,8 +95,9 @@ describe.each(versions)('PostgreSQL %s', (version) => {
     const second = await site.lineshaft.enqueue('works', {}, options);
     await site.work(queue, { handlers });
     await failed.opened;
-    await until('it waits for its next attempt', async () =>
-      (await site.lineshaft.showJob(first.id)).state === 'retrying',
+    await until(
+      'it waits for its next attempt',
+      async () => (await site.lineshaft.showJob(first.id)).state === 'retrying',
     );
     expect((await site.lineshaft.showJob(second.id)).state).toBe('ready');
     await site.lineshaft.cancel([first.id], 'not wanted');
@@ -122,7 +123,10 @@ describe.each(versions)('PostgreSQL %s', (version) => {
         ends.push(tenant);
       },
     };
-    const of = (tenant: string, count: number): { kind: string; queue: string; payload: { tenant: string } }[] =>
+    const of = (
+      tenant: string,
+      count: number,
+    ): { kind: string; queue: string; payload: { tenant: string } }[] =>
       Array.from({ length: count }, () => ({ kind: 'work', queue, payload: { tenant } }));
     const jobs = await site.lineshaft.enqueueMany([...of('big', 600), ...of('small', 20), ...of('gold', 60)]);
     await site.work(queue, { handlers });

@@ -5,7 +5,9 @@ import { commitContention } from './commit-contention.ts';
 import { drain } from './drain.ts';
 import { enqueue } from './enqueue.ts';
 import { executors } from './executors.ts';
+import { fairness } from './fairness.ts';
 import { latency } from './latency.ts';
+import { limits } from './limits.ts';
 import { prune } from './prune.ts';
 import { raw } from './raw.ts';
 import { schedules } from './schedules.ts';
@@ -22,4 +24,6 @@ export const benches: readonly Bench[] = [
   commitContention,
   prune,
   schedules,
+  limits,
+  fairness,
 ];

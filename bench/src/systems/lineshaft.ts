@@ -7,6 +7,7 @@ import { Lineshaft, type QueueDeclaration } from '@lineshaft/core';
 import pg from 'pg';
 import type { Payload } from '../payload.ts';
 import { CAPABILITIES, LANE_QUEUES, MIXED_QUEUES, makeExtras } from './lineshaft-extras.ts';
+import { declareLimits, makeLimitExtras } from './lineshaft-limits.ts';
 import { makePruningExtras } from './lineshaft-pruning.ts';
 import type { Driver, DriverConfig, MakeDriver, OnJob, Producer, Worker } from './port.ts';
 
@@ -43,6 +44,7 @@ export const makeDriver: MakeDriver = async (config): Promise<Driver> => {
     prepare: async () => {
       await lineshaft.migrate();
       for (const name of queuesOf(config)) await lineshaft.declare({ name, ...queueSettings(config) });
+      await declareLimits(lineshaft, config);
     },
     openProducer: async () => openProducer(lineshaft),
     openWorker: async (onJob) => openWorker(lineshaft, config, onJob),
@@ -51,7 +53,11 @@ export const makeDriver: MakeDriver = async (config): Promise<Driver> => {
       await lineshaft.close();
       await monitor.end();
     },
-    extras: { ...makeExtras(lineshaft, config.url), ...makePruningExtras(lineshaft, config.url) },
+    extras: {
+      ...makeExtras(lineshaft, config.url),
+      ...makePruningExtras(lineshaft, config.url),
+      ...makeLimitExtras(lineshaft, config),
+    },
   };
 };
 

@@ -95,13 +95,17 @@ language sql stable as $$
     coalesce((t.tier ->> 'burst')::double precision, (t.tier ->> 'rate')::double precision, l.burst, l.rate, 1),
     coalesce((t.tier ->> 'weight')::double precision, 1)
   from (
-    select (
-      select e.tier
-      from jsonb_array_elements(l.tiers) with ordinality as e (tier, n)
-      where lineshaft.key_fits(of_key, e.tier ->> 'keys')
-      order by e.n
-      limit 1
-    ) as tier
+    select case
+      when l.tiers is not null then (
+        select e.tier
+        from jsonb_array_elements(l.tiers) with ordinality as e (tier, n)
+        where lineshaft.key_fits(of_key, e.tier ->> 'keys')
+        order by e.n
+        limit 1
+      )
+    end as tier
+    -- Once for a row, not once for each of its columns.
+    offset 0
   ) t
 $$;
 

@@ -8,7 +8,7 @@
 -- Opens parked lanes as far as there is room in their counters, which the caller has locked, and says when time alone
 -- makes room for the others. `forced` opens all, to be judged anew. Returns the queues that may go on.
 create function lineshaft.unpark(limits integer[], keys text[], forced boolean default false)
-returns bigint[] language plpgsql as $$
+returns bigint[] language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
 declare
   queues bigint[];
   present timestamptz := clock_timestamp();
@@ -26,7 +26,9 @@ begin
     select p.limit_id, p.key, case when forced or l.id is null then 1000000000
       else lineshaft.room_of(c, e.concurrency, e.per_ms, e.burst, present) end as room
     from unnest(p_limit, p_key) as p (limit_id, key)
-    left join lineshaft.counter c on c.limit_id = p.limit_id and c.key = p.key
+    left join lateral (
+      select * from lineshaft.counter c where c.limit_id = p.limit_id and c.key = p.key limit 1
+    ) c on true
     left join lineshaft.limit l on l.id = p.limit_id
     left join lateral lineshaft.terms_of(l, p.key) e on true
   ),
@@ -54,16 +56,16 @@ begin
   join lineshaft.lane l on l.id = m.base;
 
   -- What still waits for tokens, or for an end of being closed, is woken by the clock.
-  update lineshaft.counter c
-  set wake_at = w.wake_at
-  from (
+  with wake as materialized (
     select c.limit_id, c.key, case
         when c.closed_until > present then c.closed_until
         when e.per_ms is not null and t.tokens < n.need
         then present + greatest(ceil((n.need - t.tokens) / e.per_ms), 2) * interval '1 millisecond'
       end as wake_at
     from unnest(p_limit, p_key) as p (limit_id, key)
-    join lineshaft.counter c on c.limit_id = p.limit_id and c.key = p.key
+    cross join lateral (
+      select * from lineshaft.counter c where c.limit_id = p.limit_id and c.key = p.key limit 1
+    ) c
     join lineshaft.limit l on l.id = c.limit_id
     cross join lateral lineshaft.terms_of(l, c.key) e
     cross join lateral (select lineshaft.tokens_of(c, e.per_ms, e.burst, present) as tokens) t
@@ -75,7 +77,10 @@ begin
       limit 1
     ) n on true
     where e.per_ms is not null or c.closed_until is not null or c.wake_at is not null
-  ) w
+  )
+  update lineshaft.counter c
+  set wake_at = w.wake_at
+  from wake w
   where c.limit_id = w.limit_id and c.key = w.key and c.wake_at is distinct from w.wake_at;
   return coalesce(queues, '{}');
 end
@@ -84,7 +89,7 @@ $$;
 -- Gives room back for jobs that stopped running or are final; called once for each, last in its transaction. Opens
 -- the lanes that waited for it, and wakes workers.
 create function lineshaft.release(jobs lineshaft.freed[])
-returns void language plpgsql as $$
+returns void language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
 declare
   limits integer[];
   keys text[];

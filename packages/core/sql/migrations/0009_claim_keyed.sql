@@ -28,7 +28,7 @@ declare
   l_next smallint[];
   h_place tid[]; h_lane integer[]; h_id uuid[]; h_costs text[];
   f_place tid[]; f_id uuid[]; f_behind boolean[];
-  places tid[];
+  places tid[]; unreached integer[];
   costs integer[];
   heads integer; pointer integer := 1; got integer; take integer; cap integer; need integer; c integer; g integer;
   fits boolean; start double precision; claimed integer;
@@ -93,9 +93,11 @@ begin
         case when e.per_ms is null then 1000000000 else floor(e.burst)::integer end
       ) as most
     from unnest(p_limit, p_key) as p (limit_id, key)
-    join lineshaft.counter k on k.limit_id = p.limit_id and k.key = p.key
+    -- A look-up for each: the planner would join limits first, and read all counters of each.
+    cross join lateral (select * from lineshaft.counter k where k.limit_id = p.limit_id and k.key = p.key limit 1) k
     join lineshaft.limit l on l.id = k.limit_id
     cross join lateral lineshaft.terms_of(l, k.key) e
+    order by k.limit_id, k.key
   ) x;
   if cardinality(p_limit) > coalesce(cardinality(c_limit), 0) then
     raise serialization_failure using message = 'a counter was collected, or a limit deleted, at this moment';
@@ -109,15 +111,19 @@ begin
     from unnest(t_lane, t_base, t_priority, t_at, t_fresh) as t (lane, base, priority, at, fresh)
     group by 1
   ),
-  needing as materialized (
-    select l.id, l.weighted, array_agg(p.n order by u.i) filter (where p.n is not null) as counters,
-      array_agg(u.i order by u.i) filter (where p.n is not null) as slots,
-      min(p.n) filter (where p.limit_id = l.fifo) as fifo, min(p.n) filter (where p.limit_id = l.fair) as fair
+  -- The number of a counter is its rank among all, which have the same order: a join would compare each with each.
+  pair as materialized (
+    select l.id, l.fifo, l.fair, u.limit_id, u.i, dense_rank() over (order by u.limit_id, u.key collate "C")::integer as n
     from one o
     join lineshaft.lane l on l.id = o.lane
     cross join lateral unnest(l.limits, l.keys) with ordinality as u (limit_id, key, i)
-    left join unnest(c_limit, c_key) with ordinality as p (limit_id, key, n) on p.limit_id = u.limit_id and p.key = u.key
-    group by 1, 2
+    join lineshaft.limit m on m.id = u.limit_id
+  ),
+  needing as materialized (
+    select p.id, array_agg(p.n order by p.i) as counters, array_agg(p.i::integer order by p.i) as slots,
+      min(p.n) filter (where p.limit_id = p.fifo) as fifo, min(p.n) filter (where p.limit_id = p.fair) as fair
+    from pair p
+    group by p.id
   ),
   front as materialized (
     select c_limit[k.fair] as fair, coalesce(min(o.at), min(c_at[k.fair])) as at
@@ -127,7 +133,7 @@ begin
     group by 1
   ),
   placed as materialized (
-    select o.lane, o.base, o.priority, k.weighted, coalesce(k.counters, '{}') as counters,
+    select o.lane, o.base, o.priority, l.weighted, coalesce(k.counters, '{}') as counters,
       coalesce(k.slots, '{}') as slots, k.fifo, k.fair,
       groups[b.n] as grp, o.at is null as fresh, coalesce(c_weight[k.fair], 1) as weight,
       case
@@ -135,7 +141,8 @@ begin
         else greatest(coalesce(o.at, v.at), least(c_at[k.fair], v.at + 10 / c_weight[k.fair]))
       end as at
     from one o
-    join needing k on k.id = o.lane
+    join lineshaft.lane l on l.id = o.lane
+    left join needing k on k.id = o.lane
     join unnest(bases) with ordinality as b (base, n) on b.base = o.base
     left join front v on v.fair = c_limit[k.fair]
   ),
@@ -327,16 +334,21 @@ begin
       raise data_corrupted using message = 'rows of ready without a job';
     end if;
 
+    with change as materialized (
+      select a.*, e.per_ms, e.burst
+      from unnest(c_limit, c_key, c_units, c_at, c_taken_by) as a (limit_id, key, units, at, taken_by)
+      join lineshaft.limit l on l.id = a.limit_id
+      cross join lateral lineshaft.terms_of(l, a.key) e
+      where a.units > 0
+    )
     update lineshaft.counter k
     set used = k.used + a.units,
-      tokens = case when e.per_ms is not null then lineshaft.tokens_of(k, e.per_ms, e.burst, present) - a.units end,
-      refilled_at = case when e.per_ms is not null then present end,
+      tokens = case when a.per_ms is not null then lineshaft.tokens_of(k, a.per_ms, a.burst, present) - a.units end,
+      refilled_at = case when a.per_ms is not null then present end,
       at = a.at,
       holder = coalesce(a.taken_by, k.holder)
-    from unnest(c_limit, c_key, c_units, c_at, c_taken_by) as a (limit_id, key, units, at, taken_by)
-    join lineshaft.limit l on l.id = a.limit_id
-    cross join lateral lineshaft.terms_of(l, a.key) e
-    where k.limit_id = a.limit_id and k.key = a.key and a.units > 0;
+    from change a
+    where k.limit_id = a.limit_id and k.key = a.key;
   end if;
 
   -- What is left of the lanes: those with more jobs have another turn, or are parked under what they wait for.
@@ -364,12 +376,10 @@ begin
       c_parks[l_block[n]] := true;
     end if;
   end loop;
+  unreached := array(select a.lane from unnest(l_id, l_reached) as a (lane, reached) where not a.reached);
   delete from lineshaft.turn t
   where t.ctid = any (array(
-    select p.place
-    from unnest(t_place, t_lane) as p (place, lane)
-    left join unnest(l_id, l_reached) as a (lane, reached) on a.lane = p.lane
-    where a.reached is distinct from false
+    select p.place from unnest(t_place, t_lane) as p (place, lane) where p.lane <> all (unreached)
   ));
   insert into lineshaft.turn (base, priority, at, lane)
   select a.base, a.next, a.at, a.lane
