@@ -10,6 +10,7 @@ import { latency } from './latency.ts';
 import { limits } from './limits.ts';
 import { prune } from './prune.ts';
 import { raw } from './raw.ts';
+import { rescue } from './rescue.ts';
 import { schedules } from './schedules.ts';
 import { steady } from './steady.ts';
 
@@ -22,6 +23,7 @@ export const benches: readonly Bench[] = [
   raw,
   executors,
   commitContention,
+  rescue,
   prune,
   schedules,
   limits,
