@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { eventOf, openSite, type Site, until } from '../worker/site.ts';
+import { eventOf, gate, openSite, type Site, until } from '../worker/site.ts';
 import { endWorkerProcesses, startWorkerProcess } from './worker-processes.ts';
 
 const lease = { leaseMs: 1_000, graceMs: 100 } as const;
@@ -48,6 +48,29 @@ describe('worker processes that die, stop and freeze', () => {
     await rescued;
     expect(await site.lineshaft.showJob(id)).toMatchObject({ state: 'ready', rescued: 1, attempt: 0 });
     expect((await site.lineshaft.workers()).filter((worker) => worker.queues.length > 0)).toEqual([]);
+  });
+
+  test('the jobs of a worker that died run again side by side', async () => {
+    const queue = await site.queue();
+    const first = await startWorkerProcess(site.url, { queues: [queue], ...lease });
+    const made = await site.lineshaft.enqueueMany(
+      [1, 2, 3, 4, 5].map(() => ({ kind: 'hold', queue, payload: { ms: 60_000 } })),
+    );
+    for (const { id } of made) await first.heard('running', (said) => said.id === id);
+    first.kill('SIGKILL');
+    let running = 0;
+    const all = gate();
+    const hold = async (): Promise<void> => {
+      running += 1;
+      if (running === made.length) all.open();
+      await all.opened;
+    };
+    await site.work(queue, { ...lease, handlers: { hold } });
+    await site.lineshaft.waitFor(
+      made.map((each) => each.id),
+      { timeoutMs: 10_000 },
+    );
+    expect(running).toBe(5);
   });
 
   test('a job that kills its workers is a dead letter after the third', async () => {

@@ -176,7 +176,7 @@ create table lineshaft.worker (
 ) with (fillfactor = 50, autovacuum_vacuum_threshold = 100, autovacuum_vacuum_scale_factor = 0.0);
 create index worker_expiry on lineshaft.worker (lease_until);
 
--- One row per claimed batch: whose, and which jobs with which fences. Of jobs that were rescued before, `suspects` has
+-- One row per claimed batch: whose, and which jobs with which fences. Of jobs that the next rescue would bury, `suspects` has
 -- those that were started: they run one at a time, so that a worker's death is told from its neighbours'.
 create table lineshaft.lease (
   id bigint generated always as identity primary key,

@@ -395,7 +395,7 @@ begin
       'name', 'LineshaftError', 'code', 'WORKER_POISONED', 'attempt', j.attempt + 1, 'at', clock_timestamp(),
       'message', format('worker %s died while it ran this job (rescue %s of %s)', of_worker, j.rescued + 1, max_rescues)
     );
-    if j.rescued > 0 and j.id <> all (one.suspects) then
+    if j.rescued > 0 and j.rescued + 1 >= max_rescues and j.id <> all (one.suspects) then
       -- It had not started: the death of its worker says nothing of it.
       update lineshaft.job set fence = fence + 1 where id = j.id;
       insert into lineshaft.ready (due, seq, lane, priority, job_id) values (j.due, j.seq, j.lane, j.priority, j.id);

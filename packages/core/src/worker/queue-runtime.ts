@@ -20,7 +20,7 @@ export class QueueRuntime {
   /** What is counted of its jobs, by kind. */
   readonly tallies = new Map<string, Tally>();
   readonly delays = new Delays();
-  /** Jobs with which a worker died before; they run one at a time. */
+  /** Jobs that would be buried if their worker died with them; they run one at a time. */
   private suspects: HeldJob[] = [];
   private waiting: HeldJob[] = [];
   private head = 0;
@@ -58,8 +58,8 @@ export class QueueRuntime {
     return this.running + this.waitingCount + this.suspects.length;
   }
 
-  add(job: HeldJob): void {
-    if (job.rescued > 0) this.suspects.push(job);
+  add(job: HeldJob, isSuspect = false): void {
+    if (isSuspect) this.suspects.push(job);
     else this.waiting.push(job);
   }
 
@@ -81,7 +81,7 @@ export class QueueRuntime {
     return this.suspects.length;
   }
 
-  /** The next job with which a worker died before. */
+  /** The next of the jobs that run one at a time. */
   takeSuspect(): HeldJob | undefined {
     for (let job = this.suspects.shift(); job !== undefined; job = this.suspects.shift()) {
       if (job.state === 'waiting') return job;

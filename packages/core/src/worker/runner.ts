@@ -26,6 +26,8 @@ import { Surroundings } from './surroundings.ts';
 export interface RunnerHost {
   readonly clock: Clock;
   readonly slots: number;
+  /** A job whose worker dies this often is a dead letter. */
+  readonly maxRescues: number;
   readonly build: string;
   readonly outputMaxBytes: number;
   readonly kinds: ReadonlyMap<string, RegisteredKind>;
@@ -38,7 +40,7 @@ export interface RunnerHost {
   /** By how much the clock of the database is ahead of ours. For metrics only. */
   clockOffsetMs(): number;
   prepare(request: EnqueueRequest): PreparedJob;
-  /** Says in the lease that a job which was rescued before is being started. */
+  /** Says in the lease that a suspect is being started. */
   markSuspect(job: HeldJob): Promise<unknown>;
   readonly reports: JobReports;
   onFailed(job: HeldJob, outcome: Outcome & { type: 'failed' }, result: Result): void;
@@ -46,7 +48,7 @@ export interface RunnerHost {
   onRoom(): void;
 }
 
-/** Jobs that were rescued before wait for each other at most so long; then they are given back, for other workers. */
+/** Suspects wait for each other at most so long; then they are given back, for other workers. */
 const suspectPatienceMs = 10_000;
 
 export class Runner implements AttemptListener {
@@ -93,9 +95,11 @@ export class Runner implements AttemptListener {
     lease.listed = jobs.length;
     for (const job of jobs) {
       lease.open.set(job.jobId, job);
-      job.runtime.add(job);
+      // The next death of a worker buries it: that must not be laid at the door of its neighbours.
+      const isSuspect = job.rescued > 0 && job.rescued + 1 >= this.host.maxRescues;
+      job.runtime.add(job, isSuspect);
       job.tally.claimed += 1;
-      if (job.rescued > 0) this.hasSuspects = true;
+      if (isSuspect) this.hasSuspects = true;
     }
   }
 
@@ -271,7 +275,7 @@ export class Runner implements AttemptListener {
     this.host.onRoom();
   }
 
-  /** Starts the next job that was rescued before, if none of them runs; the lease says so first. */
+  /** Starts the next suspect, if none of them runs; the lease says so first. */
   private startSuspect(): void {
     if (!this.hasSuspects || this.suspect !== undefined || this.stopped || this.running >= this.host.slots)
       return;

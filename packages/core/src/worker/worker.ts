@@ -136,6 +136,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
       circuits: this.circuits,
       clock,
       slots: this.options.slots,
+      maxRescues: this.options.maxRescues,
       build: parts.build,
       outputMaxBytes: this.options.outputMaxBytes,
       kinds,
