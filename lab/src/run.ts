@@ -16,6 +16,7 @@ import { Crew, type Place } from './site/crew.ts';
 import { accountsOf } from './verdict/account.ts';
 import type { Evidence, FaultRecord } from './verdict/evidence.ts';
 import { judge, type Verdict } from './verdict/judge.ts';
+import { workloads } from './workloads/index.ts';
 
 export interface RunOptions {
   readonly seconds: number;
@@ -74,6 +75,7 @@ export async function run(
   const rate = (crew.acked - ackedBefore) / upSeconds;
   say('the faults are over: callers finish, what waits is worked off');
   await crew.finishCalls(settleTimeoutMs);
+  await pauseSchedules(stand);
   say('callers have finished');
   await drain(stand.url, options.plant === undefined ? drainTimeoutMs : plantedDrainTimeoutMs, say);
   say('all has ended: workers stop');
@@ -108,7 +110,19 @@ async function prepare(stand: Stand): Promise<void> {
   await lineshaft.migrate();
   const retention = { succeededMs: 86_400_000, failedMs: 86_400_000, cancelledMs: 86_400_000 };
   await lineshaft.declare({ name: queue, concurrency: 40, retention, pollingIntervalMs: 500 });
+  for (const { limits = [], schedules = [] } of workloads) {
+    for (const limit of limits) await lineshaft.declareLimit(limit);
+    for (const schedule of schedules) await lineshaft.schedule({ ...schedule, options: { queue } });
+  }
   await installAudit(stand.url);
+}
+
+/** What was due so far is still made; from now on nothing comes due. */
+async function pauseSchedules(stand: Stand): Promise<void> {
+  await using lineshaft = new Lineshaft({ databaseUrl: stand.url, log: silentLog });
+  for (const { schedules = [] } of workloads) {
+    for (const { name } of schedules) await lineshaft.pauseSchedule(name);
+  }
 }
 
 /** A worker whose writes are not fenced is stopped again and again, so that its results come too late. */

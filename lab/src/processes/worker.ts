@@ -3,7 +3,7 @@ import { type JobContext, Lineshaft, textLog, type Worker } from '@lineshaft/cor
 import { openLedger } from '../ledger/writer.ts';
 import { monotonicMs, pause } from '../monotonic.ts';
 import { workloads } from '../workloads/index.ts';
-import type { LabPayload, Workload } from '../workloads/workload.ts';
+import { type LabPayload, refOf, type Workload } from '../workloads/workload.ts';
 import { endWithTheLab, readSettings, type WorkerSettings } from './settings.ts';
 import { plantUnfencedWrites } from './unfenced.ts';
 
@@ -60,7 +60,8 @@ async function startWorker(): Promise<Worker> {
 function handlerOf(workload: Workload) {
   return async (payload: LabPayload, job: JobContext): Promise<unknown> => {
     const { id, attempt } = job;
-    const { ref, key } = payload;
+    const ref = refOf(payload, id);
+    const key = payload.key ?? job.schedule?.tick.toISOString();
     write({ e: 'start', id, ref, workload: workload.name, attempt, ...(key === undefined ? {} : { key }) });
     if (payload.ms > 0) await pause(payload.ms);
     try {

@@ -6,7 +6,7 @@ import pg from 'pg';
 import { readEntry } from '../../../packages/core/src/queue/history-entry.ts';
 import { monotonicMs } from '../monotonic.ts';
 import type { Final, Hold, WorkerRow } from '../verdict/evidence.ts';
-import type { LabPayload } from '../workloads/workload.ts';
+import { type LabPayload, refOf } from '../workloads/workload.ts';
 
 const install = `
 create schema lab;
@@ -111,7 +111,13 @@ async function readHistory(client: pg.Client): Promise<Final[]> {
     const lines = entries.split('\n');
     return ids.map((id, place) => {
       const { laneId, state, attempt, payload } = readEntry(id, lines[place] ?? '');
-      return { id, ref: (payload as LabPayload).ref, workload: lanes.get(laneId) ?? '', state, attempt };
+      return {
+        id,
+        ref: refOf(payload as Partial<LabPayload>, id),
+        workload: lanes.get(laneId) ?? '',
+        state,
+        attempt,
+      };
     });
   });
 }
@@ -127,7 +133,7 @@ async function readDead(client: pg.Client): Promise<Final[]> {
     from lineshaft.dead d join lineshaft.job j on j.id = d.job_id join lineshaft.lane l on l.id = j.lane`,
   );
   return rows.map(({ id, kind, attempt, payload }) => {
-    return { id, ref: payload.ref, workload: kind.replace(/^lab\./, ''), state: 'failed', attempt };
+    return { id, ref: refOf(payload, id), workload: kind.replace(/^lab\./, ''), state: 'failed', attempt };
   });
 }
 

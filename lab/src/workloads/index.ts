@@ -2,9 +2,11 @@
 import type { Random } from '../random.ts';
 import { delayed } from './delayed.ts';
 import { child, parent } from './family.ts';
+import { limited, ordered } from './limited.ts';
 import { plain, slow } from './plain.ts';
 import { doomed, retried } from './retried.ts';
 import { snoozed } from './snoozed.ts';
+import { ticks } from './ticks.ts';
 import { unique } from './unique.ts';
 import type { Workload } from './workload.ts';
 
@@ -18,6 +20,9 @@ export const workloads: readonly Workload[] = [
   snoozed,
   parent,
   child,
+  limited,
+  ordered,
+  ticks,
 ];
 
 export function pickWorkload(random: Random): Workload {

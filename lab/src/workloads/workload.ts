@@ -2,7 +2,7 @@
  * A workload: one kind of jobs, what callers ask for, what the handler does, and what must hold of it whatever
  * breaks. The lab runs all of them at once. Callers, workers and the verdict share this description.
  */
-import type { EnqueueOptions, JobContext } from '@lineshaft/core';
+import type { EnqueueOptions, JobContext, LimitDeclaration, ScheduleDeclaration } from '@lineshaft/core';
 import type { Random } from '../random.ts';
 import type { JobAccount } from '../verdict/account.ts';
 import type { Evidence } from '../verdict/evidence.ts';
@@ -29,6 +29,11 @@ export interface LabPayload {
   readonly snoozeUntil?: number;
 }
 
+/** The name of a job in the ledger; those of schedules have no caller that names them. */
+export function refOf(payload: Partial<LabPayload>, id: string): string {
+  return payload.ref ?? `tick ${id}`;
+}
+
 export interface Request {
   readonly ask: Omit<Ask, 'workload'>;
   readonly payload: Omit<LabPayload, 'ref'>;
@@ -40,6 +45,10 @@ export interface Workload {
   readonly name: string;
   /** How many of 100 requests are of this workload; 0 for jobs that nobody asks for directly. */
   readonly share: number;
+  /** Declared before the run. */
+  readonly limits?: readonly LimitDeclaration[];
+  /** Declared before the run, into the queue of the lab; paused when it is worked off. */
+  readonly schedules?: readonly ScheduleDeclaration[];
   /** @param nowMs monotonic, for what is relative to now */
   request(random: Random, nowMs: number): Request;
   /** Runs after the handler has worked for `payload.ms`; returns, throws or snoozes. */
