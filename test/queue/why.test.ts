@@ -301,6 +301,43 @@ describe.each(versions)('why something waits, on PostgreSQL %i', (version) => {
     });
   });
 
+  test('limit-full and key-held, with the jobs that hold them; rate-reached, with the time', async () => {
+    const queue = await site.queue();
+    const name = freshName('limit');
+    await site.lineshaft.declareLimit({ name, concurrency: 1, queues: [queue] });
+    await site.work(queue, { handlers: { one: held() } });
+    const holder = await enqueue(queue);
+    await running(holder);
+    const id = await enqueue(queue);
+    expect(await whyOf(id)).toMatchObject({
+      code: 'limit-full',
+      message: `limit ${name}, allows 1 at once and 1 are in use: held by ${holder}`,
+      command: `lineshaft job show ${holder}`,
+    });
+    expect(await codesOf(site.lineshaft.why({ queue }))).toEqual(['limit-full']);
+    const order = await site.queue();
+    await site.lineshaft.declareLimit({ name: `${name}-order`, fifo: true, queues: [order] });
+    await site.work(order, { handlers: { one: held() } });
+    const first = await enqueue(order);
+    await running(first);
+    expect(await whyOf(await enqueue(order))).toMatchObject({
+      code: 'key-held',
+      command: `lineshaft why ${first}`,
+    });
+    const slow = await site.queue();
+    await site.lineshaft.declareLimit({
+      name: `${name}-rate`,
+      rate: { amount: 1, perMs: 3_600_000 },
+      queues: [slow],
+    });
+    await site.work(slow, { handlers: { one: () => 1 } });
+    await site.lineshaft.waitFor([await enqueue(slow)], { timeoutMs: 15_000 });
+    expect(await whyOf(await enqueue(slow))).toMatchObject({
+      code: 'rate-reached',
+      message: expect.stringMatching(/ has room for it at .* UTC \(in \d+ min\)$/),
+    });
+  });
+
   test('what does not exist is told, with what was perhaps meant', async () => {
     const queue = await site.queue();
     const kind = freshName('newsletter');

@@ -78,6 +78,31 @@ export interface LaneFacts {
   readonly waiting: number;
   /** When the one that is asked about was due, or the first of them. */
   readonly dueMs: number;
+  /** The limits of its jobs that leave no room now. */
+  readonly fullLimits: readonly FullLimitFacts[];
+}
+
+/** A limit that leaves no room under the key of a job. */
+export interface FullLimitFacts {
+  readonly name: string;
+  readonly project: string;
+  /** Empty where the limit has no keys. */
+  readonly key: string;
+  readonly used: number;
+  /** How much may be in use at once; undefined: any amount. */
+  readonly concurrency: number | undefined;
+  /** What one job takes of it. */
+  readonly need: number;
+  readonly perSecond: number | undefined;
+  /** When there will be tokens for it. */
+  readonly openMs: number | undefined;
+  /** Nothing starts before, because a job said that it was throttled. */
+  readonly closedMs: number | undefined;
+  readonly fifo: boolean;
+  /** The earlier job that has the key of a FIFO limit. */
+  readonly holder: string | undefined;
+  /** Running jobs that use it, some of them. */
+  readonly holders: readonly string[];
 }
 
 export interface JobFacts {
@@ -132,6 +157,10 @@ export type ReasonCode =
   | 'queue-paused'
   | 'circuit-open'
   | 'schedule-paused'
+  | 'limit-full'
+  | 'rate-reached'
+  | 'throttled'
+  | 'key-held'
   | 'queue-unserved'
   | 'kind-unknown'
   | 'requirements-unmet'

@@ -11,7 +11,7 @@ const queue = {
 };
 const lane: LaneFacts = {
   ...{ queue, kind: 'send', requirements: [], pin: 'none', build: '', needs: {}, wants: {} },
-  ...{ waiting: 3, dueMs: nowMs - 1_000 },
+  ...{ waiting: 3, dueMs: nowMs - 1_000, fullLimits: [] },
 };
 const worker: WorkerFacts = {
   ...{ workerId: 'w1', build: '2.0.0', tags: ['*'], kinds: ['send', 'resize'], queues: ['1-mail'] },
@@ -141,6 +141,54 @@ describe('why jobs that could run now do not', () => {
     const later = { ...job, state: 'scheduled', dueMs: nowMs + 1_000 } as const;
     const codes = judgeJob(later, lane, { ...scene, circuits: [circuit] }).map(({ code }) => code);
     expect(codes).toEqual(['not-due', 'circuit-open']);
+  });
+
+  test.each([
+    [
+      'limit-full',
+      { concurrency: 2, used: 2, holders: ['A', 'B'] },
+      'limit api, key acme, allows 2 at once and 2 are in use: held by A, B',
+      'lineshaft job show A',
+    ],
+    [
+      'limit-full',
+      { concurrency: 5, used: 3, need: 4, project: 'shop', key: '' },
+      'limit api (project shop), allows 5 at once and 3 are in use, it takes 4',
+      undefined,
+    ],
+    [
+      'rate-reached',
+      { perSecond: 10, openMs: nowMs + 2_000 },
+      'limit api, key acme, allows 10 a second, and has room for it at 2030-01-31 08:00:02 UTC (in 2 s)',
+      undefined,
+    ],
+    [
+      'throttled',
+      { closedMs: nowMs + 60_000, concurrency: 1, used: 1 },
+      'limit api, key acme, is closed until 2030-01-31 08:01:00 UTC (in 60 s): a job said that it was throttled',
+      undefined,
+    ],
+    [
+      'key-held',
+      { fifo: true, holder: 'A', concurrency: 1, used: 0 },
+      'limit api, key acme, lets jobs run one after the other, and the earlier job A has the key until it is final',
+      'lineshaft why A',
+    ],
+  ] as const)('%s: %j', (code, of, message, command) => {
+    const limit = {
+      ...{ name: 'api', project: 'default', key: 'acme', used: 0, concurrency: undefined, need: 1 },
+      ...{
+        perSecond: undefined,
+        openMs: undefined,
+        closedMs: undefined,
+        fifo: false,
+        holder: undefined,
+        holders: [],
+      },
+    };
+    const limited = { ...lane, fullLimits: [{ ...limit, ...of }] };
+    expect(judgeLanes([limited], scene)).toMatchObject([{ code, message, command, jobs: 3 }]);
+    expect(judgeJob(job, limited, scene)).toMatchObject([{ code, message, command }]);
   });
 
   test('schedule-paused', () => {

@@ -19,6 +19,7 @@ import type {
   SceneFacts,
   WorkerFacts,
 } from './why-facts.ts';
+import { limitsFull } from './why-limits.ts';
 import { judgeState } from './why-state.ts';
 import { holdsText, jobsText, listText, queueArgument, queueText, spanText, timeText } from './why-words.ts';
 
@@ -27,7 +28,7 @@ export function judgeJob(job: JobFacts, lane: LaneFacts, scene: SceneFacts): Rea
   const own = judgeState(job, scene.nowMs);
   const waits = job.state === 'ready' || job.state === 'scheduled' || job.state === 'retrying';
   const hindrances = waits ? hindrancesOf(lane, scene) : [];
-  const now = job.state === 'ready' && hindrances.length === 0 ? busyOrNext(lane, scene, job.place) : [];
+  const now = job.state === 'ready' && hindrances.length === 0 ? limitedOrNext(lane, scene, job.place) : [];
   return [...own, ...hindrances, ...now].map((finding) => ({ ...finding, jobs: 1 }));
 }
 
@@ -36,7 +37,7 @@ export function judgeLanes(lanes: readonly LaneFacts[], scene: SceneFacts): Reas
   const found = new Map<string, Reason>();
   for (const lane of lanes) {
     const hindrances = hindrancesOf(lane, scene);
-    for (const finding of hindrances.length > 0 ? hindrances : busyOrNext(lane, scene, undefined)) {
+    for (const finding of hindrances.length > 0 ? hindrances : limitedOrNext(lane, scene, undefined)) {
       const key = `${finding.code} ${finding.message}`;
       const jobs = (found.get(key)?.jobs ?? 0) + lane.waiting;
       found.set(key, { ...finding, jobs });
@@ -170,6 +171,12 @@ function unserved(lane: LaneFacts, scene: SceneFacts): Finding[] {
         },
       ];
   }
+}
+
+/** Limits that leave no room; if all do, what keeps the workers. */
+function limitedOrNext(lane: LaneFacts, scene: SceneFacts, place: PlaceFacts | undefined): Finding[] {
+  const limited = limitsFull(lane.fullLimits, scene.nowMs);
+  return limited.length > 0 ? limited : busyOrNext(lane, scene, place);
 }
 
 /** What keeps each worker that may run the job from it; if one is free, nothing does. */

@@ -15,6 +15,7 @@ import type { LaneWants } from '../domain/wants.ts';
 import { judgeJob, judgeLanes, judgeSchedules } from '../domain/why.ts';
 import {
   countMax,
+  type FullLimitFacts,
   type HeldFacts,
   type HolderFacts,
   type JobFacts,
@@ -107,11 +108,12 @@ export class WhyBook {
     const queues = await this.queues.list();
     const queue = queues.find((one) => one.id === Number(row.queue_id));
     if (queue === undefined) return await this.ofFinished(id);
-    const [scene, place] = await Promise.all([
+    const [scene, place, limits] = await Promise.all([
       this.scene(row.now_ms, queues),
       row.state === 'ready' ? this.place(id) : undefined,
+      this.fullLimits([row.lane], id),
     ]);
-    const lane = laneFacts({ ...row, waiting: 1 }, queue);
+    const lane = laneFacts({ ...row, waiting: 1 }, queue, limits);
     const reasons = judgeJob(jobFacts(id, row, place), lane, scene);
     return {
       ...{
@@ -201,9 +203,13 @@ export class WhyBook {
   ): Promise<Reason[]> {
     const { kind, paused } = asked;
     const byId = new Map(queues.map((queue) => [queue.id, queue]));
+    const limits = await this.fullLimits(
+      rows.map(({ lane }) => lane),
+      undefined,
+    );
     const lanes = rows.flatMap((row) => {
       const queue = byId.get(Number(row.queue_id));
-      return queue === undefined ? [] : [laneFacts(row, queue)];
+      return queue === undefined ? [] : [laneFacts(row, queue, limits)];
     });
     const [first] = rows;
     if (first !== undefined) {
@@ -258,6 +264,13 @@ export class WhyBook {
       lanesMost,
       laneJobsMost,
     ]);
+  }
+
+  /** Of keyed lanes, the limits that leave no room. */
+  private async fullLimits(lanes: readonly number[], job: string | undefined): Promise<readonly LimitRow[]> {
+    const keyed = lanes.filter((lane) => lane < 0);
+    if (keyed.length === 0) return [];
+    return await this.pool.query<LimitRow>(this.statements.whyLimits, [keyed, job ?? null, leasesMost]);
   }
 
   private async place(id: string): Promise<PlaceFacts | undefined> {
@@ -322,10 +335,23 @@ function queueFacts(queue: Pick<Queue, 'name' | 'project'> & Partial<Queue>): Qu
 function laneFacts(
   row: Omit<LaneRow, 'queue_id' | 'now_ms'>,
   queue: Pick<Queue, 'name' | 'project'> & Partial<Queue>,
+  limits: readonly LimitRow[] = [],
 ): LaneFacts {
-  const { kind, requirements, pin, build, wants, waiting, due_ms: dueMs } = row;
+  const { lane, kind, requirements, pin, build, wants, waiting, due_ms: dueMs } = row;
   const needs = wants.needs ?? queue.needs ?? {};
-  return { queue: queueFacts(queue), kind, requirements, pin, build, needs, wants, waiting, dueMs };
+  const fullLimits = limits.filter((limit) => limit.lane === lane).map(limitFacts);
+  return {
+    queue: queueFacts(queue),
+    kind,
+    requirements,
+    pin,
+    build,
+    needs,
+    wants,
+    waiting,
+    dueMs,
+    fullLimits,
+  };
 }
 
 function jobFacts(id: string, row: JobRow, place: PlaceFacts | undefined): JobFacts {
@@ -353,7 +379,36 @@ function holderFacts(row: JobRow): HolderFacts | undefined {
   };
 }
 
+function limitFacts(row: LimitRow): FullLimitFacts {
+  const { name, project, key, used, need, fifo, holders } = row;
+  return {
+    ...{ name, project, key, used, need, fifo, holders },
+    concurrency: row.concurrency ?? undefined,
+    perSecond: row.per_second ?? undefined,
+    openMs: row.open_ms ?? undefined,
+    closedMs: row.closed_ms ?? undefined,
+    holder: row.holder ?? undefined,
+  };
+}
+
+interface LimitRow {
+  readonly lane: number;
+  readonly name: string;
+  readonly project: string;
+  readonly key: string;
+  readonly used: number;
+  readonly concurrency: number | null;
+  readonly need: number;
+  readonly per_second: number | null;
+  readonly open_ms: number | null;
+  readonly closed_ms: number | null;
+  readonly fifo: boolean;
+  readonly holder: string | null;
+  readonly holders: readonly string[];
+}
+
 interface LaneRow {
+  readonly lane: number;
   readonly queue_id: string;
   readonly kind: string;
   readonly requirements: readonly string[];
@@ -365,7 +420,15 @@ interface LaneRow {
   readonly now_ms: number;
 }
 
-const emptyLane = { requirements: [], pin: 'none', build: '', wants: {}, waiting: 1, due_ms: 0 } as const;
+const emptyLane = {
+  lane: 0,
+  requirements: [],
+  pin: 'none',
+  build: '',
+  wants: {},
+  waiting: 1,
+  due_ms: 0,
+} as const;
 
 interface JobRow extends Omit<LaneRow, 'waiting'> {
   readonly state: JobState;
