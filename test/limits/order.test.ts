@@ -106,6 +106,38 @@ describe.each(versions)('PostgreSQL %s', (version) => {
     await expectNothingInUse(site);
   });
 
+  it('closes a key for everybody while the other side wants it so, and takes no attempt for it', async () => {
+    const queue = await site.queue({ concurrency: 10 });
+    const name = freshName('api');
+    await site.lineshaft.declareLimit({ name, concurrency: 1, key: { payload: 'host' }, queues: [queue] });
+    const starts: { host: string; at: number; attempt: number }[] = [];
+    let told = false;
+    const handlers = {
+      call: async ({ host }: { host: string }, job: JobContext) => {
+        starts.push({ host, at: performance.now(), attempt: job.attempt });
+        if (host !== 'slow' || told) return;
+        told = true;
+        await site.lineshaft.throttleLimit(name, { key: 'slow', forMs: 700 });
+        job.snooze(0);
+      },
+    };
+    const hosts = ['slow', 'slow', 'slow', 'quick', 'quick'];
+    const jobs = await site.lineshaft.enqueueMany(
+      hosts.map((host) => ({ kind: 'call', queue, payload: { host } })),
+    );
+    await site.work(queue, { handlers });
+    await site.work(queue, { handlers });
+    await site.lineshaft.waitFor(
+      jobs.map(({ id }) => id),
+      { timeoutMs: 30_000 },
+    );
+    const slow = starts.filter(({ host }) => host === 'slow');
+    expect(slow).toHaveLength(4);
+    expect(slow.every(({ attempt }) => attempt === 1)).toBe(true);
+    expect((slow[1]?.at ?? 0) - (slow[0]?.at ?? 0)).toBeGreaterThan(650);
+    await expectNothingInUse(site);
+  });
+
   it('gives each key its turn, by weight, whatever others have waiting', async () => {
     const queue = await site.queue({ concurrency: 4 });
     const name = freshName('fair');

@@ -253,6 +253,16 @@ export class Lineshaft<PayloadMap extends object = Record<string, unknown>> exte
     return this.limitBook.show(name, options.project ?? 'default');
   }
 
+  /**
+   * Lets nothing start under a limit for so long, or under one of its keys: what a handler calls, before it snoozes, when the
+   * other side has told it to slow down. What runs goes on. `forMs: 0` opens it at once.
+   * @throws LineshaftError LIMIT_NOT_FOUND, OPTION_INVALID
+   * @example await lineshaft.throttleLimit('api', { forMs: 30_000 }); job.snooze(30_000);
+   */
+  throttleLimit(name: string, options: { forMs: number; key?: string; project?: string }): Promise<void> {
+    return this.limitBook.throttle(name, options.project ?? 'default', options.key ?? '', options.forMs);
+  }
+
   /** Forgets a limit: what it held back goes on. @throws LineshaftError LIMIT_NOT_FOUND */
   deleteLimit(name: string, options: { project?: string } = {}): Promise<void> {
     return this.limitBook.delete(name, options.project ?? 'default');

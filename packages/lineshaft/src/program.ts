@@ -10,6 +10,7 @@ import { addDev } from './commands/dev.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addEnqueue } from './commands/enqueue.ts';
 import { addJob } from './commands/job.ts';
+import { addLimit } from './commands/limit.ts';
 import { addMigrate } from './commands/migrate.ts';
 import { addProject } from './commands/project.ts';
 import { addPrune } from './commands/prune.ts';
@@ -74,6 +75,7 @@ export function buildProgram(session: Session): Command {
   addWhy(program, session);
   addQueue(program, session);
   addCircuit(program, session);
+  addLimit(program, session);
   addSchedule(program, session);
   addProject(program, session);
   program.commandsGroup('Operate:');

@@ -99,6 +99,26 @@ begin
 end
 $$;
 
+-- Nothing starts under a key of a limit before a time; what runs goes on. A time in the past opens it at once.
+-- Returns false where there is no such limit.
+create function lineshaft.throttle(of_project text, of_name text, of_key text, until_time timestamptz)
+returns boolean language plpgsql as $$
+declare
+  of_limit integer;
+  kept text := lineshaft.kept_key(of_key);
+begin
+  select l.id into of_limit from lineshaft.limit l join lineshaft.project p on p.id = l.project_id
+  where p.name = of_project and l.name = of_name;
+  if not found then
+    return false;
+  end if;
+  insert into lineshaft.counter as c (limit_id, key, closed_until) values (of_limit, kept, until_time)
+  on conflict (limit_id, key) do update set closed_until = excluded.closed_until;
+  perform lineshaft.wake(lineshaft.unpark(array[of_limit], array[kept]), false, 'always');
+  return true;
+end
+$$;
+
 -- Opens lanes whose wait was for time alone. Returns how many counters it looked at.
 create function lineshaft.open_due_limits(most integer)
 returns integer language plpgsql as $$

@@ -1,6 +1,7 @@
 /** Limits as data: declare, list, show, delete. */
 
 import { LineshaftError } from '../domain/errors.ts';
+import { boundedText, maxDurationMs, wholeNumber } from '../domain/fields.ts';
 import { type Limit, type LimitDeclaration, limitFromRow, validateLimit } from '../domain/limit.ts';
 import { didYouMean } from '../domain/suggest.ts';
 import type { Pool } from '../store/pool.ts';
@@ -17,7 +18,7 @@ export interface CounterView {
   readonly tokens: number | undefined;
   /** Keyed lanes whose jobs wait for room in it, at most 1,000. */
   readonly parkedLanes: number;
-  /** Nothing starts before, because a job said that it was throttled. */
+  /** Nothing starts before, because it was throttled. */
   readonly closedUntil: Date | undefined;
 }
 
@@ -72,6 +73,14 @@ export class LimitBook {
     await this.find(name, project);
     await this.pool.query(this.statements.deleteLimit, [project, name]);
     await this.moveJobs();
+  }
+
+  /** @throws LineshaftError LIMIT_NOT_FOUND, OPTION_INVALID */
+  async throttle(name: string, project: string, key: string, forMs: number): Promise<void> {
+    wholeNumber(forMs, 'forMs', 0, maxDurationMs);
+    const values = [project, name, boundedText(key, 'key', 0, 1_000), forMs];
+    const [row] = await this.pool.query<{ throttled: boolean }>(this.statements.throttleLimit, values);
+    if (row?.throttled !== true) await this.find(name, project);
   }
 
   private async find(name: string, project: string): Promise<Limit> {

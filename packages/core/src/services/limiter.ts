@@ -41,7 +41,8 @@ function createLimiter(context: ServiceContext<LimiterConfig>): Service {
     async round(signal) {
       limits ??= limitsAtWork(await context.query(statements.listLimits.text));
       if (!limits.any) return 60_000;
-      const waitMs = limits.rated ? await openDue(signal) : sleepMs;
+      // Without rates a key may still have been closed for a while.
+      const waitMs = await openDue(signal, limits.rated ? ratedSleepMs : sleepMs);
       if (leadership.term === undefined) return waitMs;
       if (clock.monotonic() - movedAtMs >= moveMs) await move(signal);
       if (clock.monotonic() - caredAtMs >= config.intervalMs) await care(signal);
@@ -57,11 +58,11 @@ function createLimiter(context: ServiceContext<LimiterConfig>): Service {
   context.onMessage('limited', () => loop.wake());
   return loop;
 
-  async function openDue(signal: AbortSignal): Promise<number> {
+  async function openDue(signal: AbortSignal, longestMs: number): Promise<number> {
     for (;;) {
       const [[wait = null] = []] = await session.query(statements.nextLimitDue);
-      const waitMs = wait === null ? ratedSleepMs : Math.ceil(Number(wait));
-      if (waitMs > 0 || signal.aborted) return Math.min(Math.max(waitMs, 1), ratedSleepMs);
+      const waitMs = wait === null ? longestMs : Math.ceil(Number(wait));
+      if (waitMs > 0 || signal.aborted) return Math.min(Math.max(waitMs, 1), longestMs);
       await session.query(statements.openDueLimits, [batch]);
     }
   }
