@@ -117,6 +117,18 @@ describe.each(versions)('the inbox, on PostgreSQL %i', (version) => {
     expect(await inInbox()).toBe(0);
   });
 
+  test('a queue into whose inbox somebody puts a job at this moment is deleted only with a purge', async () => {
+    const queue = await site.queue();
+    await client.query('begin');
+    await lineshaft.within(dying()).enqueue('greet', 'on its way', { queue });
+    await expect(lineshaft.deleteQueue(queue)).rejects.toMatchObject({ code: 'QUEUE_NOT_EMPTY' });
+    await lineshaft.deleteQueue(queue, { purge: true });
+    await client.query('commit');
+    expect(await inInbox()).toBe(1);
+    await lineshaft.listJobs();
+    expect(await inInbox()).toBe(0);
+  });
+
   test('two that take in at the same time take each job once', async () => {
     const queue = await site.queue();
     const ids = await leave(queue, ...Array.from({ length: 60 }, (_, n) => n));

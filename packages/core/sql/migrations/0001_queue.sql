@@ -15,7 +15,9 @@ create table lineshaft.project (
   name text not null unique,
   created_at timestamptz not null default now()
 );
-insert into lineshaft.project (name) values ('default');
+-- The default project is number 1, which spares the hot path a look-up.
+insert into lineshaft.project (id, name) overriding system value values (1, 'default');
+alter table lineshaft.project alter column id restart with 2;
 
 -- Settings of a queue are data; workers see a change within a second (by `version`).
 create table lineshaft.queue (

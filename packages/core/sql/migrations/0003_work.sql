@@ -524,6 +524,25 @@ end
 $$;
 select lineshaft.make_history_partition((now() at time zone 'UTC')::date + n) from generate_series(-1, 7) n;
 
+-- Until the end of this transaction nothing more goes into the inbox, and what went in is seen. By short attempts, since
+-- whoever wants to put something in waits behind each of them. False: somebody's transaction stays open.
+create function lineshaft.lock_inbox()
+returns boolean language plpgsql as $$
+begin
+  for attempt in 1..20 loop
+    begin
+      perform set_config('lock_timeout', '50ms', true);
+      lock table lineshaft.inbox in share row exclusive mode;
+      perform set_config('lock_timeout', '0', true);
+      return true;
+    exception when lock_not_available then
+      perform pg_sleep(0.05);
+    end;
+  end loop;
+  return false;
+end
+$$;
+
 -- Deletes a queue; with its jobs if they are to be purged. Running jobs hold it either way, and so does, after a few
 -- seconds, somebody's open transaction that has put jobs into it (see hold_queue).
 create function lineshaft.delete_queue(of_queue bigint, purge boolean)
@@ -540,6 +559,10 @@ begin
     return 'not-empty';
   end;
   perform set_config('lock_timeout', '0', true);
+  -- Without a purge nothing may be lost; with one, what is on its way to the queue goes with it.
+  if not purge and not lineshaft.lock_inbox() then
+    return 'not-empty';
+  end if;
   perform lineshaft.take_in(1000000);
   of_lanes := array(select l.id from lineshaft.lane l where l.queue_id = of_queue);
   if exists (

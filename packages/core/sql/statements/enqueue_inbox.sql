@@ -1,5 +1,4 @@
--- Leaves jobs of one kind and queue that have no options in the inbox: what a transaction of a caller's does where the
--- caller hears of its commit and has them taken in. It knows one rule, the size; what it cannot judge it leaves alone.
+-- Leaves several plain jobs of one kind and queue in the inbox; as the function leave_in_inbox does for one.
 -- Locks: until its end the queue is not deleted (hold_queue).
 -- $1 queue text, $2 kind text, $3 ids uuid[], $4 payloads json
 -- Returns a row per job, or none: then nothing was written (there is no such queue, it wants its NOTIFY in the

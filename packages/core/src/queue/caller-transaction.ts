@@ -44,6 +44,7 @@ export interface StatementWithin {
 export interface StatementsWithin {
   /** Where the commit is heard of: then the jobs are taken in. */
   readonly inbox: StatementWithin;
+  readonly inboxOne: StatementWithin;
   readonly plain: StatementWithin;
   readonly many: StatementWithin;
 }
@@ -61,7 +62,7 @@ export async function enqueueWithin(
   const results: EnqueueResult[] = [];
   const targets = new WakeTargets();
   for (const batch of splitBatches(ordered)) {
-    if (mode === 'after' && (await leaveInInbox(transaction, statements.inbox, batch))) {
+    if (mode === 'after' && (await leaveInInbox(transaction, statements, batch))) {
       targets.addInbox();
       results.push(...enqueueResults(batch, []));
       continue;
@@ -104,11 +105,18 @@ function lockOrder(jobs: readonly PreparedJob[]): number[] | undefined {
  */
 async function leaveInInbox(
   transaction: CallerTransaction,
-  statement: StatementWithin,
+  statements: StatementsWithin,
   batch: readonly PreparedJob[],
 ): Promise<boolean> {
-  const values = plainValues(batch, 'after', null);
-  return values !== undefined && (await runIn(transaction, statement, values.slice(0, 4))).length > 0;
+  const values = plainValues(batch, 'after', null)?.slice(0, 4);
+  const [only] = batch;
+  if (values === undefined || only === undefined) return false;
+  const [queue, kind] = values;
+  const rows =
+    batch.length === 1
+      ? await runIn(transaction, statements.inboxOne, [queue, kind, only.id, only.payloadText])
+      : await runIn(transaction, statements.inbox, values);
+  return rows.length > 0;
 }
 
 /** Writes a batch; gives the rows of what is not new. */

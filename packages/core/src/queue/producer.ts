@@ -121,6 +121,7 @@ export class Producer<PayloadMap extends object = Record<string, unknown>> imple
     });
     this.statementsWithin = {
       inbox: within(this.statements.enqueueInbox),
+      inboxOne: within(this.statements.enqueueInboxOne),
       plain: within(this.statements.enqueuePlain),
       many: within(this.statements.enqueueMany),
     };
