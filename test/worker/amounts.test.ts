@@ -84,6 +84,30 @@ describe.each(versions)('named amounts, on PostgreSQL %i', (version) => {
     expect(seen.most).toBeLessThanOrEqual(2);
   });
 
+  test('jobs under limits need amounts too, and never more than is offered', async () => {
+    const queue = await site.queue({ concurrency: 20 });
+    await site.lineshaft.declareLimit({
+      name: `${queue}-key`,
+      concurrency: 3,
+      key: { payload: 'tenant' },
+      queues: [queue],
+    });
+    const { hold, seen } = meter();
+    await site.work(queue, {
+      offers: { gpu: 4 },
+      handlers: { small: () => hold(1, breathe), big: () => hold(3, breathe) },
+    });
+    const requests = Array.from({ length: 60 }, (_, n) => ({
+      ...{ kind: n % 5 === 0 ? 'big' : 'small', queue, payload: { tenant: `t${n % 4}` } },
+      needs: { gpu: n % 5 === 0 ? 3 : 1 },
+    }));
+    const ids = (await site.lineshaft.enqueueMany(requests)).map(({ id }) => id);
+    const finished = await site.lineshaft.waitFor(ids, { timeoutMs: 60_000 });
+    expect(new Set(finished.map(({ state }) => state))).toEqual(new Set(['succeeded']));
+    expect(seen).toMatchObject({ jobs: 60 });
+    expect(seen.most).toBeLessThanOrEqual(4);
+  });
+
   test('a job that needs more than any worker offers waits; one that offers as much takes it', async () => {
     const queue = await site.queue();
     await site.work(queue, { offers: { gpu: 1 }, handlers: { train: () => 'small' } });

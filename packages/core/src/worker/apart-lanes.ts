@@ -51,10 +51,11 @@ export class ApartLanes {
   plan(loads: readonly QueueLoad[], worker: WorkerLoad, nowMs: number): ApartPlan {
     this.turn += 1;
     const rooms = new Map<number, number>();
-    let occupied = 0;
+    // Queues of which nothing waits hold slots too.
+    let occupied = worker.held;
     for (const load of loads) {
       const taken = this.occupiedBy(load, worker);
-      occupied += taken;
+      occupied -= load.held - taken;
       rooms.set(load.queueId, load.concurrency - taken);
     }
     const lanes: PackedLane[] = [];

@@ -63,6 +63,37 @@ test('a kind that is called like a queue, and other projects', async () => {
   expect((await run('why', '--kind', 'twin')).stdout).toMatch(/^kind twin\nqueue-unserved {2}1 job: /);
 });
 
+test('enqueue --need and --prefer, queue declare --need: wrong amounts are refused with 2', async () => {
+  const declared = await run('queue', 'declare', 'gpu', '--need', 'memory=1Gi', '--json');
+  expect(JSON.parse(declared.stdout)).toMatchObject({ needs: { memory: 1_073_741_824 } });
+  const flags = [
+    '-q',
+    'gpu',
+    '--need',
+    'gpu=2',
+    '--need',
+    'memory=4Gi',
+    '--prefer',
+    'disk=ssd',
+    '--prefer-for',
+    '1m',
+  ];
+  expect((await run('enqueue', 'train', '{}', ...flags)).code).toBe(0);
+  const shown = await run('queue', 'show', 'gpu', '--json');
+  expect(JSON.parse(shown.stdout).lanes).toMatchObject([
+    { needs: { gpu: 2, memory: 4_294_967_296 }, prefers: ['disk=ssd'], ready: 1 },
+  ]);
+  expect((await run('queue', 'show', 'gpu')).stdout).toMatch(/gpu=2, memory=4Gi/);
+  for (const [wrong, said] of [
+    [['--need', 'gpu'], '--need must be key=value'],
+    [['--need', 'gpu=one'], 'needs.gpu must be an amount from 0 to 8Ti'],
+    [['--prefer-for', '5s'], 'preferMs needs the tags'],
+  ] as const) {
+    const { code, stderr } = await run('enqueue', 'train', '{}', '-q', 'gpu', ...wrong);
+    expect({ code, said: stderr.includes(said) }, stderr).toEqual({ code: 2, said: true });
+  }
+});
+
 test('what does not exist is told with exit code 3, what makes no sense with 2', async () => {
   const nothing = await run('why', 'mial');
   expect(nothing).toMatchObject({ code: 3, stdout: '' });

@@ -52,3 +52,9 @@ test('--project-id-filter is repeated, and takes ids', () => {
   for (const wrong of ['0', '-1', 'default', '1.5', ''])
     expect(() => projectId(wrong)).toThrow('the id of a project');
 });
+
+test('what a worker offers is passed on as it was written; the core checks it', () => {
+  expect(workerOptions({ offer: { gpu: '1', memory: '16Gi' } })).toMatchObject({
+    offers: { gpu: '1', memory: '16Gi' },
+  });
+});
