@@ -15,6 +15,8 @@ export interface NotificationListener {
   onMessage(type: string, body: string): void;
   /** The connection is there (again): messages may have been missed before. */
   onConnected(): void;
+  /** Whether it sends nothing now: while all do, a silent connection is not asked either. */
+  resting?(): boolean;
 }
 
 /** How often a silent connection is asked whether it still lives. */
@@ -77,6 +79,8 @@ export class Notifications {
       for (const listener of this.listeners) listener.onConnected();
       return probeMs;
     }
+    if (this.listeners.size > 0 && [...this.listeners].every((each) => each.resting?.() === true))
+      return probeMs;
     // The answer to a probe tells a half-open connection from a silent one.
     const { session } = this;
     const connections = session.connections;

@@ -11,7 +11,7 @@ import { Guard, type HookReport } from '../plugins/guard.ts';
 import type { Leadership } from './leader.ts';
 import { Loop, type LoopOptions, type Service } from './service.ts';
 
-export interface ServiceHostOptions extends Pick<LoopOptions, 'onError' | 'onRecovered'> {
+export interface ServiceHostOptions extends Pick<LoopOptions, 'onError' | 'onRecovered' | 'rest'> {
   /** In the order in which they start. */
   readonly plugins: readonly Plugin[];
   readonly clock: Clock;
@@ -85,7 +85,7 @@ export class ServiceHost {
   }
 
   private contextOf(plugin: Plugin): ServiceContext<unknown> {
-    const { clock, log, worker, internals, query, onError, onRecovered, onEvent } = this.options;
+    const { clock, log, worker, internals, query, rest, onError, onRecovered, onEvent } = this.options;
     return {
       plugin: plugin.name,
       config: plugin.config,
@@ -100,6 +100,7 @@ export class ServiceHost {
           ...options,
           name: plugin.name,
           clock,
+          rest,
           onError,
           ...(onRecovered === undefined ? {} : { onRecovered }),
         }),

@@ -5,6 +5,7 @@
  */
 
 import type { Clock } from '../domain/clock.ts';
+import type { Rest } from './rest.ts';
 
 export interface Service {
   readonly name: string;
@@ -22,6 +23,8 @@ export interface LoopOptions {
   readonly onRecovered?: (name: string) => void;
   /** Longest pause after errors. Default 5 s. */
   readonly errorPauseMaxMs?: number;
+  /** Where it waits before a round while its worker lets the database sleep. */
+  readonly rest?: Rest | undefined;
 }
 
 const errorPauseMaxMs = 5_000;
@@ -46,6 +49,7 @@ export class Loop implements Service {
   /** Ends the sleep, or the next one if a round is running. */
   wake(): void {
     this.woken = true;
+    this.options.rest?.wake();
     this.wakeUp?.();
   }
 
@@ -58,9 +62,16 @@ export class Loop implements Service {
   private async run(): Promise<void> {
     const { signal } = this.controller;
     let failures = 0;
+    const { rest } = this.options;
     while (!signal.aborted) {
+      const parked = rest?.parked();
+      if (parked !== undefined) {
+        await parked;
+        continue;
+      }
       this.woken = false;
       let pauseMs: number;
+      rest?.begin();
       try {
         pauseMs = await this.options.round(signal);
         if (failures > 0) this.options.onRecovered?.(this.name);
@@ -70,6 +81,8 @@ export class Loop implements Service {
         failures += 1;
         if (failures === 1) this.options.onError(this.name, error);
         pauseMs = Math.min(100 * 2 ** Math.min(failures, 6), this.options.errorPauseMaxMs ?? errorPauseMaxMs);
+      } finally {
+        rest?.end();
       }
       if (!signal.aborted && !this.woken) await this.sleep(pauseMs);
     }

@@ -9,6 +9,7 @@ import { isLineshaftError } from '../domain/errors.ts';
 import { judgeServing, type LiveWorker } from '../domain/serving.ts';
 import { leaveForMs } from '../domain/wants.ts';
 import { textArray } from '../queue/enqueue-batch.ts';
+import type { Rest } from '../services/rest.ts';
 import { Loop } from '../services/service.ts';
 import type { Row, Session } from '../store/session.ts';
 import type { BoundStatements } from '../store/statements.ts';
@@ -44,6 +45,7 @@ export interface ClaimerHost {
   onError(name: string, error: unknown): void;
   onRecovered(): void;
   readonly circuits: Circuits;
+  readonly rest: Rest | undefined;
   /** Nothing is known to wait, after asking. */
   onDrained(): void;
   /** A claim has parked lanes that time alone will open again. */
@@ -96,6 +98,7 @@ export class Claimer {
     this.loop = new Loop({
       name: 'claim',
       clock: options.clock,
+      rest: options.host.rest,
       round: () => this.round(),
       onError: (name, error) => this.host.onError(name, error),
       onRecovered: () => this.host.onRecovered(),
@@ -140,6 +143,18 @@ export class Claimer {
     this.wakes += 1;
     this.discoverWanted = true;
     this.expectKeyed();
+  }
+
+  /** Whether jobs wait, in lanes that this worker would ask now. For a look without the loop. */
+  async seesJobs(): Promise<boolean> {
+    const { directory } = this.host;
+    const rows = await this.session.query(this.statements.lanesWithJobs, [0, discoverBatch]);
+    return rows.some(([id]) => {
+      const lane = directory.lane(Number(id));
+      if (lane === undefined) return true;
+      const queue = directory.queue(lane.queueId);
+      return queue !== undefined && queue.state !== 'paused' && directory.mayServe(lane);
+    });
   }
 
   private expectJobs(queueIds: readonly number[]): void {

@@ -5,6 +5,7 @@
  */
 
 import type { Clock } from '../domain/clock.ts';
+import type { Rest } from '../services/rest.ts';
 import { Loop, type Service } from '../services/service.ts';
 import type { Session } from '../store/session.ts';
 import type { BoundStatements } from '../store/statements.ts';
@@ -38,6 +39,7 @@ export function createHeartbeat(options: {
   statements: BoundStatements;
   clock: Clock;
   heartbeatMs: number;
+  rest: Rest | undefined;
 }): Service & { wake(): void } {
   const { host, session, statements, clock } = options;
   /** Leases that the database had and the worker did not, in the round before. */
@@ -45,6 +47,7 @@ export function createHeartbeat(options: {
   return new Loop({
     name: 'heartbeat',
     clock,
+    rest: options.rest,
     // After an outage this worker must be heard of before others may take it for dead.
     errorPauseMaxMs: options.heartbeatMs,
     onError: (name, error) => host.onError(name, error),

@@ -270,6 +270,11 @@ export class LaneDirectory {
     lanes.set(laneId, priority);
   }
 
+  /** Whether the jobs of a lane are this worker's to run now: it serves it, and its kind is not held. */
+  mayServe(lane: Lane): boolean {
+    return this.serves(lane) && !this.heldKinds.has(lane.kind);
+  }
+
   private serves(lane: Lane): boolean {
     return servesLane(lane, this.worker, this.needsOf(lane));
   }

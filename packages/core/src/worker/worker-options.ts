@@ -57,6 +57,11 @@ export interface WorkerOptions {
   readonly outputMaxBytes?: number;
   /** Keeps V8's young generation small in this process, which saves a third of the memory. Default true. */
   readonly compactHeap?: boolean;
+  /**
+   * For databases that suspend when nobody asks: with no work and nothing due the worker sends no statement at all, until
+   * a notification or the next due time wakes it. Not behind a pooler. Default false. See docs/operate/settings.md.
+   */
+  readonly letDatabaseSleep?: boolean;
   /** Stop by itself when no job is left to claim. Default false. */
   readonly once?: boolean;
 }
@@ -82,6 +87,7 @@ export interface CheckedWorkerOptions {
   readonly maxRescues: number;
   readonly outputMaxBytes: number;
   readonly compactHeap: boolean;
+  readonly letDatabaseSleep: boolean;
   readonly once: boolean;
 }
 
@@ -106,6 +112,7 @@ const known = new Set([
   'maxRescues',
   'outputMaxBytes',
   'compactHeap',
+  'letDatabaseSleep',
   'once',
 ]);
 
@@ -149,6 +156,7 @@ export function checkWorkerOptions(given: WorkerOptions): CheckedWorkerOptions {
     maxRescues: whole('maxRescues', given.maxRescues, 3, 1, 100),
     outputMaxBytes: whole('outputMaxBytes', given.outputMaxBytes, 1_048_576, 0, 268_435_456),
     compactHeap: given.compactHeap ?? true,
+    letDatabaseSleep: given.letDatabaseSleep ?? false,
     once: given.once ?? false,
   };
 }

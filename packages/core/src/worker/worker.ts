@@ -10,6 +10,7 @@ import { automaticTags } from '../domain/tags.ts';
 import type { Log } from '../log.ts';
 import type { ServiceEvents, WorkerFacts } from '../plugin.ts';
 import { textArray } from '../queue/enqueue-batch.ts';
+import { Rest, type RestHost } from '../services/rest.ts';
 import type { Service } from '../services/service.ts';
 import { ServiceHost } from '../services/service-host.ts';
 import { finishedFacts } from './attempt-facts.ts';
@@ -24,6 +25,7 @@ import { JobReports } from './job-reports.ts';
 import { LaneDirectory } from './lanes.ts';
 import { snapshot, type WorkerMetrics } from './metrics.ts';
 import { QueueSettings } from './queue-settings.ts';
+import { restHostOf } from './rest-host.ts';
 import { Runner } from './runner.ts';
 import { serviceAccess, workerFacts } from './service-access.ts';
 import { Shutdown } from './shutdown.ts';
@@ -56,6 +58,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
   private readonly heartbeat: Service & { wake(): void };
   private readonly services: ServiceHost;
   private readonly shutdown: Shutdown;
+  private readonly rest: Rest | undefined;
   private readonly reports: JobReports;
   private row = '0';
   private clockOffsetMs = 0;
@@ -79,12 +82,8 @@ export class Worker extends EventEmitter<WorkerEvents> {
     this.reports = new JobReports(parts.log);
     this.id = parts.options.workerId;
     const { route, statements, clock, kinds } = parts;
-    this.tags = [
-      ...new Set([
-        ...automaticTags({ ...parts.facts, workerId: this.id, build: parts.build }),
-        ...this.options.tags,
-      ]),
-    ];
+    const automatic = automaticTags({ ...parts.facts, workerId: this.id, build: parts.build });
+    this.tags = [...new Set([...automatic, ...this.options.tags])];
     this.directory = new LaneDirectory({
       ...this.options,
       tags: this.tags,
@@ -97,6 +96,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
       onError: (name: string, error: unknown) => this.troubles.begin(name, error),
       onRecovered: (name: string) => this.troubles.end(name),
     };
+    this.rest = this.options.letDatabaseSleep ? new Rest(this.restHost()) : undefined;
     this.executors = new ExecutorPool({
       kinds,
       defaults: this.options.executorOptions,
@@ -181,6 +181,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
     });
     this.facts = workerFacts(this.options, { id: this.id, tags: this.tags, build: parts.build });
     this.services = new ServiceHost({
+      rest: this.rest,
       ...trouble,
       plugins: parts.plugins,
       log: this.log,
@@ -193,11 +194,12 @@ export class Worker extends EventEmitter<WorkerEvents> {
       statements,
       clock,
       heartbeatMs: this.options.heartbeatMs,
+      rest: this.rest,
       host: {
         workerRow: () => this.row,
         running: () => this.runner.running,
         stopping: () => this.phase === 'stopping',
-        queueNames: () => textArray([...this.directory.servedQueues()].map((queue) => queue.slug)),
+        queueNames: () => textArray(this.servedSlugs()),
         openLeases: () => this.runner.openLeases(),
         knowsLease: (id) => this.runner.knowsLease(id),
         takeProgress: () => this.reports.takeProgress((id) => this.runner.find(id) !== undefined),
@@ -234,12 +236,14 @@ export class Worker extends EventEmitter<WorkerEvents> {
     this.unlisten = this.parts.notifications.add({
       onMessage: (type, body) => this.notified(type, body),
       onConnected: () => this.listening(),
+      resting: () => this.rest?.resting ?? false,
     });
     await this.parts.hooks.workerStart?.(this.facts);
     this.heartbeat.start();
     this.services.start();
     this.circuits.start();
     this.claimer.start();
+    this.rest?.start();
     this.scheduleCheck();
     this.log.info('worker started', {
       worker: this.id,
@@ -309,6 +313,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
     await this.starting?.catch(() => {});
     this.log.info('worker stops', { worker: this.id, running: this.runner.running });
     this.checkTimer?.();
+    this.rest?.stop();
     this.runner.stopStarting();
     await this.claimer.stop();
     this.runner.giveBack();
@@ -342,7 +347,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
         this.parts.build,
         textArray(this.tags),
         textArray([...this.parts.kinds.keys()]),
-        textArray([...this.directory.servedQueues()].map((queue) => queue.slug)),
+        textArray(this.servedSlugs()),
         this.options.slots,
         this.options.leaseMs,
         JSON.stringify(this.options.offers),
@@ -400,6 +405,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
   }
 
   private notified(type: string, body: string): void {
+    if (type !== 'd') this.rest?.wake();
     if (type === 'r' || type === 'a') this.claimer.wakeQueues(body.split(',').map(Number), type === 'a');
     else if (type === 'n') this.claimer.lookAround();
     else if (type === 'c') this.runner.cancel(body, this.options.graceMs);
@@ -417,6 +423,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
       directory: this.directory,
       reserveAfterMs: this.options.reserveAfterMs,
       circuits: this.circuits,
+      rest: this.rest,
       workerRow: () => this.row,
       runtimes: () => this.queueSettings.runtimes.values(),
       runtime: (queueId) => this.queueSettings.runtimes.get(queueId),
@@ -432,6 +439,21 @@ export class Worker extends EventEmitter<WorkerEvents> {
       onDrained: () => this.drained(),
       onLimited: () => this.services.message('limited', ''),
     };
+  }
+
+  private restHost(): RestHost {
+    return restHostOf({
+      ...this.parts,
+      session: this.sessions.claim,
+      busy: () => this.phase !== 'running' || this.runner.held + this.completer.backlog > 0,
+      seesJobs: () => this.claimer.seesJobs(),
+      renewal: () => [this.row, 0, false, textArray(this.servedSlugs())],
+      register: () => this.register(),
+    });
+  }
+
+  private servedSlugs(): string[] {
+    return [...this.directory.servedQueues()].map((queue) => queue.slug);
   }
 
   private drained(): void {

@@ -1,0 +1,34 @@
+/** What lets a worker rest, and what it must do before it goes on; for `services/rest.ts`. */
+
+import type { RestHost } from '../services/rest.ts';
+import type { Session } from '../store/session.ts';
+import type { WorkerParts } from './worker-parts.ts';
+
+export function restHostOf(
+  worker: Pick<WorkerParts, 'clock' | 'log' | 'statements' | 'notifications'> & {
+    /** That of claims and heartbeats. */
+    readonly session: Session;
+    busy(): boolean;
+    seesJobs(): Promise<boolean>;
+    /** The values of its heartbeat. */
+    renewal(): unknown[];
+    register(): Promise<void>;
+  },
+): RestHost {
+  const { session, statements } = worker;
+  return {
+    clock: worker.clock,
+    quiet: () => worker.notifications.connected && !worker.busy(),
+    async nextMs() {
+      const [[wait = null] = []] = await session.query(statements.nextWake);
+      if (wait !== null && Number(wait) <= 0) return 0;
+      return (await worker.seesJobs()) ? 0 : Number(wait ?? Number.POSITIVE_INFINITY);
+    },
+    async renew() {
+      const known = await session.query(statements.heartbeat, worker.renewal());
+      // Its lease has run out and somebody has swept it away: it held nothing.
+      if (known.length === 0) await worker.register();
+    },
+    onRest: () => worker.log.debug('lets the database sleep'),
+  };
+}
