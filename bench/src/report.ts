@@ -19,6 +19,11 @@ const UNITS: Readonly<Record<string, string>> = {
   cpu_s: 's',
   rss_mb: 'MB',
   wall_s: 's',
+  busy_ratio: 'cores',
+  db_busy_ratio: 'cores',
+  statements_per_s: 'statements/s',
+  statements: 'statements',
+  period_s: 's',
 };
 
 export function higherIsBetter(metric: string): boolean {

@@ -8,6 +8,9 @@ import { executors } from './executors.ts';
 import { fairness } from './fairness.ts';
 import { latency } from './latency.ts';
 import { limits } from './limits.ts';
+import { opsIdle } from './ops-idle.ts';
+import { opsOverhead } from './ops-overhead.ts';
+import { opsSleep } from './ops-sleep.ts';
 import { prune } from './prune.ts';
 import { raw } from './raw.ts';
 import { rescue } from './rescue.ts';
@@ -28,4 +31,7 @@ export const benches: readonly Bench[] = [
   schedules,
   limits,
   fairness,
+  opsOverhead,
+  opsIdle,
+  opsSleep,
 ];

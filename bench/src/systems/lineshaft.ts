@@ -1,9 +1,17 @@
 /**
  * Lineshaft itself, with the defaults of a fresh install: only retention and the number of workers differ.
- * `extra` chooses what only our own benches do: `executor`, `lanes` and `mixed`.
+ * `extra` chooses what only our own benches do: `executor`, `lanes`,
+ * `mixed`, `services` and `sleep`.
  */
 import { fileURLToPath } from 'node:url';
-import { Lineshaft, type QueueDeclaration } from '@lineshaft/core';
+import {
+  Lineshaft,
+  type LineshaftOptions,
+  pruner,
+  type QueueDeclaration,
+  reprioritiser,
+} from '@lineshaft/core';
+import { age } from '@lineshaft/core/rules';
 import pg from 'pg';
 import type { Payload } from '../payload.ts';
 import { CAPABILITIES, LANE_QUEUES, MIXED_QUEUES, makeExtras } from './lineshaft-extras.ts';
@@ -34,7 +42,7 @@ const IS_EMPTY = `
 export const makeDriver: MakeDriver = async (config): Promise<Driver> => {
   const monitor = new pg.Pool({ connectionString: config.url, max: 1 });
   monitor.on('error', () => {});
-  const lineshaft = new Lineshaft({ databaseUrl: config.url });
+  const lineshaft = new Lineshaft({ databaseUrl: config.url, ...servicesOf(config) });
   return {
     settings: {
       slots: 'default',
@@ -45,6 +53,7 @@ export const makeDriver: MakeDriver = async (config): Promise<Driver> => {
       await lineshaft.migrate();
       for (const name of queuesOf(config)) await lineshaft.declare({ name, ...queueSettings(config) });
       await declareLimits(lineshaft, config);
+      if (config.extra.services === 'all') await declareServices(lineshaft);
     },
     openProducer: async () => openProducer(lineshaft),
     openWorker: async (onJob) => openWorker(lineshaft, config, onJob),
@@ -90,11 +99,26 @@ function openProducer(lineshaft: Lineshaft): Producer {
   };
 }
 
+/** What workers run besides jobs: everything there is, nothing, or what everybody has. */
+function servicesOf({ extra }: DriverConfig): Pick<LineshaftOptions, 'plugins' | 'without'> {
+  if (extra.services === 'none') return { without: ['*'] };
+  if (extra.services !== 'all') return {};
+  return { plugins: [pruner({ rule: age().gt('30d') }), reprioritiser({ rule: age().gt('10m') })] };
+}
+
+/** A schedule that does not come due, retry rules and a circuit breaker: what a program that uses them all has. */
+async function declareServices(lineshaft: Lineshaft): Promise<void> {
+  await lineshaft.schedule({ name: 'yearly', cron: '0 0 1 1 *', kind: 'noop', options: { queue: QUEUE } });
+  await lineshaft.declare({ name: QUEUE, retryRules: [{ error: 'TimeoutError', maxAttempts: 10 }] });
+  await lineshaft.setCircuit('noop', {});
+}
+
 function openWorker(lineshaft: Lineshaft, config: DriverConfig, onJob: OnJob): Worker {
   const worker = lineshaft.worker({
     queues: queuesOf(config),
     // The harness ends agents in its own way.
     signals: false,
+    letDatabaseSleep: config.extra.sleep !== undefined,
     handlers: { noop: handlerFor(config.extra.executor, onJob) },
     ...(config.extra.lanes === undefined ? {} : { tags: CAPABILITIES }),
   });
