@@ -22,6 +22,7 @@ import type { Session } from '../store/session.ts';
 import type { BoundStatements } from '../store/statements.ts';
 import type { Result } from './completer.ts';
 import type { HeldJob } from './held-job.ts';
+import type { LaneDirectory } from './lanes.ts';
 import type { CircuitMetrics } from './metrics.ts';
 import type { RegisteredKind } from './registry.ts';
 import type { WorkerEvents } from './worker-parts.ts';
@@ -33,11 +34,11 @@ export interface CircuitsHost {
   readonly kinds: ReadonlyMap<string, RegisteredKind>;
   /** How long successes may wait to be written. */
   readonly heartbeatMs: number;
-  /** Jobs of the kind are not to be claimed any more, and those that have not started go back. */
-  onHold(kind: string): void;
-  onRelease(kind: string): void;
-  /** Probes may be taken. */
-  onProbes(): void;
+  readonly directory: LaneDirectory;
+  /** Gives back the jobs of a kind that have not started. */
+  giveBackKind(kind: string): void;
+  /** There may be something to claim. */
+  lookAround(): void;
   onChange(change: WorkerEvents['circuit'][0]): void;
   onError(name: string, error: unknown): void;
   onRecovered(name: string): void;
@@ -116,7 +117,7 @@ export class Circuits implements Service {
       if (seen.has(kind)) continue;
       takeBackTimer?.();
       this.known.delete(kind);
-      if (facts.circuit.state !== 'closed') this.host.onRelease(kind);
+      if (facts.circuit.state !== 'closed') this.release(kind);
     }
     this.loaded = true;
   }
@@ -137,7 +138,7 @@ export class Circuits implements Service {
   arrived(jobs: readonly HeldJob[]): void {
     if (this.known.size === 0) return;
     for (const kind of new Set(jobs.map((job) => job.kind))) {
-      if (this.stateOf(kind) !== 'closed') this.host.onHold(kind);
+      if (this.stateOf(kind) !== 'closed') this.hold(kind);
     }
   }
 
@@ -272,9 +273,9 @@ export class Circuits implements Service {
     this.known.set(kind, known);
     const from = before?.facts.circuit.state ?? 'closed';
     if (circuit.state !== 'closed') {
-      if (from === 'closed') this.host.onHold(kind);
+      if (from === 'closed') this.hold(kind);
       this.awaitProbes(known);
-    } else if (from !== 'closed') this.host.onRelease(kind);
+    } else if (from !== 'closed') this.release(kind);
     if (this.loaded && from !== circuit.state) {
       if (circuit.state === 'open') counts.opened += 1;
       const until =
@@ -287,12 +288,22 @@ export class Circuits implements Service {
   private awaitProbes(known: Known): void {
     const { circuit } = known.facts;
     if (mayProbe(circuit, this.nowMs())) {
-      this.host.onProbes();
+      this.host.lookAround();
       return;
     }
     if (circuit.untilMs === undefined) return;
     const waitMs = Math.min(Math.max(circuit.untilMs - this.nowMs(), 1), restMs);
     known.takeBackTimer = this.host.clock.after(waitMs, () => this.awaitProbes(known));
+  }
+
+  private hold(kind: string): void {
+    this.host.directory.hold(kind);
+    this.host.giveBackKind(kind);
+  }
+
+  private release(kind: string): void {
+    this.host.directory.release(kind);
+    this.host.lookAround();
   }
 
   private reportWithin(ms: number): void {

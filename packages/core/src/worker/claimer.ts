@@ -145,18 +145,6 @@ export class Claimer {
     this.expectKeyed();
   }
 
-  /** Whether jobs wait, in lanes that this worker would ask now. For a look without the loop. */
-  async seesJobs(): Promise<boolean> {
-    const { directory } = this.host;
-    const rows = await this.session.query(this.statements.lanesWithJobs, [0, discoverBatch]);
-    return rows.some(([id]) => {
-      const lane = directory.lane(Number(id));
-      if (lane === undefined) return true;
-      const queue = directory.queue(lane.queueId);
-      return queue !== undefined && queue.state !== 'paused' && directory.mayServe(lane);
-    });
-  }
-
   private expectJobs(queueIds: readonly number[]): void {
     this.wakes += 1;
     for (const queueId of queueIds) {

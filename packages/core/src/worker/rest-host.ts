@@ -2,6 +2,7 @@
 
 import type { RestHost } from '../services/rest.ts';
 import type { Session } from '../store/session.ts';
+import type { LaneDirectory } from './lanes.ts';
 import type { WorkerParts } from './worker-parts.ts';
 
 export function restHostOf(
@@ -9,7 +10,7 @@ export function restHostOf(
     /** That of claims and heartbeats. */
     readonly session: Session;
     busy(): boolean;
-    seesJobs(): Promise<boolean>;
+    readonly directory: LaneDirectory;
     /** The values of its heartbeat. */
     renewal(): unknown[];
     register(): Promise<void>;
@@ -22,7 +23,7 @@ export function restHostOf(
     async nextMs() {
       const [[wait = null] = []] = await session.query(statements.nextWake);
       if (wait !== null && Number(wait) <= 0) return 0;
-      return (await worker.seesJobs()) ? 0 : Number(wait ?? Number.POSITIVE_INFINITY);
+      return (await jobsWait()) ? 0 : Number(wait ?? Number.POSITIVE_INFINITY);
     },
     async renew() {
       const known = await session.query(statements.heartbeat, worker.renewal());
@@ -31,4 +32,18 @@ export function restHostOf(
     },
     onRest: () => worker.log.debug('lets the database sleep'),
   };
+
+  /** Whether jobs wait in lanes that this worker would ask now. */
+  async function jobsWait(): Promise<boolean> {
+    const { directory } = worker;
+    const rows = await session.query(statements.lanesWithJobs, [0, lanesMost]);
+    return rows.some(([id]) => {
+      const lane = directory.lane(Number(id));
+      if (lane === undefined) return true;
+      const queue = directory.queue(lane.queueId);
+      return queue !== undefined && queue.state !== 'paused' && directory.mayServe(lane);
+    });
+  }
 }
+
+const lanesMost = 2_000;

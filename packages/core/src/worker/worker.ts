@@ -121,15 +121,9 @@ export class Worker extends EventEmitter<WorkerEvents> {
       statements,
       kinds,
       heartbeatMs: this.options.heartbeatMs,
-      onHold: (kind) => {
-        this.directory.hold(kind);
-        this.runner.giveBackKind(kind);
-      },
-      onRelease: (kind) => {
-        this.directory.release(kind);
-        this.claimer.lookAround();
-      },
-      onProbes: () => this.claimer.lookAround(),
+      directory: this.directory,
+      giveBackKind: (kind) => this.runner.giveBackKind(kind),
+      lookAround: () => this.claimer.lookAround(),
       onChange: (change) => this.emit('circuit', this.reports.circuit(change)),
     });
     this.runner = new Runner({
@@ -446,7 +440,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
       ...this.parts,
       session: this.sessions.claim,
       busy: () => this.phase !== 'running' || this.runner.held + this.completer.backlog > 0,
-      seesJobs: () => this.claimer.seesJobs(),
+      directory: this.directory,
       renewal: () => [this.row, 0, false, textArray(this.servedSlugs())],
       register: () => this.register(),
     });
