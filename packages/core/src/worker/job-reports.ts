@@ -9,6 +9,7 @@ import type { WorkerEvents } from './worker-parts.ts';
 
 export class JobReports {
   private readonly log: Log;
+  private readonly toldKinds = new Set<string>();
   private readonly progress = new Map<string, [number, number | undefined]>();
 
   constructor(log: Log) {
@@ -49,6 +50,15 @@ export class JobReports {
         job: job.jobId,
       },
     );
+  }
+
+  /** Says once of each kind that jobs wait for it and nobody here can run them. */
+  unknownKinds(kinds: Iterable<string>, worker: string): void {
+    for (const kind of kinds) {
+      if (this.toldKinds.has(kind)) continue;
+      this.toldKinds.add(kind);
+      this.log.warn(`jobs of kind '${kind}' wait, and this worker has no handler for it`, { worker });
+    }
   }
 
   /** Writes to the log what became of a circuit breaker. */

@@ -70,7 +70,6 @@ export class Worker extends EventEmitter<WorkerEvents> {
   private unlisten: (() => void) | undefined;
   private readonly onSignal = (): void => this.signalled();
   private readonly troubles: Troubles;
-  private readonly toldKinds = new Set<string>();
   private checkTimer: (() => void) | undefined;
 
   constructor(parts: WorkerParts) {
@@ -451,13 +450,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
   }
 
   private drained(): void {
-    for (const kind of this.directory.unknownKinds) {
-      if (this.toldKinds.has(kind)) continue;
-      this.toldKinds.add(kind);
-      this.log.warn(`jobs of kind '${kind}' wait, and this worker has no handler for it`, {
-        worker: this.id,
-      });
-    }
+    this.reports.unknownKinds(this.directory.unknownKinds, this.id);
     if (this.runner.held > 0 || this.completer.backlog > 0) return;
     this.emit('drained');
     if (this.options.once && this.phase === 'running')
