@@ -44,10 +44,10 @@ async function runLab(lab: Lab, { seconds, plant, json, ...options }: Options): 
   };
   process.stderr.write(`lab ${lab.name}, ${seconds} s of faults, --seed ${seed}\n`);
   await using stack = new AsyncDisposableStack();
-  endOnSignals(stack);
+  const signal = endOnSignals(stack);
   try {
     installPackages(lab.packages ?? []);
-    const settings = { seconds, seed, plant };
+    const settings = { seconds, seed, plant, signal };
     const outcome = await run(lab, settings, stack, say);
     const out = json ? process.stderr : process.stdout;
     for (const text of readable(lab, settings, outcome)) out.write(`${text}\n`);
@@ -61,8 +61,9 @@ async function runLab(lab: Lab, { seconds, plant, json, ...options }: Options): 
   }
 }
 
-/** Ctrl-C ends everything that was started. */
-function endOnSignals(stack: AsyncDisposableStack): void {
+/** Ctrl-C ends everything that was started; the signal that is returned says that it was so. */
+function endOnSignals(stack: AsyncDisposableStack): AbortSignal {
+  const ended = new AbortController();
   for (const [signal, code] of [
     ['SIGINT', 130],
     ['SIGTERM', 143],
@@ -70,9 +71,11 @@ function endOnSignals(stack: AsyncDisposableStack): void {
   ] as const) {
     process.once(signal, () => {
       process.stderr.write(`\n${signal}: ending what was started\n`);
+      ended.abort();
       void stack.disposeAsync().finally(() => process.exit(code));
     });
   }
+  return ended.signal;
 }
 
 function listing({ json }: Options): string {

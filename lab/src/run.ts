@@ -22,6 +22,8 @@ export interface RunOptions {
   readonly seconds: number;
   readonly seed: number;
   readonly plant: 'unfenced' | undefined;
+  /** Aborted when people have ended the run: then nobody wants its ledgers. */
+  readonly signal: AbortSignal;
 }
 
 export interface Outcome {
@@ -52,6 +54,9 @@ export async function run(
   say: (line: string) => void,
 ): Promise<Outcome> {
   const folder = makeFolder();
+  stack.defer(() => {
+    if (options.signal.aborted) removeFolder(folder);
+  });
   const places = [...named('worker', workers), ...named('caller', callers), 'planted'];
   const stand = await lab.open(stack, options.seed, places);
   say(`database: ${stand.about}; ledgers and logs: ${folder}`);
