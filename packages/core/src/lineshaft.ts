@@ -30,7 +30,8 @@ import type { PruneGroup, PruneReport } from './services/prune.ts';
 import { type PruneOptions, Pruning } from './services/pruning.ts';
 import { examine, type Finding } from './store/doctor.ts';
 import { type MigrateOptions, type MigrationReport, migrate } from './store/migrate.ts';
-import { demandSchema } from './store/schema-version.ts';
+import { readMigrations } from './store/read-migrations.ts';
+import { demandSchema, type MigrationSet } from './store/schema-version.ts';
 import { systemClock } from './system-clock.ts';
 import type { Handler, HandlerCommand, HandlerModule } from './worker/handler.ts';
 import { pythonVersion } from './worker/python-version.ts';
@@ -100,8 +101,11 @@ export class Lineshaft<PayloadMap extends object = Record<string, unknown>> exte
   }
 
   /** Brings the schema up to date; harmless when it is, and when many processes do it at once. */
-  migrate(options: Omit<MigrateOptions, 'schema'> = {}): Promise<MigrationReport> {
-    return this.pool.withClient((client) => migrate(client, { ...options, schema: this.schema }));
+  async migrate(options: Omit<MigrateOptions, 'schema' | 'plugins'> = {}): Promise<MigrationReport> {
+    const plugins = this.pluginMigrations();
+    return await this.pool.withClient((client) =>
+      migrate(client, { ...options, plugins, schema: this.schema }),
+    );
   }
 
   /** Drops the schema with everything in it: all queues, jobs and history. */
@@ -395,8 +399,15 @@ export class Lineshaft<PayloadMap extends object = Record<string, unknown>> exte
   }
 
   /** @throws LineshaftError SCHEMA_MISSING, SCHEMA_NEWER where the database was not migrated to this version */
-  demandSchema(): Promise<void> {
-    return this.pool.withClient((client) => demandSchema(client, this.schema));
+  async demandSchema(): Promise<void> {
+    const plugins = this.pluginMigrations();
+    await this.pool.withClient((client) => demandSchema(client, this.schema, plugins));
+  }
+
+  private pluginMigrations(): MigrationSet[] {
+    return this.plugins.flatMap(({ name, migrations }) =>
+      migrations === undefined ? [] : [readMigrations(name, migrations)],
+    );
   }
 
   protected override async shutDown(): Promise<void> {

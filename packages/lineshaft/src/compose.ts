@@ -3,7 +3,7 @@
  * needs it.
  */
 
-import { type Kinds, Lineshaft, type Log, silentLog } from '@lineshaft/core';
+import { type Kinds, Lineshaft, type Log, type Plugin, silentLog } from '@lineshaft/core';
 import type { Data } from './data.ts';
 import { chooseDatabase, chooseSchema, type DatabaseFlags, withoutPassword } from './database-choice.ts';
 import type { EmbeddedServer } from './embedded/embedded.ts';
@@ -15,6 +15,9 @@ export interface OpenOptions {
   readonly create?: boolean;
   readonly log?: Log;
   readonly kinds?: Kinds;
+  readonly plugins?: readonly Plugin[];
+  /** Built-in services that are switched off. */
+  readonly without?: readonly string[];
   readonly build?: string;
   /** Another schema than the flags name. */
   readonly schema?: string;
@@ -52,6 +55,8 @@ export async function openDatabase(
     applicationName: options.applicationName ?? 'lineshaft command',
     ...(schema === undefined ? {} : { schema }),
     ...(options.kinds === undefined ? {} : { kinds: options.kinds as Kinds<Record<string, unknown>> }),
+    ...(options.plugins === undefined ? {} : { plugins: options.plugins }),
+    ...(options.without === undefined ? {} : { without: options.without }),
     ...(options.build === undefined ? {} : { build: options.build }),
   });
   return {

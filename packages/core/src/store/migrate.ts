@@ -13,6 +13,7 @@ import {
   describeStep,
   lockCost,
   type Migration,
+  type MigrationSet,
   type MigrationStep,
   migrationFile,
   type Queryable,
@@ -38,6 +39,8 @@ export interface MigrateOptions {
   readonly attempts?: number | undefined;
   /** The migrations there are. @default those of this version */
   readonly known?: readonly Migration[] | undefined;
+  /** Those of plugins, which come after them; not with `to`. @default none */
+  readonly plugins?: readonly MigrationSet[] | undefined;
 }
 
 export interface MigrationReport {
@@ -79,20 +82,44 @@ export async function migrate(client: Queryable, options: MigrateOptions = {}): 
       `${from} (the version of the database) or more, since migrations only go forward`,
     );
   }
-  const planned = known.slice(from, to);
-  if (options.plan) return { schema, planned: true, from, current: from, steps: planned.map(describeStep) };
+  const plugins = options.to === undefined ? (options.plugins ?? []) : [];
   const steps: MigrationStep[] = [];
-  let current = from;
-  while (current < to) {
-    const done = await runNext(client, schema, { ...options, known, to });
-    if (done.step !== undefined) steps.push(done.step);
-    current = done.current;
+  if (options.plan) {
+    for (const step of known.slice(from, to)) steps.push(describeStep(step));
+    for (const { plugin, migrations: of } of plugins) {
+      const applied = verify(await appliedMigrations(client, schema, plugin), of, plugin);
+      for (const step of of.slice(applied)) steps.push(describeStep(step, plugin));
+    }
+    return { schema, planned: true, from, current: from, steps };
+  }
+  const current = await runAll(client, schema, { ...options, known, to, steps }, from);
+  for (const { plugin, migrations: of } of plugins) {
+    const run = { ...options, known: of, to: of.length, plugin, steps };
+    const applied = verify(await appliedMigrations(client, schema, plugin), of, plugin);
+    await runAll(client, schema, run, applied);
   }
   return { schema, planned: false, from, current, steps };
 }
 
+/** Runs what is missing of one set, and answers the version that it came to. */
+async function runAll(
+  client: Queryable,
+  schema: string,
+  run: Run & { readonly steps: MigrationStep[] },
+  from: number,
+): Promise<number> {
+  let current = from;
+  while (current < run.to) {
+    const done = await runNext(client, schema, run);
+    if (done.step !== undefined) run.steps.push(done.step);
+    current = done.current;
+  }
+  return current;
+}
+
 interface Run {
   readonly known: readonly Migration[];
+  readonly plugin?: string | undefined;
   readonly to: number;
   readonly log?: ((line: string) => void) | undefined;
   readonly lockTimeoutMs?: number | undefined;
@@ -149,7 +176,8 @@ async function attemptNext(
       );
     }
     // Another process may have done it while this one waited for its turn.
-    const current = verify(state.table_present ? await appliedMigrations(client, schema) : [], run.known);
+    const applied = state.table_present ? await appliedMigrations(client, schema, run.plugin) : [];
+    const current = verify(applied, run.known, run.plugin);
     const next = run.known[current];
     if (next === undefined || current >= run.to) {
       await client.query('rollback');
@@ -158,9 +186,9 @@ async function attemptNext(
     await client.query(settings, [run.lockTimeoutMs ?? 5000]);
     if (!state.schema_present) await client.query(bindSchema(statements.createSchema.text, schema));
     if (!state.table_present) await client.query(bindSchema(statements.createMigrationTable.text, schema));
-    await apply(client, schema, next, run.log);
+    await apply(client, schema, next, run);
     await client.query('commit');
-    return { current: next.version, step: describeStep(next) };
+    return { current: next.version, step: describeStep(next, run.plugin) };
   } catch (error) {
     // Where the connection is lost, the server rolls back.
     await client.query('rollback').catch(() => {});
@@ -172,9 +200,9 @@ async function apply(
   client: Queryable,
   schema: string,
   migration: Migration,
-  log: Run['log'],
+  { log, plugin }: Run,
 ): Promise<void> {
-  const file = migrationFile(migration);
+  const file = `${plugin === undefined ? '' : `${plugin}/`}${migrationFile(migration)}`;
   log?.(`${file}: ${lockCost(migration)}`);
   const startedMs = performance.now();
   try {
@@ -191,12 +219,16 @@ async function apply(
     });
   }
   const tookMs = Math.round(performance.now() - startedMs);
-  await client.query(bindSchema(statements.recordMigration.text, schema), [
-    migration.version,
-    migration.name,
-    migration.checksum,
-    tookMs,
-  ]);
+  const { version, name, checksum } = migration;
+  await (plugin === undefined
+    ? client.query(bindSchema(statements.recordMigration.text, schema), [version, name, checksum, tookMs])
+    : client.query(bindSchema(statements.recordPluginMigration.text, schema), [
+        version,
+        name,
+        checksum,
+        tookMs,
+        plugin,
+      ]));
 }
 
 function checkTarget(to: number | undefined, latest: number): number {

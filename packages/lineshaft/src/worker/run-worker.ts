@@ -9,6 +9,7 @@ import type { Context } from '../commands/context.ts';
 import type { Data } from '../data.ts';
 import { describeDuration } from '../durations.ts';
 import { consoleLog } from '../output/console-log.ts';
+import { loadPlugins } from '../plugins-file.ts';
 import { loadTasks, type Tasks } from '../tasks-folder.ts';
 import { UsageError } from '../usage-error.ts';
 import { reportFinished } from './report-finished.ts';
@@ -28,6 +29,7 @@ export async function runWorker(context: Context<WorkerFlags>): Promise<undefine
   const database = await context.open({
     log,
     kinds: tasks.kinds,
+    ...(await loadPlugins(directory)),
     build,
     applicationName: 'lineshaft worker',
   });

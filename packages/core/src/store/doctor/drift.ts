@@ -74,7 +74,8 @@ export function compareObjects(
     }
   }
   for (const [key, object] of right) {
-    if (left.has(key)) continue;
+    // Plugins name what they make so.
+    if (left.has(key) || (object.parent ?? object.name).startsWith('plugin_')) continue;
     const foreign = object.parent !== null && !left.has(`table ${object.parent}`);
     if (!foreign) differences.push({ kind: 'extra', expected: undefined, actual: object });
   }
