@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { JobContext } from '../../packages/core/src/index.ts';
-import { eventOf, freshName, gate, openSite, type Site, until } from '../worker/site.ts';
+import { eventOf, freshName, gate, openSite, openStranger, type Site, until } from '../worker/site.ts';
 import { startLossyProxy } from './proxy.ts';
 
 describe('connections that are lost', () => {
@@ -59,6 +59,10 @@ describe('connections that are lost', () => {
       handlers,
     });
     await worker.start();
+    let late = 0;
+    worker.on('late', () => {
+      late += 1;
+    });
     const { id } = await site.lineshaft.enqueue('one', null, { queue });
     await until('it runs', () => runs === 1);
     const sent = proxy.loseAnswerTo('complete');
@@ -67,8 +71,84 @@ describe('connections that are lost', () => {
     expect(await site.lineshaft.waitFor([id], { timeoutMs: 10_000 })).toMatchObject([{ output: 'done' }]);
     proxy.cut();
     await worker.stop();
-    expect(runs).toBe(1);
+    expect([runs, late]).toEqual([1, 0]);
+    expect(worker.metrics()).toMatchObject({ succeeded: 1, late: 0 });
     expect(await site.rows('select 1 from lineshaft.history where $1 = any (ids)', [id])).toHaveLength(1);
+    await client.close();
+  });
+
+  test('a retry, and an end that is not remembered, are told from late results too when their answers were lost', async () => {
+    const queue = await site.queue({ retention: { succeededMs: 0 } });
+    await using proxy = await startLossyProxy(site.url);
+    const client = site.other({ databaseUrl: proxy.url });
+    const holds = [gate(), gate()];
+    let runs = 0;
+    const worker = client.worker({
+      queues: [queue],
+      signals: false,
+      leaseMs: 3_000,
+      heartbeatMs: 100,
+      handlers: {
+        one: async () => {
+          runs += 1;
+          await holds[runs - 1]?.opened;
+          if (runs === 1) throw new Error('not yet');
+        },
+      },
+    });
+    await worker.start();
+    const backoff = { type: 'fixed', delayMs: 200, jitter: 0 } as const;
+    const { id } = await site.lineshaft.enqueue('one', null, { queue, backoff });
+    for (const [statement, run] of [
+      ['settle', 1],
+      ['forget', 2],
+    ] as const) {
+      await until('it runs', () => runs === run);
+      const sent = proxy.loseAnswerTo(statement);
+      holds[run - 1]?.open();
+      await sent;
+      await until('it is written', async () => {
+        const running = await site.rows('select 1 from lineshaft.lease where $1 = any (job_ids)', [id]);
+        return running.length === 0;
+      });
+      proxy.cut();
+    }
+    await until('both are known to be written', () => worker.metrics().succeeded === 1);
+    expect(worker.metrics()).toMatchObject({ retried: 1, succeeded: 1, late: 0 });
+    await client.close();
+  });
+
+  test('a result that was cancelled while its answer was lost is late', async () => {
+    const queue = await site.queue();
+    await using proxy = await startLossyProxy(site.url);
+    const client = site.other({ databaseUrl: proxy.url });
+    const started = gate();
+    const hold = gate();
+    const worker = client.worker({
+      queues: [queue],
+      signals: false,
+      handlers: {
+        one: async () => {
+          started.open();
+          await hold.opened;
+        },
+      },
+    });
+    await worker.start();
+    const late = eventOf(worker, 'late');
+    const { id } = await site.lineshaft.enqueue('one', null, { queue });
+    await started.opened;
+    // The write waits behind the cancellation, loses its connection, and comes again when that is through.
+    const stranger = await openStranger(site.url);
+    await stranger.query('select lineshaft.cancel(array[$1::uuid], $2)', [id, 'not wanted']);
+    const sent = proxy.loseAnswerTo('complete');
+    hold.open();
+    await sent;
+    await stranger.query('commit');
+    await stranger.end();
+    proxy.cut();
+    expect(await late).toEqual({ ids: [id] });
+    expect(worker.metrics()).toMatchObject({ succeeded: 0, late: 1 });
     await client.close();
   });
 

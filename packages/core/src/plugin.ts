@@ -130,6 +130,8 @@ export interface ServiceEvents {
   pruned: [PruneReport];
   /** A re-prioritiser has raised waiting jobs. */
   raised: [{ plugin: string; jobs: number }];
+  /** A job with a lease of its own was not heard of, and was given back; `final`: it is a dead letter, this came too often. */
+  lapsed: [{ jobId: string; workerId: string; final: boolean }];
 }
 
 export interface ServiceInternals {

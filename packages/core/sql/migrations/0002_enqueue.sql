@@ -864,7 +864,8 @@ begin
     perform lineshaft.check_backoff(options, '{backoff}');
   end if;
 
-  perform lineshaft.check_fields(options, 'limits', array['timeoutMs', 'memoryBytes']);
+  perform lineshaft.check_fields(options, 'limits', array['timeoutMs', 'memoryBytes', 'leaseMs']);
+  perform lineshaft.check_range(options, '{limits,leaseMs}', 1000, 604800000);
   perform lineshaft.check_range(options, '{limits,timeoutMs}', 1, 604800000);
   perform lineshaft.check_range(options, '{limits,memoryBytes}', 16777216, 1125899906842624);
   perform lineshaft.check_fields(options, 'retention', array['succeededMs', 'failedMs', 'cancelledMs']);

@@ -329,7 +329,6 @@ language plpgsql as $$
 declare
   dying lineshaft.worker;
   one lineshaft.lease;
-  queues bigint[];
 begin
   returned := 0;
   buried := 0;
@@ -340,18 +339,28 @@ begin
     return;
   end if;
   for one in select * from lineshaft.lease l where l.worker = of_worker order by l.id for update loop
-    job_ids := job_ids || lineshaft.rescue_lease(one, max_rescues, dying.worker_id);
+    job_ids := job_ids || lineshaft.rescue_lease(one, max_rescues, format('worker %s died', dying.worker_id));
   end loop;
   delete from lineshaft.lease l where l.worker = of_worker;
   delete from lineshaft.worker w where w.id = of_worker;
+  select a.returned, a.buried into returned, buried from lineshaft.after_rescue(job_ids) a;
+end
+$$;
+
+-- What goes with a rescue: unique keys that cover waiting, wakes, and how many of the jobs wait again or are dead now.
+create function lineshaft.after_rescue(ids uuid[], out returned integer, out buried integer)
+language plpgsql as $$
+declare
+  queues bigint[];
+begin
   perform lineshaft.retake_waiting_keys(array(
-    select t.id from unnest(job_ids) as t (id) where not exists (select from lineshaft.dead d where d.job_id = t.id)
+    select t.id from unnest(ids) as t (id) where not exists (select from lineshaft.dead d where d.job_id = t.id)
   ));
-  perform lineshaft.release_moved(job_ids);
+  perform lineshaft.release_moved(ids);
   select count(*) filter (where d.job_id is not null), count(*) filter (where d.job_id is null),
     array_agg(distinct l.queue_id) filter (where d.job_id is null)
   into buried, returned, queues
-  from unnest(job_ids) as t (id)
+  from unnest(ids) as t (id)
   join lineshaft.job j on j.id = t.id
   join lineshaft.lane l on l.id = j.lane
   left join lineshaft.dead d on d.job_id = t.id;
@@ -377,7 +386,7 @@ begin
 end
 $$;
 
-create function lineshaft.rescue_lease(one lineshaft.lease, max_rescues integer, of_worker text)
+create function lineshaft.rescue_lease(one lineshaft.lease, max_rescues integer, what text)
 returns uuid[] language plpgsql as $$
 declare
   j lineshaft.job;
@@ -393,7 +402,7 @@ begin
     moved := moved || j.id;
     why := jsonb_build_object(
       'name', 'LineshaftError', 'code', 'WORKER_POISONED', 'attempt', j.attempt + 1, 'at', clock_timestamp(),
-      'message', format('worker %s died while it ran this job (rescue %s of %s)', of_worker, j.rescued + 1, max_rescues)
+      'message', format('%s while it ran this job (rescue %s of %s)', what, j.rescued + 1, max_rescues)
     );
     if j.rescued > 0 and j.rescued + 1 >= max_rescues and j.id <> all (one.suspects) then
       -- It had not started: the death of its worker says nothing of it.

@@ -322,8 +322,11 @@ begin
     )
     select d.id, m.id, b.base, (date_part('epoch', m.created_at) * 1000)::bigint, m.payload,
       case
-        when m.fence = 0 and m.version = 1 and m.options is null then null
-        else json_build_array(m.fence, m.attempt, m.rescued, m.version, m.options, m.errors)
+        when m.fence = 0 and m.version = 1 and m.options is null and m.due = m.created_at then null
+        else json_build_array(
+          m.fence, m.attempt, m.rescued, m.version, m.options, m.errors,
+          (extract(epoch from m.due - m.created_at) * 1000)::bigint
+        )
       end,
       m.lane
     from leased d

@@ -61,10 +61,15 @@ export interface QueueRetention extends Retention {
 
 /** Limits of one attempt. */
 export interface AttemptLimits {
-  /** From the start of the handler; 1 to 7 days. Default: none. */
+  /** From the start of the handler; 1 ms to 7 days. Default: none. */
   readonly timeoutMs?: number;
   /** Executors `thread`, `process` and `command`; at least 16 MiB. Default: none. */
   readonly memoryBytes?: number;
+  /**
+   * The handler must call `job.heartbeat()` (a program: write something) this often, 1 s to 7 days, or the job is taken
+   * back and given to another worker, although its own lives. Default: none; the heartbeat of the worker is enough.
+   */
+  readonly leaseMs?: number;
 }
 
 export interface EnqueueOptions {

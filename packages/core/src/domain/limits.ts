@@ -8,19 +8,21 @@ import type { AttemptLimits, QueueRetention, Retention } from './job-options.ts'
 
 /** The longest time limit of an attempt. */
 export const maxTimeoutMs = 604_800_000;
+/** The shortest lease of a single job. */
+const minLeaseMs = 1_000;
 /** The smallest memory limit of an attempt: less than a thread or process needs to start. */
 export const minMemoryBytes = 16 * 1024 * 1024;
 export const maxMemoryBytes = 2 ** 50;
 
 /**
- * Limits of an attempt: `timeoutMs` 1 to 7 days, `memoryBytes` 16 MiB to 1 PiB.
+ * Limits of an attempt: `timeoutMs` up to 7 days, `memoryBytes` 16 MiB to 1 PiB, `leaseMs` 1 s to 7 days.
  *
  * @throws OPTION_INVALID, OPTION_UNKNOWN
  */
 export function validateLimits(value: unknown, field = 'limits'): AttemptLimits {
   const fields = fieldsOf(value, field);
-  refuseUnknown(fields, ['timeoutMs', 'memoryBytes'], `${field}.`);
-  const { timeoutMs, memoryBytes } = fields;
+  refuseUnknown(fields, ['timeoutMs', 'memoryBytes', 'leaseMs'], `${field}.`);
+  const { timeoutMs, memoryBytes, leaseMs } = fields;
   return {
     ...(timeoutMs === undefined
       ? {}
@@ -28,6 +30,9 @@ export function validateLimits(value: unknown, field = 'limits'): AttemptLimits 
     ...(memoryBytes === undefined
       ? {}
       : { memoryBytes: wholeNumber(memoryBytes, `${field}.memoryBytes`, minMemoryBytes, maxMemoryBytes) }),
+    ...(leaseMs === undefined
+      ? {}
+      : { leaseMs: wholeNumber(leaseMs, `${field}.leaseMs`, minLeaseMs, maxTimeoutMs) }),
   };
 }
 

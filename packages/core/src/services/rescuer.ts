@@ -22,27 +22,49 @@ function createRescuer(context: ServiceContext): Service {
   const { session, statements } = context.internals;
   let connections = 0;
   let connectedAtMs = 0;
-  return context.loop({
+  const loop = context.loop({
     async round() {
       const before = clock.monotonic();
-      let [next] = await session.query(statements.nextExpiry);
+      const next = await nextExpiry();
       if (session.connections !== connections) {
         connections = session.connections;
         connectedAtMs = before;
       }
-      if (next !== undefined && Number(next[0] ?? 0) <= 0) {
-        const heardMs = Math.floor(clock.monotonic() - connectedAtMs);
+      const heardMs = Math.floor(clock.monotonic() - connectedAtMs);
+      if (next.workerMs <= 0) {
         const expired = await session.query(statements.expiredWorkers, [heardMs]);
         // Lost meanwhile: what was read is from before an outage or after it, and nobody knows.
         if (session.connections !== connections) return 0;
         for (const [id, workerId] of expired) await rescue(id ?? '0', workerId ?? '');
-        [next] = await session.query(statements.nextExpiry);
       }
-      const sleepMs = next === undefined ? leaseMs : Number(next[0] ?? 0) + 20;
+      if (next.jobMs <= 0) await rescueJobs(heardMs);
+      const { workerMs, jobMs } = next.workerMs <= 0 || next.jobMs <= 0 ? await nextExpiry() : next;
+      const sleepMs = Math.min(workerMs, jobMs) + 20;
       // One that has run out already waits for its time to be heard, or for somebody else who rescues it.
       return Math.min(sleepMs > 0 ? Math.max(sleepMs, 50) : 250, leaseMs);
     },
   });
+  // A job has taken a lease of its own, which may end before we meant to look again.
+  context.onMessage('lease', () => loop.wake());
+  return loop;
+
+  async function nextExpiry(): Promise<{ workerMs: number; jobMs: number }> {
+    const [[worker = null, job = null] = []] = await session.query(statements.nextExpiry);
+    return {
+      workerMs: worker === null ? Number.POSITIVE_INFINITY : Number(worker),
+      jobMs: job === null ? Number.POSITIVE_INFINITY : Number(job),
+    };
+  }
+
+  async function rescueJobs(heardMs: number): Promise<void> {
+    for (const row of await session.query(statements.rescueJobs, [maxRescues, heardMs])) {
+      const [jobId, , workerId] = row;
+      const final = row[3] === 't';
+      const next = final ? 'it is a dead letter now' : 'it was given back';
+      log.warn(`a job was not heard of within its lease: ${next}`, { job: jobId, worker: workerId });
+      context.tell('lapsed', { jobId: jobId ?? '', workerId: workerId ?? '', final });
+    }
+  }
 
   async function rescue(row: string, workerId: string): Promise<void> {
     const [[returned = '0', buried = '0'] = []] = await session.query(statements.rescue, [row, maxRescues]);

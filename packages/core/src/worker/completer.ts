@@ -15,6 +15,7 @@ import type { Session, Statement } from '../store/session.ts';
 import type { BoundStatements } from '../store/statements.ts';
 import { groupResults, type ResultGroup } from './completion-groups.ts';
 import type { HeldJob } from './held-job.ts';
+import { findLanded } from './landed.ts';
 
 /** How an attempt of a held job ended, ready to be written. */
 export interface Result {
@@ -119,6 +120,7 @@ export class Completer {
   }
 
   private async writeUntilDone(group: ResultGroup): Promise<void> {
+    let answerLost = false;
     for (let attempt = 1; !this.abandoned; attempt += 1) {
       try {
         await this.write(group);
@@ -128,10 +130,14 @@ export class Completer {
       } catch (error) {
         if (isLineshaftError(error, 'DATABASE_UNAVAILABLE')) {
           this.trouble(error);
+          answerLost = true;
           await this.pause(Math.min(100 * 2 ** Math.min(attempt, 5), 2_000));
           continue;
         }
         if (isLineshaftError(error, 'CLOSED')) return;
+        if (answerLost && isLineshaftError(error, 'LEASE_LOST') && (await this.settleLanded(group.results)))
+          return;
+        answerLost = false;
         const [only] = group.results;
         if (group.results.length === 1 && only !== undefined && !isRefusal(error)) {
           this.setAside(only, error);
@@ -141,6 +147,22 @@ export class Completer {
         return;
       }
     }
+  }
+
+  /** Settles what was written by a write whose answer was lost, and writes the rest; false if nothing was. */
+  private async settleLanded(results: readonly Result[]): Promise<boolean> {
+    const landed = await findLanded(this.session, this.statements, results, this.workerName).catch(
+      () => undefined,
+    );
+    if (landed === undefined || landed.size === 0) return false;
+    this.recovered();
+    this.listener.onSettled(
+      results.filter((result) => landed.has(result)),
+      false,
+    );
+    const rest = results.filter((result) => !landed.has(result));
+    if (rest.length > 0) await this.writeAll(rest);
+    return true;
   }
 
   /** Not the job's fault, as far as one can tell: its result is kept and tried again, and holds up no other. */
@@ -222,6 +244,10 @@ export class Completer {
     const progressed = group.results
       .filter((result) => result.job.progressed)
       .map((result) => result.job.jobId);
+    const leased = group.results
+      .filter((result) => result.job.leaseMs !== undefined)
+      .map((result) => result.job.jobId);
+    if (leased.length > 0) extras.push([this.statements.dropJobLeases, [pgArray(leased)]]);
     if (progressed.length > 0) extras.push([this.statements.dropProgress, [pgArray(progressed)]]);
     return extras;
   }

@@ -170,6 +170,11 @@ export class HeldJob implements Attempt {
     return this.options.limits?.timeoutMs ?? this.runtime.queue.limits.timeoutMs;
   }
 
+  /** How long it may be silent before it is taken back; undefined: as long as its worker is heard of. */
+  get leaseMs(): number | undefined {
+    return this.options.limits?.leaseMs ?? this.runtime.queue.limits.leaseMs;
+  }
+
   get memoryBytes(): number | undefined {
     return this.options.limits?.memoryBytes ?? this.runtime.queue.limits.memoryBytes;
   }

@@ -5,19 +5,21 @@
 
 import { recordError } from '../domain/attempt.ts';
 import type { Clock } from '../domain/clock.ts';
-import { type AttemptOutcome, decideEnding, type RetryAnswer } from '../domain/decide-ending.ts';
-import { isLineshaftError, LineshaftError } from '../domain/errors.ts';
+import type { RetryAnswer } from '../domain/decide-ending.ts';
+import { isLineshaftError } from '../domain/errors.ts';
 import type { EnqueueRequest } from '../domain/job-options.ts';
 import { checkPayload, upgradePayload } from '../domain/kinds.ts';
 import type { Hooks } from '../plugins/hooks.ts';
 import type { PreparedJob } from '../queue/enqueue-batch.ts';
 import { askRetry } from './ask-retry.ts';
 import { HeldAttemptEnd, HeldAttemptFacts } from './attempt-facts.ts';
+import { failedForGood, resultOf } from './attempt-result.ts';
 import type { Circuits } from './circuits.ts';
 import type { Completer, Result } from './completer.ts';
 import type { ExecutorPool } from './executor-pool.ts';
 import type { Attempt, AttemptEvent, AttemptListener, Outcome } from './executors/port.ts';
 import { HeldJob, type Lease } from './held-job.ts';
+import type { JobLeases } from './job-leases.ts';
 import type { JobReports } from './job-reports.ts';
 import type { QueueRuntime } from './queue-runtime.ts';
 import type { RegisteredKind } from './registry.ts';
@@ -37,6 +39,7 @@ export interface RunnerHost {
   runtimes(): IterableIterator<QueueRuntime>;
   random(): number;
   readonly hooks: Hooks;
+  readonly jobLeases: JobLeases;
   /** By how much the clock of the database is ahead of ours. For metrics only. */
   clockOffsetMs(): number;
   prepare(request: EnqueueRequest): PreparedJob;
@@ -218,7 +221,15 @@ export class Runner implements AttemptListener {
   }
 
   onEvent(attempt: Attempt, event: AttemptEvent): void {
-    if (attempt instanceof HeldJob && attempt.state === 'running') this.host.reports.event(attempt, event);
+    if (!(attempt instanceof HeldJob) || attempt.state !== 'running') return;
+    if (event.type === 'heartbeat') this.host.jobLeases.beat(attempt);
+    else this.host.reports.event(attempt, event);
+  }
+
+  /** The lease of a single job has lapsed: others may have it by now. */
+  leaseLost(jobId: string, graceMs: number): void {
+    const job = this.find(jobId);
+    if (job?.state === 'running' && job.leaseMs !== undefined) this.interruptOne(job, 'lease-lost', graceMs);
   }
 
   onOutcome(attempt: Attempt, outcome: Outcome): void {
@@ -246,7 +257,7 @@ export class Runner implements AttemptListener {
       return undefined;
     return Promise.all(outcome.enqueue.map((request) => enqueue(request))).then(
       (requests): Outcome => ({ ...outcome, enqueue: requests }),
-      (error: unknown) => failedWith(error),
+      (error: unknown) => failedForGood(error),
     );
   }
 
@@ -325,6 +336,16 @@ export class Runner implements AttemptListener {
     this.launch(job);
   }
 
+  /** Runs a job once it has a lease of its own. */
+  private runLeased(job: HeldJob, kind: RegisteredKind, leaseMs: number): void {
+    this.host.jobLeases.take(job, leaseMs).then(
+      () => {
+        if (job.state === 'running') this.runNow(job, kind);
+      },
+      () => this.onOutcome(job, { type: 'returned' }),
+    );
+  }
+
   private take(job: HeldJob): void {
     job.state = 'running';
     job.runtime.running += 1;
@@ -370,6 +391,12 @@ export class Runner implements AttemptListener {
   }
 
   private execute(job: HeldJob, kind: RegisteredKind): void {
+    const { leaseMs } = job;
+    if (leaseMs === undefined) this.runNow(job, kind);
+    else this.runLeased(job, kind, leaseMs);
+  }
+
+  private runNow(job: HeldJob, kind: RegisteredKind): void {
     const { hooks, executors } = this.host;
     job.startedMs = this.host.clock.now();
     job.tally.started += 1;
@@ -400,7 +427,7 @@ export class Runner implements AttemptListener {
   private end(job: HeldJob, outcome: Outcome, answer?: RetryAnswer): void {
     const finishedMs = this.host.clock.now();
     if (job.startedMs > 0) job.runtime.observe(finishedMs - job.startedMs);
-    const result = this.resultOf(job, outcome, finishedMs, answer);
+    const result = resultOf(this.host, job, outcome, { finishedMs, answer });
     this.settle(job, result);
     if (this.host.hooks.attemptEnd !== undefined && job.startedMs > 0) {
       this.host.hooks.attemptEnd(new HeldAttemptEnd(outcome, result));
@@ -408,50 +435,9 @@ export class Runner implements AttemptListener {
     if (outcome.type === 'failed') this.host.onFailed(job, outcome, result);
   }
 
-  private resultOf(job: HeldJob, outcome: Outcome, finishedMs: number, answer: RetryAnswer): Result {
-    if (outcome.type === 'failed') return this.failure(job, outcome, finishedMs, answer);
-    if (outcome.type !== 'succeeded') return this.ending(job, outcome, finishedMs, []);
-    const { outputText } = outcome;
-    if (outputText !== undefined && outputText.length > this.host.outputMaxBytes) {
-      return this.ending(
-        job,
-        failedWith(outputTooLarge(outputText.length, this.host.outputMaxBytes)),
-        finishedMs,
-        [],
-      );
-    }
-    let enqueue: PreparedJob[] = [];
-    if (outcome.enqueue.length > 0) {
-      try {
-        enqueue = outcome.enqueue.map((request) => this.host.prepare(request));
-      } catch (error) {
-        return this.ending(job, failedWith(error), finishedMs, []);
-      }
-    }
-    return this.ending(job, outcome, finishedMs, enqueue);
-  }
-
-  private failure(
-    job: HeldJob,
-    outcome: AttemptOutcome & { type: 'failed' },
-    finishedMs: number,
-    answer: RetryAnswer,
-  ): Result {
-    const { attemptsBefore, maxAttempts, backoff, errors } = job;
-    const ofKind = this.host.kinds.get(job.kind)?.definition?.retryRules ?? [];
-    const retryRules = [...ofKind, ...job.retryRules];
-    const facts = { attemptsBefore, maxAttempts, backoff, errors, retryRules };
-    const ending = decideEnding(facts, outcome, this.host.random(), finishedMs, answer);
-    return { job, ending, finishedMs, enqueue: [] };
-  }
-
-  private ending(job: HeldJob, outcome: AttemptOutcome, finishedMs: number, enqueue: PreparedJob[]): Result {
-    const ending = decideEnding(job, outcome, this.host.random(), finishedMs);
-    return { job, ending, finishedMs, enqueue };
-  }
-
   private settle(job: HeldJob, result: Result): void {
     job.end();
+    this.host.jobLeases.ended(job);
     if (job === this.suspect) this.suspect = undefined;
     this.host.circuits.observe(job, result.ending);
     this.host.completer.add(result);
@@ -468,14 +454,4 @@ export class Runner implements AttemptListener {
       if (runtime !== undefined) yield runtime;
     }
   }
-}
-
-function failedWith(error: unknown): AttemptOutcome & { type: 'failed' } {
-  return { type: 'failed', error: recordError(error), retryable: false };
-}
-
-function outputTooLarge(bytes: number, most: number): LineshaftError {
-  return new LineshaftError('OUTPUT_INVALID', {
-    message: `the output has ${bytes} characters of JSON; at most ${most} are kept (outputMaxBytes)`,
-  });
 }

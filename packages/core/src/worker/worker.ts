@@ -21,6 +21,7 @@ import { Completer, type Result } from './completer.ts';
 import { ExecutorPool } from './executor-pool.ts';
 import { createHeartbeat } from './heartbeat.ts';
 import type { HeldJob, Lease } from './held-job.ts';
+import { JobLeases } from './job-leases.ts';
 import { JobReports } from './job-reports.ts';
 import { LaneDirectory } from './lanes.ts';
 import { snapshot, type WorkerMetrics } from './metrics.ts';
@@ -54,6 +55,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
   private readonly claimer: Claimer;
   private readonly circuits: Circuits;
   private readonly executors: ExecutorPool;
+  private readonly jobLeases: JobLeases;
   private readonly sessions: WorkerSessions;
   private readonly heartbeat: Service & { wake(): void };
   private readonly services: ServiceHost;
@@ -125,6 +127,14 @@ export class Worker extends EventEmitter<WorkerEvents> {
       lookAround: () => this.claimer.lookAround(),
       onChange: (change) => this.emit('circuit', this.reports.circuit(change)),
     });
+    this.jobLeases = new JobLeases({
+      ...trouble,
+      session: this.sessions.service,
+      statements,
+      workerRow: () => this.row,
+      onTaken: () => this.services.message('lease', ''),
+      onLost: (job) => this.runner.leaseLost(job.jobId, 0),
+    });
     this.runner = new Runner({
       circuits: this.circuits,
       clock,
@@ -141,6 +151,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
       markSuspect: (job) => this.sessions.service.query(statements.markSuspect, [job.lease.id, job.jobId]),
       reports: this.reports,
       hooks: parts.hooks,
+      jobLeases: this.jobLeases,
       clockOffsetMs: () => this.clockOffsetMs,
       onFailed: (job, outcome, result) =>
         this.emit('failed', this.reports.failed(job, outcome.error.message, result)),
@@ -290,6 +301,9 @@ export class Worker extends EventEmitter<WorkerEvents> {
     if ('returned' in fact) {
       this.rescues.rescued += fact.returned;
       this.rescues.buried += fact.buried;
+    } else if ('jobId' in fact) {
+      this.rescues[fact.final ? 'buried' : 'rescued'] += 1;
+      this.runner.leaseLost(fact.jobId, this.options.graceMs);
     }
     this.emit(name, ...(facts as never));
   }
@@ -313,6 +327,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
     await this.shutdown.endAttempts();
     await this.executors.stop();
     await this.shutdown.writeResults(stopByMs);
+    await this.jobLeases.stop();
     await this.parts.hooks.workerStop?.(this.facts);
     await Promise.all([this.services.stop(), this.circuits.stop()]);
     await this.heartbeat.stop();
@@ -402,6 +417,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
     if (type === 'r' || type === 'a') this.claimer.wakeQueues(body.split(',').map(Number), type === 'a');
     else if (type === 'n') this.claimer.lookAround();
     else if (type === 'c') this.runner.cancel(body, this.options.graceMs);
+    else if (type === 'j') this.runner.leaseLost(body, this.options.graceMs);
     else if (type === 'q') this.queueSettings.reload();
     this.services.message(type, body);
   }

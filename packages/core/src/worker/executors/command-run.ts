@@ -7,6 +7,7 @@ import type { Interruption } from './outcomes.ts';
 import { checkOutput, failedAs, failedWith, interruptedOutcome, recordAs } from './outcomes.ts';
 import type { Attempt, AttemptListener, Outcome } from './port.ts';
 import { type ChildrenOf, listTree, residentBytes, signalGroup, signalTree } from './process-tree.ts';
+import type { ProgramWatch } from './program-watch.ts';
 
 /** Bytes of standard output that are kept; more is a failure (OUTPUT_INVALID). */
 export const stdoutMaxBytes = 1024 * 1024;
@@ -29,6 +30,7 @@ export class CommandRun {
   readonly attempt: Attempt;
   readonly #listener: AttemptListener;
   readonly #onEnd: (run: CommandRun) => void;
+  readonly #watch: ProgramWatch;
   readonly #child: ChildProcessWithoutNullStreams | undefined;
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #stdout: Buffer[] = [];
@@ -42,8 +44,9 @@ export class CommandRun {
     command: HandlerCommand,
     attempt: Attempt,
     listener: AttemptListener,
-    onEnd: (run: CommandRun) => void,
+    { onEnd, watch }: { onEnd: (run: CommandRun) => void; watch: ProgramWatch },
   ) {
+    this.#watch = watch;
     this.attempt = attempt;
     this.#listener = listener;
     this.#onEnd = onEnd;
@@ -61,6 +64,7 @@ export class CommandRun {
           LINESHAFT_QUEUE: attempt.queue,
         },
       });
+      if (this.#child.pid !== undefined) watch.started(this.#child.pid);
       this.#listen(this.#child);
     } catch (thrown) {
       // Not before the constructor is done: the outcome is given to those who know this run already.
@@ -106,16 +110,27 @@ export class CommandRun {
     });
     child.on('exit', (code, signal) => {
       // What it has left running would hold the pipes, and nobody would know of it.
-      if (child.pid !== undefined) signalGroup(child.pid, 'SIGKILL');
+      if (child.pid !== undefined) {
+        signalGroup(child.pid, 'SIGKILL');
+        this.#watch.ended(child.pid);
+      }
       const end = () => this.#end(this.#outcomeOf(code, signal));
       child.once('close', end);
       this.#later(pipeGraceMs, end);
     });
-    child.stdout.on('data', (chunk: Buffer) => this.#keepStdout(chunk));
+    child.stdout.on('data', (chunk: Buffer) => {
+      this.#keepStdout(chunk);
+      this.#heard();
+    });
     this.#readStderr(child);
     // A program need not read what it is sent.
     for (const stream of [child.stdin, child.stdout, child.stderr]) stream.on('error', () => undefined);
     child.stdin.end(attempt.payloadText);
+  }
+
+  /** Whatever it writes tells that it lives. */
+  #heard(): void {
+    if (!this.#ended) this.#listener.onEvent(this.attempt, { type: 'heartbeat' });
   }
 
   #keepStdout(chunk: Buffer): void {
@@ -130,6 +145,7 @@ export class CommandRun {
     });
     const decoder = new TextDecoder();
     child.stderr.on('data', (chunk: Buffer) => {
+      this.#heard();
       splitter.push(chunk);
       this.#stderrTail = (this.#stderrTail + decoder.decode(chunk, { stream: true })).slice(-tailLength);
     });

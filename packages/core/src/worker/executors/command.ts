@@ -9,7 +9,8 @@
  * - When it ends, whatever it left running in its group is ended too. On a time limit or cancel the whole
  *   tree gets SIGTERM, then SIGKILL; the outcome comes when it is dead.
  *
- * It cannot end programs when the worker itself is killed: they go on, and their result is lost.
+ * When the worker itself is killed its programs are ended too (`program-watch.ts`); what has left their process group is
+ * not.
  */
 
 import { accessSync, constants, statSync } from 'node:fs';
@@ -22,6 +23,7 @@ import { refuseHandler } from './load-handler.ts';
 import { failedAs, returned, unknownKind } from './outcomes.ts';
 import type { Attempt, AttemptListener, Executor, ExecutorName } from './port.ts';
 import { canMeasureMemory, readChildren } from './process-tree.ts';
+import { ProgramWatch } from './program-watch.ts';
 
 export interface CommandExecutorOptions {
   readonly handlers: ReadonlyMap<string, HandlerSource>;
@@ -37,6 +39,7 @@ export class CommandExecutor implements Executor {
   readonly #sources: ReadonlyMap<string, HandlerSource>;
   readonly #commands = new Map<string, HandlerCommand>();
   readonly #runs = new Map<string, CommandRun>();
+  readonly #watch = new ProgramWatch();
   #memoryTimer: NodeJS.Timeout | undefined;
   #stopping = false;
   #onDrained: (() => void) | undefined;
@@ -71,7 +74,14 @@ export class CommandExecutor implements Executor {
       listener.onOutcome(attempt, failedAs('OPTION_INVALID', message));
       return;
     }
-    this.#runs.set(attempt.jobId, new CommandRun(command, attempt, listener, (run) => this.#forget(run)));
+    this.#watch.start();
+    this.#runs.set(
+      attempt.jobId,
+      new CommandRun(command, attempt, listener, {
+        onEnd: (run) => this.#forget(run),
+        watch: this.#watch,
+      }),
+    );
     if (attempt.memoryBytes !== undefined) this.#watchMemory();
   }
 
@@ -118,6 +128,7 @@ export class CommandExecutor implements Executor {
       clearTimeout(killTimer);
     }
     clearInterval(this.#memoryTimer);
+    this.#watch.stop();
   }
 }
 

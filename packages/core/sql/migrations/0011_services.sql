@@ -1,0 +1,74 @@
+-- What plugins and services keep: the migrations of plugins, and leases of single jobs.
+-- Lock cost: new objects only.
+
+-- Migrations of plugins, each plugin with numbers of its own.
+create table lineshaft.plugin_migration (
+  plugin text not null,
+  version integer not null,
+  name text not null,
+  checksum text not null,
+  applied_at timestamptz not null default now(),
+  took_ms integer not null,
+  primary key (plugin, version)
+);
+
+-- Leases of single running jobs, for those whose limits have `leaseMs`: an attempt that is not heard of for so long is
+-- taken back although its worker lives. Rows of attempts that have ended otherwise are harmless, and go when they lapse.
+create table lineshaft.job_lease (
+  job_id uuid primary key,
+  worker bigint not null,
+  lease bigint not null,
+  fence integer not null,
+  lease_ms integer not null,
+  until timestamptz not null
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
+create index job_lease_until on lineshaft.job_lease (until);
+
+-- Takes back the jobs whose own lease has lapsed; not before a full lease has passed since the database came up, and
+-- since who asks has been connected (heard_ms). As in `rescue`, the lease of the batch is locked first, which completions
+-- hold; then, in statements of their own, it is looked whether there is still something to take back.
+-- Returns a row per job: which, with which fence, of which worker, and whether it is a dead letter now.
+create function lineshaft.rescue_jobs(max_rescues integer, heard_ms double precision)
+returns table (job_id uuid, fence integer, worker_id text, buried boolean) language plpgsql as $$
+#variable_conflict use_column
+declare
+  one lineshaft.job_lease;
+  held lineshaft.lease;
+  moved uuid[] := '{}';
+begin
+  for one in
+    select * from lineshaft.job_lease l
+    -- By a time that does not pass within the statement, which bounds the scan of the index.
+    where l.until < now() and l.lease_ms <= heard_ms
+      and pg_postmaster_start_time() + l.lease_ms * interval '1 millisecond' < clock_timestamp()
+    order by l.until
+    limit 100
+  loop
+    select * into held from lineshaft.lease l where l.id = one.lease for update skip locked;
+    if not found then
+      -- Its batch has ended, or somebody is at it.
+      delete from lineshaft.job_lease l
+      where l.job_id = one.job_id and l.fence = one.fence and l.until < clock_timestamp()
+        and not exists (select from lineshaft.lease e where e.id = one.lease);
+      continue;
+    end if;
+    delete from lineshaft.job_lease l
+    where l.job_id = one.job_id and l.fence = one.fence and l.until < clock_timestamp();
+    continue when not found;
+    held.job_ids := array[one.job_id];
+    held.fences := array[one.fence];
+    held.suspects := array[one.job_id];
+    select w.worker_id into worker_id from lineshaft.worker w where w.id = one.worker;
+    continue when cardinality(lineshaft.rescue_lease(
+      held, max_rescues, format('worker %s did not hear of this attempt for %s ms', worker_id, one.lease_ms)
+    )) = 0;
+    moved := moved || one.job_id;
+    job_id := one.job_id;
+    fence := one.fence;
+    buried := exists (select from lineshaft.dead d where d.job_id = one.job_id);
+    perform pg_notify('lineshaft', 'j' || one.job_id);
+    return next;
+  end loop;
+  perform lineshaft.after_rescue(moved);
+end
+$$;
