@@ -7,7 +7,14 @@ import { spawnSync } from 'node:child_process';
 import { arch, hostname, platform } from 'node:os';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { age } from '../../packages/core/src/domain/rules.ts';
-import { type JobContext, pruner, type Worker } from '../../packages/core/src/index.ts';
+import {
+  type JobContext,
+  leader,
+  pruner,
+  rescuer,
+  scheduler,
+  type Worker,
+} from '../../packages/core/src/index.ts';
 import { gate, openSite, type Site, until, versions } from '../worker/site.ts';
 
 describe.each(versions)('the description of a worker, on PostgreSQL %i', (version) => {
@@ -99,6 +106,21 @@ describe.each(versions)('the description of a worker, on PostgreSQL %i', (versio
     });
     expect(await site.lineshaft.waitFor([id], { timeoutMs: 10_000 })).toMatchObject([{ output: 'with gpu' }]);
     await site.lineshaft.deleteQueue('gpu_jobs', { purge: true });
+  });
+
+  test('the sample of plugins: pruner, recovery, leadership and cron, given by name and started', async () => {
+    const plugins = [pruner(), rescuer(), leader(), scheduler()];
+    const lineshaft = site.other({ plugins });
+    const worker = lineshaft.worker({ signals: false, queues: ['none'], handlers: {} });
+    await worker.start();
+    await until('it leads, or somebody does', async () =>
+      (await lineshaft.workers()).some((view) => view.leads),
+    );
+    const running = worker.metrics().hooks.filter((part) => part.hook === 'service' && !part.off);
+    for (const { name } of plugins) expect(running.map((part) => part.plugin)).toContain(name);
+    expect(running.filter((part) => part.plugin === 'pruner')).toHaveLength(1);
+    await worker.stop();
+    expect(() => site.other({ plugins: [pruner(), pruner()] })).toThrow("plugin 'pruner' is there twice");
   });
 
   test('the sample of a pruner: jobs older than an hour are removed, and looked for every hour', async () => {
