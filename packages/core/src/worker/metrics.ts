@@ -4,6 +4,7 @@
  */
 
 import type { CircuitState } from '../domain/circuit.ts';
+import type { ServiceEvents } from '../plugin.ts';
 import type { HookReport } from '../plugins/guard.ts';
 import type { Result } from './completer.ts';
 import type { QueueRuntime } from './queue-runtime.ts';
@@ -173,6 +174,19 @@ export class Delays {
       count: n,
     }));
     return { count, sumMs, maxMs, buckets };
+  }
+}
+
+/** Jobs of others that this worker gave back, or made dead letters. */
+export class RescueCounts {
+  rescued = 0;
+  buried = 0;
+
+  count(fact: ServiceEvents[keyof ServiceEvents][0]): void {
+    if ('returned' in fact) {
+      this.rescued += fact.returned;
+      this.buried += fact.buried;
+    } else if ('jobId' in fact) this[fact.final ? 'buried' : 'rescued'] += 1;
   }
 }
 

@@ -24,7 +24,7 @@ import type { HeldJob, Lease } from './held-job.ts';
 import { JobLeases } from './job-leases.ts';
 import { JobReports } from './job-reports.ts';
 import { LaneDirectory } from './lanes.ts';
-import { snapshot, type WorkerMetrics } from './metrics.ts';
+import { RescueCounts, snapshot, type WorkerMetrics } from './metrics.ts';
 import { QueueSettings } from './queue-settings.ts';
 import { restHostOf } from './rest-host.ts';
 import { Runner } from './runner.ts';
@@ -64,7 +64,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
   private readonly reports: JobReports;
   private row = '0';
   private clockOffsetMs = 0;
-  private readonly rescues = { rescued: 0, buried: 0 };
+  private readonly rescues = new RescueCounts();
   private phase: 'new' | 'running' | 'stopping' | 'stopped' = 'new';
   private starting: Promise<void> | undefined;
   private stopping: Promise<void> | undefined;
@@ -298,13 +298,8 @@ export class Worker extends EventEmitter<WorkerEvents> {
 
   private onServiceEvent<Name extends keyof ServiceEvents>(name: Name, ...facts: ServiceEvents[Name]): void {
     const [fact] = facts;
-    if ('returned' in fact) {
-      this.rescues.rescued += fact.returned;
-      this.rescues.buried += fact.buried;
-    } else if ('jobId' in fact) {
-      this.rescues[fact.final ? 'buried' : 'rescued'] += 1;
-      this.runner.leaseLost(fact.jobId, this.options.graceMs);
-    }
+    this.rescues.count(fact);
+    if ('jobId' in fact) this.runner.leaseLost(fact.jobId, this.options.graceMs);
     this.emit(name, ...(facts as never));
   }
 
