@@ -1,6 +1,7 @@
 /** The connections of a worker: a claim never waits behind a flush, and neither behind house-keeping. */
 
 import { type Route, Session } from '../store/session.ts';
+import type { BoundStatements } from '../store/statements.ts';
 
 /** No answer for less than this says nothing, however short the lease is. */
 const silenceMinMs = 1_000;
@@ -22,6 +23,20 @@ export class WorkerSessions {
     this.service = new Session(route, 'hot');
     this.keeper = new Session(route, 'plain');
     this.scheduler = new Session(route, 'hot');
+  }
+
+  /** Leaves nothing behind: also what it claimed without hearing of it goes back. Failing that, its lease runs out. */
+  async unregister(statements: BoundStatements, row: string): Promise<void> {
+    const { returnLeases, unregisterWorker } = statements;
+    for (let attempt = 1; attempt <= 2; attempt += 1) {
+      try {
+        await this.service.query(returnLeases, [row, null]);
+        await this.service.query(unregisterWorker, [row]);
+        return;
+      } catch {
+        // The connection was lost; the second attempt makes a new one.
+      }
+    }
   }
 
   async close(): Promise<void> {

@@ -328,7 +328,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
     await this.heartbeat.stop();
     this.unlisten?.();
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.off(signal, this.onSignal);
-    await this.unregister();
+    await this.sessions.unregister(this.parts.statements, this.row);
     await this.sessions.close();
     this.phase = 'stopped';
     this.log.info('worker stopped', { worker: this.id });
@@ -358,20 +358,6 @@ export class Worker extends EventEmitter<WorkerEvents> {
     );
     this.row = row ?? '0';
     this.clockOffsetMs = Number(clock) - (askedMs + this.parts.clock.now()) / 2;
-  }
-
-  /** Leaves nothing behind: also what it claimed without hearing of it goes back. Failing that, its lease runs out. */
-  private async unregister(): Promise<void> {
-    const { returnLeases, unregisterWorker } = this.parts.statements;
-    for (let attempt = 1; attempt <= 2; attempt += 1) {
-      try {
-        await this.sessions.service.query(returnLeases, [this.row, null]);
-        await this.sessions.service.query(unregisterWorker, [this.row]);
-        return;
-      } catch {
-        // The connection was lost; the second attempt makes a new one.
-      }
-    }
   }
 
   /** Others took this worker for dead and gave its jobs away. Heartbeat and claim may notice it at the same time. */
