@@ -223,6 +223,32 @@ describe.each(versions)('statements that race, on PostgreSQL %i', (version) => {
     expect(await places(ids)).toEqual(ids.map(() => 'ready'));
   });
 
+  test('a job that comes due at the moment of its cancel was waiting, and leaves nothing behind', async () => {
+    const queue = await site.queue();
+    const { id } = await site.lineshaft.enqueue('one', null, { queue, delayMs: 1 });
+    await until('it is due', async () => {
+      const [row] = await site.rows<{ due: boolean }>(
+        'select due < clock_timestamp() as due from lineshaft.job where id = $1',
+        [id],
+      );
+      return row?.due;
+    });
+    const promoting = session();
+    let cancelled: Promise<unknown> = Promise.resolve();
+    await promoting.transaction(async (run) => {
+      await run(statements.promote, [1_000]);
+      cancelled = site.lineshaft.cancel([id]);
+      await until('the cancel waits', async () => {
+        const [row] = await site.rows<{ n: string }>(
+          "select count(*) as n from pg_stat_activity where wait_event_type = 'Lock' and query like '%cancel%'",
+        );
+        return Number(row?.n) > 0;
+      });
+    });
+    expect(await cancelled).toEqual([{ id, result: 'cancelled' }]);
+    expect(await site.rows('select 1 from lineshaft.ready where job_id = $1', [id])).toEqual([]);
+  });
+
   test('a claim and a cancel of one waiting job end with one of them', async () => {
     const name = await site.queue();
     const { id } = await site.lineshaft.enqueue('one', null, { queue: name });

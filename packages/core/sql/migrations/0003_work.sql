@@ -77,6 +77,12 @@ begin
   if found then
     return 'later';
   end if;
+  -- A promoter may have moved it between the two looks.
+  delete from lineshaft.ready r
+  where r.lane = j.lane and r.priority = j.priority and r.due = j.due and r.seq = j.seq and r.job_id = j.id;
+  if found then
+    return 'ready';
+  end if;
   delete from lineshaft.blocked b where b.job_id = j.id;
   if found then
     return 'blocked';
