@@ -117,6 +117,38 @@ describe.each(versions)('the inbox, on PostgreSQL %i', (version) => {
     expect(await inInbox()).toBe(0);
   });
 
+  test('who enqueues at the moment of a deletion is told that the queue is gone, and nothing is lost', async () => {
+    const queue = await site.queue();
+    const deleting = new pg.Client({ connectionString: site.url });
+    await deleting.connect();
+    // Prepared before, as by a caller who has used the queue for long.
+    await leave(queue, 'before');
+    await lineshaft.deleteJobs((await lineshaft.listJobs({ queue })).map((job) => job.id));
+    await deleting.query('begin');
+    const [row] = await site.rows<{ id: string }>('select id from lineshaft.queue where name = $1', [queue]);
+    const { rows } = await deleting.query('select lineshaft.delete_queue($1, false) as result', [row?.id]);
+    expect(rows).toEqual([{ result: 'deleted' }]);
+    await client.query('begin');
+    const enqueued = lineshaft.within(dying()).enqueue('greet', 'too late', { queue });
+    await until('the enqueue waits', async () => {
+      const [waiting] = await site.rows<{ n: string }>(
+        "select count(*) as n from pg_stat_activity where wait_event_type = 'Lock' and query like '%inbox%'",
+      );
+      return Number(waiting?.n) > 0;
+    });
+    await deleting.query('commit');
+    await expect(enqueued).rejects.toMatchObject({ code: 'QUEUE_NOT_FOUND' });
+    await client.query('rollback');
+    await deleting.end();
+  });
+
+  test('a large payload goes through it too', async () => {
+    const queue = await site.queue();
+    const [id = ''] = await leave(queue, 'x'.repeat(50_000));
+    expect(await inInbox()).toBe(1);
+    expect((await lineshaft.showJob(id)).payload).toHaveLength(50_000);
+  });
+
   test('a queue into whose inbox somebody puts a job at this moment is deleted only with a purge', async () => {
     const queue = await site.queue();
     await client.query('begin');

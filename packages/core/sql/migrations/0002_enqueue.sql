@@ -330,38 +330,6 @@ begin
 end
 $$;
 
--- Leaves a plain job for the default project in the inbox: what a transaction of a caller's does where the caller hears
--- of its commit and has it taken in. False where it cannot judge, and nothing was written: there is no such queue, the
--- queue wants its NOTIFY in the transaction, or the payload is too large. One function, since the machinery of a
--- statement that says the same costs twice as much.
-create function lineshaft.leave_in_inbox(of_queue text, of_kind text, job_id uuid, payload json)
-returns boolean language plpgsql as $$
-declare
-  bytes integer := octet_length(payload::text);
-  largest integer := 1000;
-  target record;
-begin
-  select q.id, q.wake into target from lineshaft.queue q where q.project_id = 1 and q.name = of_queue;
-  if not found or target.wake = 'always' then
-    return false;
-  end if;
-  if bytes > largest then
-    select s.value::integer into largest from lineshaft.setting s where s.name = 'payload_max_bytes';
-    if bytes > largest then
-      return false;
-    end if;
-  end if;
-  insert into lineshaft.inbox (at, seq, id, queue_id, kind, payload)
-  values (clock_timestamp(), nextval('lineshaft.job_seq'), job_id, target.id, of_kind, payload);
-  -- Who deletes an empty queue locks the inbox. Not hold_queue, whose lock is one for all that enqueue.
-  if not exists (select from lineshaft.queue q where q.id = target.id) then
-    perform lineshaft.fail('LS404', 'QUEUE_NOT_FOUND', format('queue %L was deleted at this moment', of_queue),
-      'declare it again', jsonb_build_object('queue', of_queue));
-  end if;
-  return true;
-end
-$$;
-
 -- Takes in at most so many jobs that callers' transactions have left in the inbox (those of queues that were deleted
 -- with their jobs meanwhile are dropped): they get their lanes and their place
 -- among those that are ready, by the time of their enqueue, and workers hear of them. One call at a time, so that they

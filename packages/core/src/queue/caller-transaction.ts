@@ -112,11 +112,11 @@ async function leaveInInbox(
   const [only] = batch;
   if (values === undefined || only === undefined) return false;
   const [queue, kind] = values;
-  const rows =
-    batch.length === 1
-      ? await runIn(transaction, statements.inboxOne, [queue, kind, only.id, only.payloadText])
-      : await runIn(transaction, statements.inbox, values);
-  return rows.length > 0;
+  if (batch.length === 1) {
+    const left = await runIn(transaction, statements.inboxOne, [queue, kind, only.id, only.payloadText]);
+    if (left.length > 0) return true;
+  }
+  return (await runIn(transaction, statements.inbox, values)).length > 0;
 }
 
 /** Writes a batch; gives the rows of what is not new. */
