@@ -214,15 +214,24 @@ begin
     order by n
   );
 
-  select array_agg(x.id order by j.n), array_agg(x.costs order by j.n)
+  -- Grouped rather than joined, for the reason that lanes_wanted tells.
+  select array_agg(y.id order by y.n), array_agg(y.costs order by y.n)
   into job_lanes, job_costs
-  from generate_series(1, json_array_length(payloads)) as j (n)
-  left join lineshaft.lanes_wanted(wants, template_of, payloads) x on x.n = j.n;
+  from (
+    select z.n, max(z.id) as id, max(z.costs) as costs
+    from (
+      select x.n, x.id, x.costs from lineshaft.lanes_wanted(wants, template_of, payloads) x
+      union all
+      select j.n, null, null from generate_series(1, json_array_length(payloads)) as j (n)
+    ) z
+    group by z.n
+  ) y;
 end
 $$;
 
 create function lineshaft.lanes_wanted(wants jsonb, template_of integer[], payloads json)
-returns table (n bigint, id integer, costs text) language sql as $$
+returns table (n bigint, id integer, costs text)
+language sql set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
   with want as materialized (
     select w.t, w.b, w.l, w.k, w.c, w.v, l.key_from, l.key_path, l.cost, l.cost_path, l.fifo, l.fair
     from jsonb_to_recordset(wants) as w (t integer, b integer, l integer, k text, c integer, v jsonb)
@@ -251,15 +260,17 @@ returns table (n bigint, id integer, costs text) language sql as $$
     ) k
     group by j.n, w.b
   ),
+  -- The jobs of a lane go along with it: a join on what the lane is would compare each with each.
   wanted as materialized (
-    select j.base, j.limits, j.keys, j.weighted, j.fifo, j.fifo_key, j.fair
+    select j.base, j.limits, j.keys, j.weighted, j.fifo, j.fifo_key, j.fair, array_agg(j.n) as jobs,
+      array_agg(case when j.weighted then j.costs::text end) as costs
     from job j
     group by 1, 2, 3, 4, 5, 6, 7
   ),
   known as materialized (
-    select w.base, w.limits, w.keys, w.weighted, k.id
+    select w.*, k.id
     from wanted w
-    cross join lateral (
+    left join lateral (
       select l.id
       from lineshaft.lane l
       where l.base = w.base and l.limits = w.limits and l.keys = w.keys and l.weighted = w.weighted and l.id < 0
@@ -267,24 +278,25 @@ returns table (n bigint, id integer, costs text) language sql as $$
       limit 1
       -- Nobody collects it as unused before this transaction ends.
       for key share
-    ) k
+    ) k on true
+  ),
+  numbered as materialized (
+    select k.base, k.limits, k.keys, k.weighted, k.fifo, k.fifo_key, k.fair, k.jobs, k.costs, k.id is null as fresh,
+      coalesce(k.id, nextval('lineshaft.keyed_lane_seq')::integer) as id
+    from known k
   ),
   made as (
     insert into lineshaft.lane (id, queue_id, kind, requirements, pin, build, wants, base, limits, keys, weighted, fifo, fifo_key, fair)
     overriding system value
-    select nextval('lineshaft.keyed_lane_seq'), b.queue_id, b.kind, b.requirements, b.pin, b.build, b.wants, b.id, w.limits, w.keys,
+    select w.id, b.queue_id, b.kind, b.requirements, b.pin, b.build, b.wants, b.id, w.limits, w.keys,
       w.weighted, w.fifo, w.fifo_key, w.fair
-    from wanted w
+    from numbered w
     join lineshaft.lane b on b.id = w.base
-    where not exists (
-      select from known k where k.base = w.base and k.limits = w.limits and k.keys = w.keys and k.weighted = w.weighted
-    )
-    returning lane.id, lane.base, lane.limits, lane.keys, lane.weighted
+    where w.fresh
   )
-  select j.n, l.id, case when j.weighted then j.costs::text end
-  from job j
-  join (select * from made union all select k.id, k.base, k.limits, k.keys, k.weighted from known k) l
-    on l.base = j.base and l.limits = j.limits and l.keys = j.keys and l.weighted = j.weighted
+  select j.n, w.id, j.costs
+  from numbered w
+  cross join lateral unnest(w.jobs, w.costs) as j (n, costs)
 $$;
 
 -- Says that keyed lanes may have something to claim, after rows of theirs were put into ready.

@@ -17,7 +17,7 @@ declare
 begin
   select array_agg(p.limit_id), array_agg(p.key) into p_limit, p_key
   from unnest(limits, keys) as p (limit_id, key)
-  where exists (select from lineshaft.parked k where k.limit_id = p.limit_id and k.key = p.key);
+  cross join lateral (select from lineshaft.parked k where k.limit_id = p.limit_id and k.key = p.key limit 1) k;
   if p_limit is null then
     return '{}';
   end if;
@@ -91,6 +91,7 @@ $$;
 create function lineshaft.release(jobs lineshaft.freed[])
 returns void language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
 declare
+  one record;
   limits integer[];
   keys text[];
   units integer[];
@@ -112,22 +113,33 @@ begin
     where o.n > 0 or u.limit_id = l.fifo
     group by 1, 2
   ),
-  held as (
-    select a.limit_id, a.key, a.n
-    from amount a
-    join lineshaft.counter c on c.limit_id = a.limit_id and c.key = a.key
-    order by c.limit_id, c.key
-    for update of c
+  held as materialized (
+    -- A look-up for each, in their order: plans are made once, perhaps while the table is empty.
+    select c.limit_id, c.key, a.n
+    from (select * from amount a order by a.limit_id, a.key collate "C" offset 0) a
+    cross join lateral (
+      select c.limit_id, c.key
+      from lineshaft.counter c
+      where c.limit_id = a.limit_id and c.key = a.key
+      limit 1
+      for update
+    ) c
   )
   select array_agg(h.limit_id), array_agg(h.key), array_agg(h.n) into limits, keys, units from held h;
   if limits is null then
     return;
   end if;
 
-  update lineshaft.counter c
-  set used = greatest(c.used - a.n, 0)
-  from unnest(limits, keys, units) as a (limit_id, key, n)
-  where c.limit_id = a.limit_id and c.key = a.key and a.n > 0;
+  for one in
+    select c.place, a.n
+    from unnest(limits, keys, units) as a (limit_id, key, n)
+    cross join lateral (
+      select c.ctid as place from lineshaft.counter c where c.limit_id = a.limit_id and c.key = a.key limit 1
+    ) c
+    where a.n > 0
+  loop
+    update lineshaft.counter c set used = greatest(c.used - one.n, 0) where c.ctid = one.place;
+  end loop;
 
   -- Of a FIFO limit all lanes are judged anew: the job that went may have been the one that another lane waited behind.
   with over as (

@@ -70,15 +70,23 @@ begin
   insert into lineshaft.counter (limit_id, key)
   select p.limit_id, p.key
   from unnest(p_limit, p_key) as p (limit_id, key)
-  where not exists (select from lineshaft.counter k where k.limit_id = p.limit_id and k.key = p.key)
+  -- A look-up for each, here and below, by a lateral query with a limit: plans are made once, perhaps while the table is
+  -- empty, and any other join would go on to read all of it.
+  left join lateral (
+    select true as known from lineshaft.counter k where k.limit_id = p.limit_id and k.key = p.key limit 1
+  ) k on true
+  where k.known is null
   order by 1, 2
   on conflict do nothing;
   perform from (
     select
-    from unnest(p_limit, p_key) as p (limit_id, key)
-    join lineshaft.counter k on k.limit_id = p.limit_id and k.key = p.key
-    order by k.limit_id, k.key
-    for update of k
+    from (
+      select * from unnest(p_limit, p_key) as p (limit_id, key) order by p.limit_id, p.key collate "C" offset 0
+    ) p
+    cross join lateral (
+      select from lineshaft.counter k where k.limit_id = p.limit_id and k.key = p.key limit 1 for update
+    ) k
+    offset 0
   ) held;
   -- What they say is read by a statement of its own, once all are locked.
   present := clock_timestamp();
@@ -93,7 +101,6 @@ begin
         case when e.per_ms is null then 1000000000 else floor(e.burst)::integer end
       ) as most
     from unnest(p_limit, p_key) as p (limit_id, key)
-    -- A look-up for each: the planner would join limits first, and read all counters of each.
     cross join lateral (select * from lineshaft.counter k where k.limit_id = p.limit_id and k.key = p.key limit 1) k
     join lineshaft.limit l on l.id = k.limit_id
     cross join lateral lineshaft.terms_of(l, k.key) e
@@ -111,39 +118,40 @@ begin
     from unnest(t_lane, t_base, t_priority, t_at, t_fresh) as t (lane, base, priority, at, fresh)
     group by 1
   ),
-  -- The number of a counter is its rank among all, which have the same order: a join would compare each with each.
+  -- The number of a counter is its rank among all, which have the same order, and what is known of a lane goes along:
+  -- joins of so many rows, of whose number the planner knows nothing, would compare each with each.
   pair as materialized (
-    select l.id, l.fifo, l.fair, u.limit_id, u.i, dense_rank() over (order by u.limit_id, u.key collate "C")::integer as n
+    select o.lane, o.base, o.priority, o.at, o.fresh_at, l.weighted, l.fifo, l.fair, m.id as limit_id, u.i::integer as i,
+      dense_rank() over (order by m.id is null, u.limit_id, u.key collate "C")::integer as n
     from one o
     join lineshaft.lane l on l.id = o.lane
     cross join lateral unnest(l.limits, l.keys) with ordinality as u (limit_id, key, i)
-    join lineshaft.limit m on m.id = u.limit_id
+    left join lineshaft.limit m on m.id = u.limit_id
   ),
   needing as materialized (
-    select p.id, array_agg(p.n order by p.i) as counters, array_agg(p.i::integer order by p.i) as slots,
+    select p.lane, min(p.base) as base, max(p.priority) as priority, min(p.at) as at, min(p.fresh_at) as fresh_at,
+      bool_or(p.weighted) as weighted,
+      coalesce(array_agg(p.n order by p.i) filter (where p.limit_id is not null), '{}') as counters,
+      coalesce(array_agg(p.i order by p.i) filter (where p.limit_id is not null), '{}') as slots,
       min(p.n) filter (where p.limit_id = p.fifo) as fifo, min(p.n) filter (where p.limit_id = p.fair) as fair
     from pair p
-    group by p.id
+    group by p.lane
   ),
   front as materialized (
-    select c_limit[k.fair] as fair, coalesce(min(o.at), min(c_at[k.fair])) as at
-    from one o
-    join needing k on k.id = o.lane
+    select c_limit[k.fair] as fair, coalesce(min(k.at), min(c_at[k.fair])) as at
+    from needing k
     where k.fair is not null
     group by 1
   ),
   placed as materialized (
-    select o.lane, o.base, o.priority, l.weighted, coalesce(k.counters, '{}') as counters,
-      coalesce(k.slots, '{}') as slots, k.fifo, k.fair,
-      groups[b.n] as grp, o.at is null as fresh, coalesce(c_weight[k.fair], 1) as weight,
+    select k.lane, k.base, k.priority, k.weighted, k.counters, k.slots, k.fifo, k.fair, groups[b.n] as grp,
+      k.at is null as fresh, coalesce(c_weight[k.fair], 1) as weight,
       case
-        when k.fair is null then o.fresh_at
-        else greatest(coalesce(o.at, v.at), least(c_at[k.fair], v.at + 10 / c_weight[k.fair]))
+        when k.fair is null then k.fresh_at
+        else greatest(coalesce(k.at, v.at), least(c_at[k.fair], v.at + 10 / c_weight[k.fair]))
       end as at
-    from one o
-    join lineshaft.lane l on l.id = o.lane
-    left join needing k on k.id = o.lane
-    join unnest(bases) with ordinality as b (base, n) on b.base = o.base
+    from needing k
+    join unnest(bases) with ordinality as b (base, n) on b.base = k.base
     left join front v on v.fair = c_limit[k.fair]
   ),
   ranked as materialized (
@@ -337,21 +345,7 @@ begin
       raise data_corrupted using message = 'rows of ready without a job';
     end if;
 
-    with change as materialized (
-      select a.*, e.per_ms, e.burst
-      from unnest(c_limit, c_key, c_units, c_at, c_taken_by) as a (limit_id, key, units, at, taken_by)
-      join lineshaft.limit l on l.id = a.limit_id
-      cross join lateral lineshaft.terms_of(l, a.key) e
-      where a.units > 0
-    )
-    update lineshaft.counter k
-    set used = k.used + a.units,
-      tokens = case when a.per_ms is not null then lineshaft.tokens_of(k, a.per_ms, a.burst, present) - a.units end,
-      refilled_at = case when a.per_ms is not null then present end,
-      at = a.at,
-      holder = coalesce(a.taken_by, k.holder)
-    from change a
-    where k.limit_id = a.limit_id and k.key = a.key;
+    perform lineshaft.count_up(c_limit, c_key, c_units, c_at, c_taken_by, present);
   end if;
 
   -- What is left of the lanes: those with more jobs have another turn, or are parked under what they wait for.
@@ -456,5 +450,34 @@ begin
     select r.ctid, r.job_id into place, job_id from lineshaft.ready r where r.ctid = head.place for update skip locked;
   end if;
   return next;
+end
+$$;
+
+-- Counts up what was taken of counters that are locked, and sets their virtual times and holders.
+create function lineshaft.count_up(
+  limits integer[], keys text[], units integer[], times double precision[], holders uuid[], present timestamptz
+)
+returns void language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
+declare
+  one record;
+begin
+  for one in
+    select k.place, a.units, a.at, a.holder, e.per_ms, e.burst
+    from unnest(limits, keys, units, times, holders) as a (limit_id, key, units, at, holder)
+    join lineshaft.limit l on l.id = a.limit_id
+    cross join lateral (
+      select k.ctid as place from lineshaft.counter k where k.limit_id = a.limit_id and k.key = a.key limit 1
+    ) k
+    cross join lateral lineshaft.terms_of(l, a.key) e
+    where a.units > 0
+  loop
+    update lineshaft.counter k
+    set used = k.used + one.units,
+      tokens = case when one.per_ms is not null then lineshaft.tokens_of(k, one.per_ms, one.burst, present) - one.units end,
+      refilled_at = case when one.per_ms is not null then present end,
+      at = one.at,
+      holder = coalesce(one.holder, k.holder)
+    where k.ctid = one.place;
+  end loop;
 end
 $$;

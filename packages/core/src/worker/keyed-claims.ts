@@ -16,6 +16,8 @@ import type { QueueRuntime } from './queue-runtime.ts';
 /** Lanes that one claim looks at. */
 const lanesMin = 8;
 const lanesMax = 1_000;
+const lanesPerJobMin = 1 / 16;
+const lanesPerJobMax = 1.25;
 const basesMax = 10_000;
 /** Pauses while all turns are locked by claims of other workers, which last a few milliseconds. */
 const busyPauseMs = [1, 2, 4, 8, 16, 32];
@@ -40,8 +42,8 @@ export class KeyedClaims {
   /** Queues that are believed to have turns. */
   private readonly active = new Set<number>();
   private wanted = true;
-  /** Jobs that a lane gives, smoothed. */
-  private perLane = 1;
+  /** How many lanes are looked at for each job that there is room for; learnt from what they give. */
+  private lanesPerJob = 0.25;
   /** Claims in a row that found all turns locked. */
   private busy = 0;
   private busyUntilMs = Number.NEGATIVE_INFINITY;
@@ -166,7 +168,7 @@ export class KeyedClaims {
   /** Claims; the last row tells how it went (`learn`). No row: a counter was collected or locks met; try again. */
   async claim({ bases, groups, rooms }: KeyedPlan, workerRow: string): Promise<Row[]> {
     this.rotation += 1;
-    const lanes = Math.ceil((1.25 * Math.max(...rooms)) / Math.max(this.perLane, 1)) + 4;
+    const lanes = Math.ceil(this.lanesPerJob * Math.max(...rooms));
     const most = Math.min(Math.max(lanes, lanesMin), lanesMax);
     const values = [workerRow, array(bases), array(groups), array(rooms), most];
     try {
@@ -181,7 +183,12 @@ export class KeyedClaims {
   learn(plan: KeyedPlan, summary: Row | undefined, jobs: number): boolean {
     const lanes = Number(summary?.[2] ?? 0);
     const left = summary === undefined || Number(summary[3]) === 1;
-    if (lanes > 0) this.perLane += (jobs / lanes - this.perLane) * 0.3;
+    const room = plan.rooms.reduce((sum, rooms) => sum + rooms, 0);
+    // A lane costs more than a job: few lanes with many jobs each are looked at where there are such.
+    if (left && lanes > 0) {
+      const next = this.lanesPerJob * (jobs < 0.6 * room ? 1.5 : 0.85);
+      this.lanesPerJob = Math.min(Math.max(next, lanesPerJobMin), lanesPerJobMax);
+    }
     if (left && jobs + lanes === 0) {
       const pauseMs = busyPauseMs[Math.min(this.busy, busyPauseMs.length - 1)] ?? 0;
       this.busy += 1;
