@@ -1,6 +1,7 @@
 /** One job for each tick: with several schedulers at work, and with leaders that are killed or stand still. */
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { Outlook } from '../../packages/core/src/services/outlook.ts';
 import { createScheduler } from '../../packages/core/src/services/scheduler.ts';
 import { Loop } from '../../packages/core/src/services/service.ts';
 import { Route, Session } from '../../packages/core/src/store/session.ts';
@@ -71,8 +72,13 @@ describe.each(versions)('one job for each tick, on PostgreSQL %i', (version) => 
     const racers = Array.from({ length: 3 }, () => {
       const session = new Session(route, 'hot');
       const service = createScheduler({
+        clock: systemClock,
         leadership: { term },
-        internals: { statements, batchSession: session },
+        internals: {
+          statements,
+          batchSession: session,
+          outlook: new Outlook(systemClock, () => session.query(statements.outlook)),
+        },
         onMessage: () => {},
         loop: (options) =>
           new Loop({

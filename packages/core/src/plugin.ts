@@ -20,6 +20,7 @@ import type { StandardSchema } from './domain/standard-schema.ts';
 import type { Log } from './log.ts';
 import { checkParts } from './plugins/check-parts.ts';
 import type { Leadership } from './services/leader.ts';
+import type { Outlook } from './services/outlook.ts';
 import type { PruneReport } from './services/prune.ts';
 import type { Loop, LoopOptions, Service } from './services/service.ts';
 import type { Pool } from './store/pool.ts';
@@ -137,6 +138,8 @@ export interface ServiceEvents {
 export interface ServiceInternals {
   readonly schema: string;
   readonly statements: BoundStatements;
+  /** What comes due next; shared, so that each need not ask for itself. */
+  readonly outlook: Outlook;
   /** For short statements; shared by the services of a worker. */
   readonly session: Session;
   /** For statements that may take long or wait for locks. */

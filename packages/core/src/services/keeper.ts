@@ -10,6 +10,7 @@ import { settings } from '../plugins/settings.ts';
 import type { Session } from '../store/session.ts';
 import type { BoundStatements } from '../store/statements.ts';
 import { dropPartition, type PartitionState } from './drop-partition.ts';
+import type { Prospect } from './outlook.ts';
 import type { Service } from './service.ts';
 
 const sweepBatch = 1_000;
@@ -36,15 +37,17 @@ export const keeper = definePlugin({
 
 function createKeeper(context: ServiceContext<KeeperConfig>): Service {
   const { clock, leadership, config } = context;
-  const { slowSession: session, statements, schema } = context.internals;
+  const { slowSession: session, statements, schema, outlook } = context.internals;
   let keptAtMs = Number.NEGATIVE_INFINITY;
+  /** The day of which the partitions were made last. */
+  let madeOn: string | undefined;
   const loop = context.loop({
     async round(signal) {
       const { term } = leadership;
       if (term === undefined) return sleepMaxMs;
-      const [[wait = null] = []] = await session.query(statements.resumeDueQueues, [term]);
+      const next = await resumeQueues(term);
       if (clock.monotonic() - keptAtMs >= config.intervalMs) {
-        await makePartitions(session, statements, config.daysAhead);
+        madeOn = await makePartitions(session, statements, config.daysAhead, madeOn);
         await dropPartitions({ session, statements, schema, term, signal });
         while (!signal.aborted && leadership.term === term) {
           const [[swept = '0'] = []] = await session.query(statements.sweepDead, [sweepBatch, term]);
@@ -54,27 +57,45 @@ function createKeeper(context: ServiceContext<KeeperConfig>): Service {
         keptAtMs = clock.monotonic();
       }
       const untilNextMs = keptAtMs + config.intervalMs - clock.monotonic();
-      return Math.max(Math.min(wait === null ? sleepMaxMs : Number(wait) + 1, untilNextMs, sleepMaxMs), 1);
+      return Math.max(Math.min(outlook.sleepMs(next, next.resumeAtMs, sleepMaxMs), untilNextMs), 1);
     },
   });
   context.onMessage('elected', () => loop.wake());
   // Settings of queues have changed: one may have been paused for a while.
-  context.onMessage('q', () => loop.wake());
+  context.onMessage('q', () => {
+    outlook.forget();
+    loop.wake();
+  });
   return loop;
+
+  async function resumeQueues(term: string): Promise<Prospect> {
+    const next = await outlook.within(sleepMaxMs);
+    if (next.resumeAtMs > clock.monotonic()) return next;
+    await session.query(statements.resumeDueQueues, [term]);
+    outlook.forget();
+    return await outlook.within(sleepMaxMs);
+  }
 }
 
-/** Makes the history partitions of yesterday to some days ahead, by the clock of the database. Harmless when done twice. */
+/**
+ * Makes the history partitions of yesterday to some days ahead, by the clock of the database; once a day is enough.
+ * Harmless when done twice. Returns the day.
+ */
 async function makePartitions(
   session: Session,
   statements: BoundStatements,
   daysAhead: number,
-): Promise<void> {
-  const [[clock = ''] = []] = await session.query(statements.utcDay);
-  const today = Date.parse(`${clock}T00:00:00Z`);
+  madeOn: string | undefined,
+): Promise<string> {
+  const [[written = null] = []] = await session.query(statements.utcDay);
+  const utcDay = written ?? '';
+  if (utcDay === madeOn) return utcDay;
+  const today = Date.parse(`${utcDay}T00:00:00Z`);
   for (let ahead = -1; ahead <= daysAhead; ahead += 1) {
     const day = new Date(today + ahead * 86_400_000).toISOString().slice(0, 10);
     await session.query(statements.makeHistoryPartition, [day]);
   }
+  return utcDay;
 }
 
 /**

@@ -11,20 +11,25 @@ const sleepMaxMs = 5_000;
 export const promoter = definePlugin({ name: 'promoter', service: createPromoter });
 
 function createPromoter(context: ServiceContext): Service {
-  const { session, statements } = context.internals;
+  const { clock } = context;
+  const { session, statements, outlook } = context.internals;
   const loop = context.loop({
     async round(signal) {
       for (;;) {
-        const [[wait = null] = []] = await session.query(statements.nextDue);
-        const waitMs = wait === null ? sleepMaxMs : Math.ceil(Number(wait));
-        if (waitMs > 0 || signal.aborted) return Math.min(Math.max(waitMs, 1), sleepMaxMs);
+        const next = await outlook.within(sleepMaxMs);
+        if (next.jobAtMs > clock.monotonic() || signal.aborted)
+          return outlook.sleepMs(next, next.jobAtMs, sleepMaxMs);
         const [[moved = '0', queues = null] = []] = await session.query(statements.promote, [batch]);
+        outlook.forget();
         if (queues !== null) await session.query(statements.wakeQueues, [queues, 'always']);
         // Nothing moved although something is due: another promoter has it in hand.
         if (Number(moved) === 0) return 20;
       }
     },
   });
-  context.onMessage('l', () => loop.wake());
+  context.onMessage('l', () => {
+    outlook.forget();
+    loop.wake();
+  });
   return loop;
 }

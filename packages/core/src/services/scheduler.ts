@@ -24,21 +24,24 @@ const rulesMax = 20_000;
 export const scheduler = definePlugin({ name: 'scheduler', dependsOn: ['leader'], service: createScheduler });
 
 /** What of the context of a service the scheduler needs. */
-export interface SchedulerContext extends Pick<ServiceContext, 'loop' | 'onMessage'> {
+export interface SchedulerContext extends Pick<ServiceContext, 'clock' | 'loop' | 'onMessage'> {
   readonly leadership: Pick<ServiceContext['leadership'], 'term'>;
-  readonly internals: Pick<ServiceContext['internals'], 'batchSession' | 'statements'>;
+  readonly internals: Pick<ServiceContext['internals'], 'batchSession' | 'statements' | 'outlook'>;
 }
 
 export function createScheduler(context: SchedulerContext): Service {
-  const { leadership } = context;
-  const { batchSession: session, statements } = context.internals;
+  const { clock, leadership } = context;
+  const { batchSession: session, statements, outlook } = context.internals;
   const rules = new Map<string, CronRule>();
   const loop = context.loop({
     async round(signal) {
       const { term } = leadership;
       if (term === undefined) return sleepMaxMs;
-      const [[waitMs = null, waits = 'f'] = []] = await session.query(statements.nextSchedule);
-      if (waits !== 't' && (waitMs === null || Number(waitMs) > 0)) return sleepFor(waitMs);
+      const known = await outlook.within(sleepMaxMs);
+      if (!known.ticksWait && known.scheduleAtMs > clock.monotonic())
+        return outlook.sleepMs(known, known.scheduleAtMs, sleepMaxMs);
+      // Whatever comes of it, what is known of it is over.
+      outlook.forget();
       while (!signal.aborted) {
         const rows = await session.query(statements.dueSchedules, [batch]);
         const plans = rows.map((row) => planOf(row, rules));
@@ -47,17 +50,17 @@ export function createScheduler(context: SchedulerContext): Service {
         if (applied < rows.length) return waitingMs;
         if (rows.length < batch) break;
       }
-      const [[nextMs = null, stillWaits = 'f'] = []] = await session.query(statements.nextSchedule);
-      return stillWaits === 't' ? Math.min(sleepFor(nextMs), waitingMs) : sleepFor(nextMs);
+      outlook.forget();
+      const next = await outlook.within(sleepMaxMs);
+      return outlook.sleepMs(next, next.scheduleAtMs, next.ticksWait ? waitingMs : sleepMaxMs);
     },
   });
   context.onMessage('elected', () => loop.wake());
-  context.onMessage('s', () => loop.wake());
+  context.onMessage('s', () => {
+    outlook.forget();
+    loop.wake();
+  });
   return loop;
-}
-
-function sleepFor(waitMs: string | null): number {
-  return waitMs === null ? sleepMaxMs : Math.min(Math.max(Math.ceil(Number(waitMs)), 1), sleepMaxMs);
 }
 
 /** A plan as `run_schedules.sql` takes it. */

@@ -35,6 +35,8 @@ export interface ClaimerHost {
   slots(): number;
   /** How often to look when nothing wakes it; undefined: as its queues say. */
   pollingIntervalMs(): number | undefined;
+  /** How long it is known that nothing at all waited to be claimed; infinite if it did. */
+  sinceEmptyMs(): number;
   /** No claims while it is true: stopping, or too much is not written yet. */
   paused(): boolean;
   /** Takes the jobs in; they start with `startJobs`. */
@@ -176,7 +178,7 @@ export class Claimer {
     }
     this.asleep = true;
     // Each poll is a look around: messages can be lost, and behind a pooler there are none.
-    const sinceLookMs = this.sinceDiscoverMs();
+    const sinceLookMs = Math.min(this.sinceDiscoverMs(), this.host.sinceEmptyMs());
     const pollMs = this.pollMs();
     if (sinceLookMs >= pollMs) {
       this.discoverWanted = true;

@@ -1,6 +1,7 @@
 /** What the services of a worker are given of it: facts, and ways to the database. */
 
 import type { ServiceContext, ServiceInternals, WorkerFacts } from '../plugin.ts';
+import type { Outlook } from '../services/outlook.ts';
 import type { Pool } from '../store/pool.ts';
 import { bindSchema } from '../store/schema-name.ts';
 import type { Statement } from '../store/session.ts';
@@ -20,6 +21,7 @@ export function workerFacts(
 export function serviceAccess(
   { pool, schema, statements }: WorkerParts,
   sessions: WorkerSessions,
+  outlook: Outlook,
   workerRow: () => string,
 ): { internals: ServiceInternals; query: ServiceContext['query'] } {
   const queryOn =
@@ -31,6 +33,7 @@ export function serviceAccess(
     internals: {
       schema,
       statements,
+      outlook,
       session: sessions.service,
       slowSession: sessions.keeper,
       batchSession: sessions.scheduler,

@@ -10,6 +10,7 @@ import { automaticTags } from '../domain/tags.ts';
 import type { Log } from '../log.ts';
 import type { ServiceEvents, WorkerFacts } from '../plugin.ts';
 import { textArray } from '../queue/enqueue-batch.ts';
+import { Outlook } from '../services/outlook.ts';
 import { Rest, type RestHost } from '../services/rest.ts';
 import type { Service } from '../services/service.ts';
 import { ServiceHost } from '../services/service-host.ts';
@@ -61,6 +62,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
   private readonly services: ServiceHost;
   private readonly shutdown: Shutdown;
   private readonly rest: Rest | undefined;
+  private readonly outlook: Outlook;
   private readonly reports: JobReports;
   private row = '0';
   private clockOffsetMs = 0;
@@ -92,6 +94,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
       kinds: new Set(kinds.keys()),
     });
     this.sessions = new WorkerSessions(route, this.options.leaseMs);
+    this.outlook = new Outlook(clock, () => this.sessions.service.query(statements.outlook));
     const trouble = {
       clock,
       onError: (name: string, error: unknown) => this.troubles.begin(name, error),
@@ -190,7 +193,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
       plugins: parts.plugins,
       log: this.log,
       worker: this.facts,
-      ...serviceAccess(parts, this.sessions, () => this.row),
+      ...serviceAccess(parts, this.sessions, this.outlook, () => this.row),
       onEvent: (name, ...facts) => this.onServiceEvent(name, ...facts),
     });
     this.heartbeat = createHeartbeat({
@@ -198,6 +201,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
       statements,
       clock,
       heartbeatMs: this.options.heartbeatMs,
+      outlook: this.outlook,
       rest: this.rest,
       host: {
         workerRow: () => this.row,
@@ -420,6 +424,8 @@ export class Worker extends EventEmitter<WorkerEvents> {
       held: () => this.runner.held,
       slots: () => this.options.slots,
       pollingIntervalMs: () => this.options.pollingIntervalMs,
+      // One that stops when all is done must have seen so itself.
+      sinceEmptyMs: () => (this.options.once ? Number.POSITIVE_INFINITY : this.outlook.sinceEmptyMs()),
       paused: () => this.phase !== 'running' || this.completer.backlog > backlogMax,
       onClaimed: (lease, jobs) => this.claimed(lease, jobs),
       startJobs: () => this.runner.startJobs(),
