@@ -301,7 +301,7 @@ function makeWorker(session: Session): ModelWorker {
     statements,
     workerName: 'model',
     pause: () => Promise.resolve(),
-    listener: { onSettled, onTrouble: fail, onRecovered: () => {} },
+    listener: { onSettled, onTrouble: fail, onRecovered: () => {}, onUnknownLimits: () => {} },
   });
   return { session, completer, held: new Set(), late, row: '0' };
 }

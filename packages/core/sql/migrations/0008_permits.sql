@@ -60,7 +60,7 @@ begin
     select c.limit_id, c.key, case
         when c.closed_until > present then c.closed_until
         when e.per_ms is not null and t.tokens < n.need
-        then present + greatest(ceil((n.need - t.tokens) / e.per_ms), 2) * interval '1 millisecond'
+        then present + least(greatest(ceil((n.need - t.tokens) / e.per_ms), 2), 315360000000) * interval '1 millisecond'
       end as wake_at
     from unnest(p_limit, p_key) as p (limit_id, key)
     cross join lateral (
@@ -161,5 +161,78 @@ begin
     queues := queues || lineshaft.unpark(force_limits, force_keys, true);
   end if;
   perform lineshaft.wake(queues, false, 'always');
+end
+$$;
+
+-- Settles what ended attempts said of the limits of their jobs, whose counters the caller has locked by `release` in the same
+-- transaction: `spent`, the real cost of a rate, in place of what was taken at the claim; `closedMs`, nothing starts for so
+-- long. A line names its limit, or means the one whose cost is in the payload, or else the only one with a rate; to close also
+-- the only one that the job is under. Returns the names of those that were not found (empty: there was no such one).
+create function lineshaft.settle_limits(said json)
+returns table (limit_name text) language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
+#variable_conflict use_column
+declare
+  one record;
+  present timestamptz := clock_timestamp();
+  p_limit integer[] := '{}';
+  p_key text[] := '{}';
+  p_back double precision[] := '{}';
+  p_closed double precision[] := '{}';
+begin
+  for one in
+    select s."limit" as name, f.limit_id, f.key, f.rated, case when f.rated then f.cost - s.spent end as back, s."closedMs" as closed
+    from json_to_recordset(said) as s (lane integer, costs integer[], "limit" text, spent double precision, "closedMs" double precision)
+    join lineshaft.lane l on l.id = s.lane
+    left join lateral (
+      select r.*
+      from (
+        select u.limit_id, u.key, coalesce(u.cost, 1) as cost, x.rated, x.rank, count(*) over (partition by x.rank) as alike
+        from unnest(l.limits, l.keys, s.costs) as u (limit_id, key, cost)
+        join lineshaft.limit m on m.id = u.limit_id
+        cross join lateral lineshaft.terms_of(m, u.key) e
+        cross join lateral (
+          select e.per_ms is not null as rated,
+            case when e.per_ms is null then 3 when m.cost_path is not null then 1 else 2 end as rank
+        ) x
+        where s."limit" is null or m.name = s."limit"
+      ) r
+      where r.rated or s."closedMs" is not null
+      order by r.rank
+      limit 1
+    ) f on f.alike = 1
+  loop
+    if one.limit_id is null then
+      limit_name := coalesce(one.name, '');
+      return next;
+    else
+      p_limit := p_limit || one.limit_id;
+      p_key := p_key || one.key;
+      p_back := p_back || coalesce(one.back, 0);
+      p_closed := p_closed || one.closed;
+    end if;
+  end loop;
+
+  for one in
+    select k.place, a.back, a.closed, e.per_ms, e.burst
+    from (
+      select p.limit_id, p.key, sum(p.back) as back, max(p.closed) as closed
+      from unnest(p_limit, p_key, p_back, p_closed) as p (limit_id, key, back, closed)
+      group by 1, 2
+    ) a
+    join lineshaft.limit m on m.id = a.limit_id
+    cross join lateral lineshaft.terms_of(m, a.key) e
+    cross join lateral (
+      select k.ctid as place from lineshaft.counter k where k.limit_id = a.limit_id and k.key = a.key limit 1
+    ) k
+  loop
+    update lineshaft.counter k
+    set tokens = case when one.per_ms is null then k.tokens
+        else lineshaft.tokens_of(k, one.per_ms, one.burst, present) + one.back end,
+      refilled_at = case when one.per_ms is null then k.refilled_at else present end,
+      -- Who was told of a later end is right.
+      closed_until = greatest(k.closed_until, present + one.closed * interval '1 millisecond')
+    where k.ctid = one.place;
+  end loop;
+  perform lineshaft.wake(lineshaft.unpark(p_limit, p_key), false, 'always');
 end
 $$;

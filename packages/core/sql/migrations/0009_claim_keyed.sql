@@ -330,10 +330,10 @@ begin
     )
     select d.id, m.id, b.base, (date_part('epoch', m.created_at) * 1000)::bigint, m.payload,
       case
-        when m.fence = 0 and m.version = 1 and m.options is null and m.due = m.created_at then null
+        when m.fence = 0 and m.version = 1 and m.options is null and m.due = m.created_at and m.costs is null then null
         else json_build_array(
           m.fence, m.attempt, m.rescued, m.version, m.options, m.errors,
-          (extract(epoch from m.due - m.created_at) * 1000)::bigint
+          (extract(epoch from m.due - m.created_at) * 1000)::bigint, m.costs
         )
       end,
       m.lane

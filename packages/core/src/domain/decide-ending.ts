@@ -23,8 +23,14 @@ export type RetryAnswer = number | 'fail' | undefined;
 
 export type AttemptOutcome =
   | { readonly type: 'succeeded'; readonly outputText: string | undefined }
-  | { readonly type: 'failed'; readonly error: ErrorRecord; readonly retryable: boolean }
-  | { readonly type: 'snoozed'; readonly delayMs: number }
+  | {
+      readonly type: 'failed';
+      readonly error: ErrorRecord;
+      readonly retryable: boolean;
+      /** The next attempt is not before; unless the retry function answers. */
+      readonly retryAfterMs?: number;
+    }
+  | { readonly type: 'snoozed'; readonly delayMs: number; readonly closes?: string }
   | { readonly type: 'cancelled'; readonly reason: string }
   | { readonly type: 'returned' };
 
@@ -37,6 +43,8 @@ export type Ending =
       readonly delayMs: number;
       readonly reason: 'r' | 's';
       readonly errors: readonly ErrorRecord[] | undefined;
+      /** The limit of the job that is closed for so long; empty: its default. */
+      readonly closes?: string;
     }
   | { readonly type: 'ready'; readonly attempt: number }
   | {
@@ -75,6 +83,7 @@ export function decideEnding(
         delayMs: outcome.delayMs,
         reason: 's',
         errors: undefined,
+        ...(outcome.closes === undefined ? {} : { closes: outcome.closes }),
       };
     case 'returned':
       return { type: 'ready', attempt: facts.attemptsBefore };
@@ -92,10 +101,11 @@ export function decideEnding(
       if (attempt >= (rule?.maxAttempts ?? facts.maxAttempts)) {
         return { type: 'dead', attempt, reason: 'attempts', errors };
       }
+      const backoffMs = retryDelayMs(rule?.backoff ?? facts.backoff, attempt, random);
       return {
         type: 'later',
         attempt,
-        delayMs: answer ?? retryDelayMs(rule?.backoff ?? facts.backoff, attempt, random),
+        delayMs: answer ?? Math.max(backoffMs, outcome.retryAfterMs ?? 0),
         reason: 'r',
         errors,
       };

@@ -16,6 +16,7 @@ import type { BoundStatements } from '../store/statements.ts';
 import { groupResults, type ResultGroup } from './completion-groups.ts';
 import type { HeldJob } from './held-job.ts';
 import { findLanded } from './landed.ts';
+import { settlementsOf } from './settlements.ts';
 
 /** How an attempt of a held job ended, ready to be written. */
 export interface Result {
@@ -32,6 +33,8 @@ export interface CompleterListener {
   /** A write failed for a reason that is not the job's; it is tried again. Told once per outage. */
   onTrouble(error: unknown): void;
   onRecovered(): void;
+  /** Attempts spoke of limits that their jobs were not under (by name; empty: there was no default). */
+  onUnknownLimits(names: readonly string[]): void;
 }
 
 /** Jobs in one write. */
@@ -206,13 +209,18 @@ export class Completer {
       await this.session.query(group.statement(this.statements), group.values());
       return;
     }
+    let unknown: string[] = [];
     await this.session.transaction(async (run) => {
       if (group.keys.length > 0 || group.results.some(({ enqueue }) => enqueue.length > 0)) {
         await run(shortLockWait);
       }
       await run(group.statement(this.statements), group.values());
-      for (const [statement, values] of extras) await run(statement, values);
+      for (const [statement, values] of extras) {
+        const rows = await run(statement, values);
+        if (statement === this.statements.settleLimits) unknown = rows.map((row) => String(row[0]));
+      }
     });
+    if (unknown.length > 0) this.listener.onUnknownLimits(unknown);
   }
 
   /** What belongs in the same transaction: unique keys, jobs that a handler enqueued, progress to forget. */
@@ -234,6 +242,8 @@ export class Completer {
     const enqueued = group.results.flatMap((result) => result.enqueue);
     if (enqueued.length > 0)
       extras.push([this.statements.enqueueMany, enqueueValues(enqueued, 'always', null)]);
+    const settlements = group.results.flatMap(settlementsOf);
+    if (settlements.length > 0) extras.push([this.statements.settleLimits, [JSON.stringify(settlements)]]);
     // Jobs that go back at once are news to the other workers.
     const returned = new Set(
       group.results

@@ -26,6 +26,21 @@ export interface JobContext {
   heartbeat(): void;
   /** Ends the attempt: the job comes back after the delay, and the attempt does not count. Never returns. */
   snooze(delayMs: number): never;
+  /**
+   * Ends the attempt as `snooze` does, and lets nothing start under a limit of this job, with its key, until then: when
+   * the service that the limit protects says so. The limit by its name; without one, as for `spent`, or else the only one
+   * that the job is under. An error that carries a retry-after does the same. Never returns.
+   * @param untilOrMs a Date, or ms from now: 0 to 366 days
+   * @example if (response.status === 429) job.throttled(Number(response.headers.get('retry-after')) * 1_000);
+   */
+  throttled(untilOrMs: Date | number, limit?: string): never;
+  /**
+   * Says what this attempt has really cost of the rate of a limit, 0 to a billion: what was taken more when it started is given
+   * back when it has ended, what is missing is a debt that the next ones wait for. Of several calls the last
+   * counts. The limit by its name; without one, the one whose cost is in the payload, or else the only one with a rate.
+   * @example job.spent(response.usage.totalTokens);
+   */
+  spent(amount: number, limit?: string): void;
   /** Ends the attempt: the job is cancelled for the given reason. Never returns. */
   cancel(reason?: string): never;
   /** Enqueues a job in the transaction that completes this one: both happen, or neither. */

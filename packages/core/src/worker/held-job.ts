@@ -26,7 +26,7 @@ export class Lease {
   }
 }
 
-/** What a job has beside its payload: [fence, attempt, rescued, version, options, errors, due]. */
+/** What a job has beside its payload: [fence, attempt, rescued, version, options, errors, due, costs]. */
 type Rest = readonly [
   number,
   number,
@@ -35,6 +35,7 @@ type Rest = readonly [
   StoredOptions | null,
   readonly ErrorRecord[] | null,
   number,
+  (readonly number[] | null)?,
 ];
 
 /** Of a job that is new and has nothing but a payload; the database sends null for it. */
@@ -61,6 +62,8 @@ export class HeldJob implements Attempt {
   probe: number | undefined;
   /** The keyed lane from which it was claimed, where it is under limits. */
   readonly keyed: number | undefined;
+  /** What it has really cost, by names of limits (empty: the default), as its attempt has said. */
+  spent: Map<string, number> | undefined;
   private readonly rest: Rest;
 
   /** @param row of `claim_lane.sql` or `claim_keyed.sql` */
@@ -116,6 +119,11 @@ export class HeldJob implements Attempt {
   /** Since when it may start, by the clock of the database. */
   get dueMs(): number {
     return Number(this.createdMs) + this.rest[6];
+  }
+
+  /** What was taken of each limit of its keyed lane when it was claimed; null: 1 of each. */
+  get costs(): readonly number[] | null {
+    return this.rest[7] ?? null;
   }
 
   /** Where it is counted. */

@@ -10,6 +10,7 @@ import type { WorkerEvents } from './worker-parts.ts';
 export class JobReports {
   private readonly log: Log;
   private readonly toldKinds = new Set<string>();
+  private readonly toldLimits = new Set<string>();
   private readonly progress = new Map<string, [number, number | undefined]>();
 
   constructor(log: Log) {
@@ -58,6 +59,19 @@ export class JobReports {
       if (this.toldKinds.has(kind)) continue;
       this.toldKinds.add(kind);
       this.log.warn(`jobs of kind '${kind}' wait, and this worker has no handler for it`, { worker });
+    }
+  }
+
+  /** Says once of each that a handler spoke of it, and its job is not under it; an empty name: there was no default. */
+  unknownLimits(names: readonly string[]): void {
+    for (const name of names) {
+      if (this.toldLimits.has(name) || this.toldLimits.size >= 1_000) continue;
+      this.toldLimits.add(name);
+      const which =
+        name === ''
+          ? 'without a name, and its job is under no limit that is meant by that; name one of them'
+          : `of '${name}', and its job is not under a limit of that name with a rate`;
+      this.log.warn(`a handler spoke of a limit (job.spent, job.throttled) ${which}`);
     }
   }
 

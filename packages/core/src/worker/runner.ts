@@ -23,6 +23,7 @@ import type { JobLeases } from './job-leases.ts';
 import type { JobReports } from './job-reports.ts';
 import type { QueueRuntime } from './queue-runtime.ts';
 import type { RegisteredKind } from './registry.ts';
+import { noteSpent, throttledOutcome } from './settlements.ts';
 import { Surroundings } from './surroundings.ts';
 
 export interface RunnerHost {
@@ -223,6 +224,7 @@ export class Runner implements AttemptListener {
   onEvent(attempt: Attempt, event: AttemptEvent): void {
     if (!(attempt instanceof HeldJob) || attempt.state !== 'running') return;
     if (event.type === 'heartbeat') this.host.jobLeases.beat(attempt);
+    else if (event.type === 'spent') noteSpent(attempt, event.limit, event.amount);
     else this.host.reports.event(attempt, event);
   }
 
@@ -232,8 +234,9 @@ export class Runner implements AttemptListener {
     if (job?.state === 'running' && job.leaseMs !== undefined) this.interruptOne(job, 'lease-lost', graceMs);
   }
 
-  onOutcome(attempt: Attempt, outcome: Outcome): void {
+  onOutcome(attempt: Attempt, given: Outcome): void {
     if (!(attempt instanceof HeldJob) || attempt.state !== 'running') return;
+    const outcome = throttledOutcome(attempt, given);
     const asked = this.askPlugins(outcome) ?? this.askRetry(attempt, outcome);
     if (!(asked instanceof Promise)) {
       this.ended(attempt, outcome, asked);

@@ -117,6 +117,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
         onSettled: (results, late) => this.settled(results, late),
         onTrouble: (error) => this.troubles.begin('completion', error),
         onRecovered: () => this.troubles.end('completion'),
+        onUnknownLimits: (names) => this.reports.unknownLimits(names),
       },
     });
     this.circuits = new Circuits({

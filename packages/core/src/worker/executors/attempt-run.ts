@@ -8,7 +8,9 @@
  */
 
 import { invalidOption, LineshaftError } from '../../domain/errors.ts';
+import { anyNumber } from '../../domain/fields.ts';
 import type { EnqueueOptions, EnqueueRequest } from '../../domain/job-options.ts';
+import { validateQueueName } from '../../domain/queue.ts';
 import type { Handler, JobContext, JobLog, ScheduledTick } from '../handler.ts';
 import { clipFields, clipLine, enqueueMaxCount, LineBudget, outputMaxLength } from './bounds.ts';
 import type { Interruption } from './outcomes.ts';
@@ -32,6 +34,7 @@ export interface RunHost {
 type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
 const longestSnoozeMs = 366 * 24 * 60 * 60 * 1_000;
+const spentMax = 1_000_000_000;
 const reasonMaxLength = 500;
 
 export class AttemptRun implements JobContext {
@@ -40,7 +43,7 @@ export class AttemptRun implements JobContext {
   readonly #host: RunHost;
   #ended = false;
   #startedAt = 0;
-  /** What `snooze()` or `cancel()` asked for; holds even if the handler catches what they throw. */
+  /** What `snooze()`, `throttled()` or `cancel()` asked for; holds even if the handler catches what they throw. */
   #ending: Outcome | undefined;
   #interruption: Interruption | undefined;
   #controller: AbortController | undefined;
@@ -182,6 +185,20 @@ export class AttemptRun implements JobContext {
     throw new AttemptEnd('snooze');
   }
 
+  throttled(untilOrMs: Date | number, limit?: string): never {
+    const delayMs = untilOrMs instanceof Date ? Math.max(untilOrMs.getTime() - Date.now(), 0) : untilOrMs;
+    anyNumber(delayMs, 'throttled(untilOrMs)', 0, longestSnoozeMs);
+    const closes = limit === undefined ? '' : validateQueueName(limit, 'throttled(limit)');
+    this.#ending ??= { type: 'snoozed', delayMs: Math.round(delayMs), closes };
+    throw new AttemptEnd('throttled');
+  }
+
+  spent(amount: number, limit?: string): void {
+    anyNumber(amount, 'spent(amount)', 0, spentMax);
+    const name = limit === undefined ? '' : validateQueueName(limit, 'spent(limit)');
+    this.#report({ type: 'spent', amount, limit: name });
+  }
+
   cancel(reason?: string): never {
     const text = typeof reason === 'string' && reason !== '' ? reason : 'cancelled by its handler';
     this.#ending ??= { type: 'cancelled', reason: text.slice(0, reasonMaxLength).toWellFormed() };
@@ -252,11 +269,11 @@ export class AttemptRun implements JobContext {
   }
 }
 
-/** What `snooze()` and `cancel()` throw, to leave the handler. */
+/** What `snooze()`, `throttled()` and `cancel()` throw, to leave the handler. */
 class AttemptEnd extends Error {
   override readonly name = 'AttemptEnd';
 
-  constructor(method: 'snooze' | 'cancel') {
+  constructor(method: 'snooze' | 'throttled' | 'cancel') {
     super(`job.${method}() ends the attempt by throwing this; let it pass`);
   }
 }

@@ -83,7 +83,7 @@ export class ChildLoop implements AttemptListener, RunHost {
   onStart(): void {}
 
   onEvent(_attempt: Attempt, event: AttemptEvent): void {
-    if (event.type === 'log') {
+    if (event.type === 'log' || event.type === 'spent') {
       this.#sendEvent(event);
     } else if (event.type === 'heartbeat') {
       const now = performance.now();

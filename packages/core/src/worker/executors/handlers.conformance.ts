@@ -23,6 +23,9 @@ const kinds = [
   'returnOdd',
   'shout',
   'snooze',
+  'spend',
+  'throttle',
+  'throwRetryAfter',
   'tell',
   'throwOdd',
 ];
@@ -110,6 +113,30 @@ export function describeHandlers(name: ExecutorName): void {
     it('fails for good a snooze of no sensible length', async () => {
       const outcome = await rig.outcomeOf('snooze', { ms: -1 });
       expect(outcome).toMatchObject({ type: 'failed', retryable: false, error: { code: 'OPTION_INVALID' } });
+    });
+
+    it.each([
+      [{ ms: 1_500 }, ''],
+      [{ ms: 1_500, limit: 'api' }, 'api'],
+    ])('hands over which limit is to be closed: %j', async (payload, closes) => {
+      expect(await rig.outcomeOf('throttle', payload)).toEqual({ type: 'snoozed', delayMs: 1_500, closes });
+    });
+
+    it('hands over when a failure says that it may be tried again', async () => {
+      const outcome = await rig.outcomeOf('throwRetryAfter', { headers: { 'Retry-After': '3' } });
+      expect(outcome).toMatchObject({ type: 'failed', retryable: true, retryAfterMs: 3_000 });
+    });
+
+    it('hands over what was spent before the outcome, and refuses what is no amount', async () => {
+      expect(await rig.outcomeOf('spend', [[5], [7, 'api'], [0.5]])).toMatchObject({ type: 'succeeded' });
+      expect(rig.recorder.events.flatMap(({ event }) => (event.type === 'spent' ? [event] : []))).toEqual([
+        { type: 'spent', amount: 5, limit: '' },
+        { type: 'spent', amount: 7, limit: 'api' },
+        { type: 'spent', amount: 0.5, limit: '' },
+      ]);
+      const refused = { type: 'failed', retryable: false, error: { code: 'OPTION_INVALID' } };
+      expect(await rig.outcomeOf('spend', [[-1]])).toMatchObject(refused);
+      expect(await rig.outcomeOf('throttle', { ms: -1 })).toMatchObject(refused);
     });
 
     it.each([false, true])('cancels, also when the handler goes on and fails: %s', async (swallow) => {

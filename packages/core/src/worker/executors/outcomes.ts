@@ -4,6 +4,7 @@ import type { ErrorRecord } from '../../domain/attempt.ts';
 import { isRetryable, recordError } from '../../domain/attempt.ts';
 import type { ErrorCode } from '../../domain/errors.ts';
 import { errorCatalogue, LineshaftError } from '../../domain/errors.ts';
+import { retryAfterMs } from '../../domain/retry-after.ts';
 import { outputMaxLength } from './bounds.ts';
 import type { Attempt, Outcome } from './port.ts';
 
@@ -21,7 +22,9 @@ export const returned: Outcome = Object.freeze({ type: 'returned' });
 
 /** The outcome for whatever a handler threw. Never throws. */
 export function failedWith(thrown: unknown): Outcome {
-  return { type: 'failed', error: recordError(thrown), retryable: readRetryable(thrown) };
+  const failed = { type: 'failed', error: recordError(thrown), retryable: readRetryable(thrown) } as const;
+  const afterMs = retryAfterMs(thrown, Date.now());
+  return afterMs === undefined ? failed : { ...failed, retryAfterMs: afterMs };
 }
 
 /**

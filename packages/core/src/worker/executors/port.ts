@@ -34,8 +34,19 @@ export type Outcome =
       readonly outputText: string | undefined;
       readonly enqueue: readonly EnqueueRequest[];
     }
-  | { readonly type: 'failed'; readonly error: ErrorRecord; readonly retryable: boolean }
-  | { readonly type: 'snoozed'; readonly delayMs: number }
+  | {
+      readonly type: 'failed';
+      readonly error: ErrorRecord;
+      readonly retryable: boolean;
+      /** In how many ms the error says that its service may be asked again. */
+      readonly retryAfterMs?: number;
+    }
+  | {
+      readonly type: 'snoozed';
+      readonly delayMs: number;
+      /** The limit that is closed for so long; empty: the one that the job's own rate is of. */
+      readonly closes?: string;
+    }
   | { readonly type: 'cancelled'; readonly reason: string }
   /** It never started (the executor is stopping): the job goes back, no attempt is counted. */
   | { readonly type: 'returned' };
@@ -49,7 +60,9 @@ export type AttemptEvent =
       readonly fields?: Readonly<Record<string, unknown>>;
     }
   | { readonly type: 'progress'; readonly current: number; readonly total: number | undefined }
-  | { readonly type: 'heartbeat' };
+  | { readonly type: 'heartbeat' }
+  /** What the attempt has really cost of a limit; of an empty name: of the one that its rate is of. */
+  | { readonly type: 'spent'; readonly amount: number; readonly limit: string };
 
 /** Where the executor reports. Callbacks never throw and are never called after the outcome. */
 export interface AttemptListener {

@@ -65,8 +65,15 @@ export type UpMessage =
   | readonly ['event', seq: number, event: AttemptEvent]
   /** `us`: how long the handler ran, in microseconds. */
   | readonly ['ok', seq: number, us: number, outputText?: string | null, enqueue?: readonly EnqueueRequest[]]
-  | readonly ['failed', seq: number, us: number, error: ErrorRecord, retryable: boolean]
-  | readonly ['snoozed', seq: number, us: number, delayMs: number]
+  | readonly [
+      'failed',
+      seq: number,
+      us: number,
+      error: ErrorRecord,
+      retryable: boolean,
+      retryAfterMs?: number,
+    ]
+  | readonly ['snoozed', seq: number, us: number, delayMs: number, closes?: string]
   | readonly ['cancelled', seq: number, us: number, reason: string]
   | readonly ['returned', seq: number, us: number]
   | readonly ['dropped']
@@ -117,9 +124,11 @@ export function encodeOutcome(seq: number, us: number, outcome: Outcome): UpMess
       if (outcome.enqueue.length === 0) return ['ok', seq, us, outcome.outputText ?? null];
       return ['ok', seq, us, outcome.outputText ?? null, outcome.enqueue];
     case 'failed':
-      return ['failed', seq, us, outcome.error, outcome.retryable];
+      if (outcome.retryAfterMs === undefined) return ['failed', seq, us, outcome.error, outcome.retryable];
+      return ['failed', seq, us, outcome.error, outcome.retryable, outcome.retryAfterMs];
     case 'snoozed':
-      return ['snoozed', seq, us, outcome.delayMs];
+      if (outcome.closes === undefined) return ['snoozed', seq, us, outcome.delayMs];
+      return ['snoozed', seq, us, outcome.delayMs, outcome.closes];
     case 'cancelled':
       return ['cancelled', seq, us, outcome.reason];
     case 'returned':
@@ -133,9 +142,11 @@ export function decodeOutcome(message: UpMessage): Outcome {
     case 'ok':
       return { type: 'succeeded', outputText: message[3] ?? undefined, enqueue: message[4] ?? [] };
     case 'failed':
-      return { type: 'failed', error: message[3], retryable: message[4] };
+      if (message[5] === undefined) return { type: 'failed', error: message[3], retryable: message[4] };
+      return { type: 'failed', error: message[3], retryable: message[4], retryAfterMs: message[5] };
     case 'snoozed':
-      return { type: 'snoozed', delayMs: message[3] };
+      if (message[4] === undefined) return { type: 'snoozed', delayMs: message[3] };
+      return { type: 'snoozed', delayMs: message[3], closes: message[4] };
     case 'cancelled':
       return { type: 'cancelled', reason: message[3] };
     default:
