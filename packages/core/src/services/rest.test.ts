@@ -41,15 +41,18 @@ function sleeper(options: { nextMs?: number; renew?: () => Promise<void> } = {})
 }
 
 test('nothing is asked while it rests, and its lease is renewed before the first round', async () => {
-  const { said, state, rest, pass } = sleeper();
+  const { clock, said, state, rest, pass } = sleeper();
   await pass(10);
   expect(rest.resting).toBe(true);
   expect(said.slice(-2)).toEqual(['asked', 'rests']);
+  expect(rest.renewedAtMs).toBe(Number.NEGATIVE_INFINITY);
   const { rounds } = state;
   await pass(3_600);
   expect(state.rounds).toBe(rounds);
+  const wokenAtMs = clock.monotonic();
   rest.wake();
   await pass(1);
+  expect(rest.renewedAtMs).toBeGreaterThanOrEqual(wokenAtMs);
   expect(said.slice(said.indexOf('rests') + 1, said.indexOf('rests') + 3)).toEqual(['renewed', 'round']);
   await pass(20);
   expect(rest.resting).toBe(true);

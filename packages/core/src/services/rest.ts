@@ -32,6 +32,8 @@ export class Rest {
   private phase: 'awake' | 'entering' | 'resting' | 'waking' | 'stopped' = 'awake';
   private gate: { readonly opened: Promise<void>; readonly open: () => void } | undefined;
   private rounds = 0;
+  /** When a rest ended and the lease was renewed for it. */
+  renewedAtMs = Number.NEGATIVE_INFINITY;
   private lastMs: number;
   /** After a question that said: not yet. */
   private notBeforeMs = 0;
@@ -116,6 +118,7 @@ export class Rest {
     while ((this.phase as string) === 'waking') {
       try {
         await this.host.renew();
+        this.renewedAtMs = this.host.clock.monotonic();
         break;
       } catch {
         await new Promise<void>((resolve) => void this.host.clock.after(renewPauseMs, resolve));

@@ -58,6 +58,9 @@ export function createHeartbeat(options: {
     onError: (name, error) => host.onError(name, error),
     onRecovered: () => host.onRecovered(),
     async round() {
+      // Out of a rest, the claim that it ended for must not wait behind a second renewal.
+      const renewedMs = clock.monotonic() - (options.rest?.renewedAtMs ?? Number.NEGATIVE_INFINITY);
+      if (renewedMs < options.heartbeatMs / 2) return options.heartbeatMs * beatShare - renewedMs;
       const askedMs = clock.now();
       const told = outlook.expect();
       const [known] = await session.query(statements.heartbeat, [
