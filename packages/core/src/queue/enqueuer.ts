@@ -67,6 +67,16 @@ export class Enqueuer {
     return (job.uniqueKey === undefined && !job.resend ? this.plain : this.keyed).add(job);
   }
 
+  /** A call of so many jobs is coming: opens the connections that it will use while its jobs are being checked. */
+  expect(jobs: number): void {
+    const count = Math.min(Math.ceil(jobs / bulkBatchMaxJobs), bulkConnections);
+    if (this.closed || count < 2) return;
+    for (let number = 0; number < count; number += 1)
+      this.session(number)
+        .query(this.statements.clock)
+        .catch(() => {});
+  }
+
   /** Enqueues many; each batch is all or nothing, the order is that of the list. Resolves when all are durable. */
   async enqueueMany(jobs: readonly PreparedJob[]): Promise<EnqueueResult[]> {
     const batches = splitBatches(jobs, bulkBatchMaxJobs);

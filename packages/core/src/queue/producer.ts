@@ -80,6 +80,9 @@ type RequestOf<PayloadMap extends object> = {
   [Kind in Extract<keyof PayloadMap, string>]: EnqueueRequest<Kind, PayloadMap[Kind]>;
 }[Extract<keyof PayloadMap, string>];
 
+/** So many requests of one call are checked in one turn of the event loop. */
+const checkedAtOnce = 5_000;
+
 export class Producer<PayloadMap extends object = Record<string, unknown>> implements Enqueueing<PayloadMap> {
   readonly schema: string;
   protected readonly route: Route;
@@ -138,6 +141,7 @@ export class Producer<PayloadMap extends object = Record<string, unknown>> imple
   }
 
   async enqueueMany(requests: readonly RequestOf<PayloadMap>[]): Promise<EnqueueResult[]> {
+    this.enqueuer.expect(requests?.length ?? 0);
     const jobs = await this.checkAll(requests);
     return await this.enqueuer.enqueueMany(jobs).catch((error: unknown) => this.explain(error));
   }
@@ -210,6 +214,8 @@ export class Producer<PayloadMap extends object = Record<string, unknown>> imple
       // Awaiting nothing for each of 100,000 plain jobs would cost more than checking them.
       const checked = this.check(request);
       jobs.push(checked instanceof Promise ? await checked : checked);
+      // Checks of many jobs let others, and the connections that are being made, have their turn.
+      if (jobs.length % checkedAtOnce === 0) await new Promise((resolve) => setImmediate(resolve));
     }
     return jobs;
   }
