@@ -148,7 +148,9 @@ end
 $$;
 
 -- Moves up to `most` waiting jobs into the lanes that they belong to since limits were declared or deleted. Returns how many.
-create function lineshaft.relane(most integer)
+-- Of what is not due yet only what is next is looked at, at most `most` rows: all of it, which is read from end to end, only
+-- where `thorough`.
+create function lineshaft.relane(most integer, thorough boolean)
 returns integer language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
 declare
   old_lanes integer[];
@@ -190,7 +192,19 @@ begin
         limit most
       )
       union all
-      (select w.job_id from lineshaft.later w where w.lane = any (old_lanes) limit most)
+      (select w.job_id from lineshaft.later w where thorough and w.lane = any (old_lanes) limit most)
+      union
+      (
+        select w.job_id
+        from (
+          select w.job_id, w.lane
+          from lineshaft.later w
+          where not thorough and w.due < clock_timestamp() + interval '5 s'
+          order by w.due, w.seq
+          limit most
+        ) w
+        where w.lane = any (old_lanes)
+      )
     ) waiting
     join lineshaft.job k on k.id = waiting.job_id
     where k.lane = any (old_lanes)

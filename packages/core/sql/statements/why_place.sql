@@ -24,6 +24,6 @@ select
     ) r
     where r.priority > a.priority or (r.priority = a.priority and (r.due, r.seq) < (a.due, a.seq))
   ) as ahead,
-  (select coalesce(sum(cardinality(c.ids) / cardinality(c.lanes)), 0)::integer from recent c where a.lane = any (c.lanes)) as finished,
+  (select coalesce(sum(cardinality(c.ids) / cardinality(c.lanes)), 0)::integer from recent c where lineshaft.base_of(a.lane) = any (c.lanes)) as finished,
   (select (extract(epoch from clock_timestamp() - min(c.finished_at)) * 1000)::double precision from recent c) as span_ms
 from at a

@@ -100,7 +100,7 @@ export class LimitBook {
   /** Jobs that wait already come under what was declared, batch by batch. */
   private async moveJobs(): Promise<void> {
     for (;;) {
-      const [row] = await this.pool.query<{ moved: number }>(this.statements.relane, [relaneBatch]);
+      const [row] = await this.pool.query<{ moved: number }>(this.statements.relane, [relaneBatch, true]);
       if ((row?.moved ?? 0) === 0) return;
     }
   }

@@ -35,11 +35,18 @@ function createLimiter(context: ServiceContext<LimiterConfig>): Service {
   const { clock, leadership, config, log } = context;
   const { session, slowSession, statements } = context.internals;
   let limits: { any: boolean; rated: boolean } | undefined;
+  /** The limits as they were when all that waits was looked through. */
+  let declared = '';
+  let lookedThrough: string | undefined;
   let movedAtMs = Number.NEGATIVE_INFINITY;
   let caredAtMs = clock.monotonic();
   const loop = context.loop({
     async round(signal) {
-      limits ??= limitsAtWork(await context.query(statements.listLimits.text));
+      if (limits === undefined) {
+        const rows = await context.query(statements.listLimits.text);
+        limits = limitsAtWork(rows);
+        declared = JSON.stringify(rows);
+      }
       if (!limits.any) return 60_000;
       // Without rates a key may still have been closed for a while.
       const waitMs = await openDue(signal, limits.rated ? ratedSleepMs : sleepMs);
@@ -67,15 +74,19 @@ function createLimiter(context: ServiceContext<LimiterConfig>): Service {
     }
   }
 
-  async function move(signal: AbortSignal): Promise<void> {
+  /** All that waits is looked through after a change, and with the other checks; what is due next always. */
+  async function move(signal: AbortSignal, thorough = lookedThrough !== declared): Promise<void> {
+    const at = declared;
     while (!signal.aborted) {
-      const [[moved = '0'] = []] = await slowSession.query(statements.relane, [batch]);
+      const [[moved = '0'] = []] = await slowSession.query(statements.relane, [batch, thorough]);
       if (Number(moved) === 0) break;
     }
+    if (thorough && !signal.aborted) lookedThrough = at;
     movedAtMs = clock.monotonic();
   }
 
   async function care(signal: AbortSignal): Promise<void> {
+    await move(signal, true);
     const [found = []] = await slowSession.query(statements.mendLimits);
     const [counters, , lanes, parked] = found.map(Number);
     if (Number(counters) + Number(lanes) + Number(parked) > 0)
