@@ -49,6 +49,12 @@ create table lineshaft.counter (
   wake_at timestamptz,
   -- The virtual time of the key in a limit in which keys take turns.
   at double precision not null default 0,
+  -- The keyed lane whose first job needs more room than there is (`short_need`), since when, and when it was given a turn
+  -- because there is now. While it waits for longer than 5 s that much room is kept for it.
+  short_lane integer,
+  short_need integer,
+  short_since timestamptz,
+  short_opened timestamptz,
   primary key (limit_id, key)
 ) with (
   fillfactor = 50, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0
@@ -128,6 +134,24 @@ returns integer language sql immutable as $$
       case when per_ms is null then 1000000000
       else floor(lineshaft.tokens_of(c, per_ms, burst, present) + 0.000001)::integer end
     ))
+  end
+$$;
+
+-- How much room of a counter is kept for the lane that has waited for it longest, at most all that there ever is. It must
+-- still wait, here or in another counter that keeps room for it, or have been given its turn within 5 s: nobody may be there
+-- to take it.
+create function lineshaft.held_back(c lineshaft.counter, most integer, present timestamptz)
+returns integer language sql stable as $$
+  select case
+    when c.short_lane is null or c.short_since > present - interval '5 s' then 0
+    when c.short_opened > present - interval '5 s' or exists (
+      select from lineshaft.parked k
+      where k.lane = c.short_lane
+        and exists (
+          select from lineshaft.counter d where d.limit_id = k.limit_id and d.key = k.key and d.short_lane = k.lane
+        )
+    ) then least(c.short_need, greatest(most, 1))
+    else 0
   end
 $$;
 

@@ -14,6 +14,8 @@ declare
   present timestamptz := clock_timestamp();
   p_limit integer[];
   p_key text[];
+  opened_lanes integer[];
+  keeps boolean;
 begin
   select array_agg(p.limit_id), array_agg(p.key) into p_limit, p_key
   from unnest(limits, keys) as p (limit_id, key)
@@ -23,14 +25,22 @@ begin
   end if;
 
   with roomy as materialized (
-    select p.limit_id, p.key, case when forced or l.id is null then 1000000000
-      else lineshaft.room_of(c, e.concurrency, e.per_ms, e.burst, present) end as room
+    select p.limit_id, p.key, c.short_lane, g.most, case when forced or l.id is null then 1000000000
+      else lineshaft.room_of(c, e.concurrency, e.per_ms, e.burst, present) end as room,
+      case when forced or l.id is null or c.short_lane is null then 0 else lineshaft.held_back(c, g.most, present) end as held
     from unnest(p_limit, p_key) as p (limit_id, key)
     left join lateral (
       select * from lineshaft.counter c where c.limit_id = p.limit_id and c.key = p.key limit 1
     ) c on true
     left join lineshaft.limit l on l.id = p.limit_id
     left join lateral lineshaft.terms_of(l, p.key) e on true
+    -- What needs more than there ever is goes alone, also where that has become less. Of a FIFO limit a need of 2 means: only
+    -- when it is judged anew.
+    cross join lateral (
+      select case when l.fifo then 1000000000 else least(
+        coalesce(e.concurrency, 1000000000), case when e.per_ms is null then 1000000000 else floor(e.burst)::integer end
+      ) end as most
+    ) g
   ),
   moved as (
     delete from lineshaft.parked k
@@ -38,11 +48,20 @@ begin
       select h.ctid
       from roomy r
       cross join lateral (
-        select k.ctid
-        from lineshaft.parked k
-        where k.limit_id = r.limit_id and k.key = r.key and (k.need <= r.room or forced)
-        order by k.priority desc, k.at
-        limit r.room
+        (
+          select k.ctid
+          from lineshaft.parked k
+          where k.limit_id = r.limit_id and k.key = r.key and (least(k.need, greatest(r.most, 1)) <= r.room - r.held or forced)
+          order by k.priority desc, k.at
+          limit greatest(r.room - r.held, 0)
+        )
+        union all
+        (
+          select k.ctid
+          from lineshaft.parked k
+          where r.held > 0 and k.lane = r.short_lane and k.limit_id = r.limit_id and k.key = r.key
+            and least(k.need, greatest(r.most, 1)) <= r.room
+        )
       ) h
     ))
     returning k.base, k.priority, k.at, k.lane
@@ -51,17 +70,28 @@ begin
     insert into lineshaft.turn (base, priority, at, lane)
     select m.base, m.priority, m.at, m.lane from moved m
   )
-  select array_agg(distinct l.queue_id) into queues
+  select array_agg(distinct l.queue_id), array_agg(m.lane), (select bool_or(r.short_lane is not null) from roomy r)
+  into queues, opened_lanes, keeps
   from moved m
   join lineshaft.lane l on l.id = m.base;
+  if keeps then
+    update lineshaft.counter c
+    set short_opened = present
+    from unnest(p_limit, p_key) as p (limit_id, key)
+    where c.limit_id = p.limit_id and c.key = p.key and c.short_lane = any (opened_lanes);
+  end if;
 
   -- What still waits for tokens, or for an end of being closed, is woken by the clock.
   with wake as materialized (
-    select c.limit_id, c.key, case
+    select c.limit_id, c.key, least(case
         when c.closed_until > present then c.closed_until
-        when e.per_ms is not null and t.tokens < n.need
-        then present + least(greatest(ceil((n.need - t.tokens) / e.per_ms), 2), 315360000000) * interval '1 millisecond'
-      end as wake_at
+        when e.per_ms is not null and t.tokens < coalesce(nullif(h.held, 0), n.need)
+        then present + least(greatest(ceil((coalesce(nullif(h.held, 0), n.need) - t.tokens) / e.per_ms), 2), 315360000000)
+          * interval '1 millisecond'
+      end,
+      -- Nobody may be there to take what was kept.
+      case when h.held > 0 and c.short_opened > present - interval '5 s' then c.short_opened + interval '5001 ms' end
+    ) as wake_at
     from unnest(p_limit, p_key) as p (limit_id, key)
     cross join lateral (
       select * from lineshaft.counter c where c.limit_id = p.limit_id and c.key = p.key limit 1
@@ -69,6 +99,12 @@ begin
     join lineshaft.limit l on l.id = c.limit_id
     cross join lateral lineshaft.terms_of(l, c.key) e
     cross join lateral (select lineshaft.tokens_of(c, e.per_ms, e.burst, present) as tokens) t
+    cross join lateral (
+      select case
+        when c.short_lane is null then 0
+        else lineshaft.held_back(c, case when e.per_ms is null then 1000000000 else floor(e.burst)::integer end, present)
+      end as held
+    ) h
     left join lateral (
       select least(k.need, greatest(e.burst, 1)) as need
       from lineshaft.parked k
@@ -76,7 +112,7 @@ begin
       order by k.priority desc, k.at
       limit 1
     ) n on true
-    where e.per_ms is not null or c.closed_until is not null or c.wake_at is not null
+    where e.per_ms is not null or c.closed_until is not null or c.wake_at is not null or c.short_opened is not null
   )
   update lineshaft.counter c
   set wake_at = w.wake_at

@@ -15,6 +15,9 @@ language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = o
 #variable_conflict use_column
 declare
   present timestamptz;
+  -- Of counters besides: what is kept for the lane that is short of room, which, whether another may take its place.
+  c_held integer[]; c_short integer[]; c_short_need integer[]; c_short_since timestamptz[]; c_vacant boolean[]; c_told boolean[];
+  avail integer;
   -- Turns (t), counters (c), lanes (l) in the order of their turns, jobs at the heads of lanes (h), of FIFO lanes (f).
   t_place tid[]; t_lane integer[]; t_base integer[]; t_priority smallint[]; t_at double precision[]; t_fresh boolean[];
   lanes integer[];
@@ -91,19 +94,25 @@ begin
   -- What they say is read by a statement of its own, once all are locked.
   present := clock_timestamp();
   select array_agg(x.limit_id), array_agg(x.key), array_agg(x.room), array_agg(x.most), array_agg(x.at),
-    array_agg(x.weight), array_agg(x.holder), array_agg(0), array_agg(null::uuid), array_agg(false)
-  into c_limit, c_key, c_room, c_most, c_at, c_weight, c_holder, c_units, c_taken_by, c_parks
+    array_agg(x.weight), array_agg(x.holder), array_agg(0), array_agg(null::uuid), array_agg(false), array_agg(x.held),
+    array_agg(x.short_lane), array_agg(x.short_need), array_agg(x.short_since),
+    array_agg(x.short_lane is null or (x.held = 0 and x.short_since <= present - interval '5 s')), array_agg(false)
+  into c_limit, c_key, c_room, c_most, c_at, c_weight, c_holder, c_units, c_taken_by, c_parks, c_held, c_short, c_short_need,
+    c_short_since, c_vacant, c_told
   from (
-    select k.limit_id, k.key, k.at, k.holder, e.weight,
-      lineshaft.room_of(k, e.concurrency, e.per_ms, e.burst, present) as room,
-      least(
-        coalesce(e.concurrency, 1000000000),
-        case when e.per_ms is null then 1000000000 else floor(e.burst)::integer end
-      ) as most
+    select k.limit_id, k.key, k.at, k.holder, e.weight, k.short_lane, k.short_need, k.short_since, g.most,
+      case when k.short_lane is null then 0 else lineshaft.held_back(k, g.most, present) end as held,
+      lineshaft.room_of(k, e.concurrency, e.per_ms, e.burst, present) as room
     from unnest(p_limit, p_key) as p (limit_id, key)
     cross join lateral (select * from lineshaft.counter k where k.limit_id = p.limit_id and k.key = p.key limit 1) k
     join lineshaft.limit l on l.id = k.limit_id
     cross join lateral lineshaft.terms_of(l, k.key) e
+    cross join lateral (
+      select least(
+        coalesce(e.concurrency, 1000000000),
+        case when e.per_ms is null then 1000000000 else floor(e.burst)::integer end
+      ) as most
+    ) g
     order by k.limit_id, k.key
   ) x;
   if cardinality(p_limit) > coalesce(cardinality(c_limit), 0) then
@@ -195,11 +204,12 @@ begin
     cap := least(l_share[n], rooms[l_group[n]]);
     for k in l_first[n] .. l_last[n] loop
       c := l_counters[k];
-      if c_room[c] < cap and (c is distinct from l_fifo[n] or c_holder[c] is null) then
-        cap := c_room[c];
+      avail := c_room[c] - case when c_held[c] > 0 and c_short[c] <> l_id[n] then c_held[c] else 0 end;
+      if avail < cap and (c is distinct from l_fifo[n] or c_holder[c] is null) then
+        cap := avail;
       end if;
     end loop;
-    l_cap[n] := cap;
+    l_cap[n] := greatest(cap, 0);
   end loop;
 
   -- A lateral join with a limit is a nested loop: rows come in the order of the lanes, in order within each.
@@ -258,7 +268,7 @@ begin
           end if;
           -- What costs more than there is goes alone.
           need := least(coalesce(costs[l_slots[k]], 1), greatest(c_most[c], 1));
-          if c_room[c] < need then
+          if c_room[c] - (case when c_held[c] > 0 and c_short[c] <> l_id[n] then c_held[c] else 0 end) < need then
             fits := false;
             l_need[n] := need;
             l_block[n] := c;
@@ -279,8 +289,9 @@ begin
     else
       for k in l_first[n] .. l_last[n] loop
         c := l_counters[k];
-        if c_room[c] < take and (c is distinct from l_fifo[n] or c_holder[c] is null) then
-          take := c_room[c];
+        avail := c_room[c] - case when c_held[c] > 0 and c_short[c] <> l_id[n] then c_held[c] else 0 end;
+        if avail < take and (c is distinct from l_fifo[n] or c_holder[c] is null) then
+          take := avail;
         end if;
       end loop;
       take := greatest(take, 0);
@@ -297,6 +308,11 @@ begin
     if take > 0 and l_fifo[n] is not null then
       c_taken_by[l_fifo[n]] := f_id[n];
     end if;
+    for k in l_first[n] .. l_last[n] loop
+      if take > 0 and c_short[l_counters[k]] = l_id[n] then
+        c_held[l_counters[k]] := 0;
+      end if;
+    end loop;
     l_take[n] := take;
     rooms[g] := rooms[g] - take;
     if l_fair[n] is not null and take > 0 then
@@ -356,6 +372,16 @@ begin
   ) r on true;
   c_parks := array_fill(false, array[coalesce(cardinality(c_limit), 0)]);
   for n in 1 .. cardinality(l_id) loop
+    -- A lane that was short of room has had some, or has nothing left.
+    for k in l_first[n] .. l_last[n] loop
+      c := l_counters[k];
+      if c_short[c] = l_id[n] and (l_take[n] > 0 or l_next[n] is null) then
+        c_short[c] := null;
+        c_held[c] := 0;
+        c_vacant[c] := true;
+        c_told[c] := true;
+      end if;
+    end loop;
     if not l_reached[n] or l_next[n] is null then
       continue;
     end if;
@@ -365,12 +391,24 @@ begin
     end if;
     for k in l_first[n] .. l_last[n] loop
       exit when l_block[n] > 0;
-      if c_room[l_counters[k]] < 1 then
-        l_block[n] := l_counters[k];
+      c := l_counters[k];
+      if c_room[c] - (case when c_held[c] > 0 and c_short[c] <> l_id[n] then c_held[c] else 0 end) < 1 then
+        l_block[n] := c;
       end if;
     end loop;
     if l_block[n] > 0 then
-      c_parks[l_block[n]] := true;
+      c := l_block[n];
+      c_parks[c] := true;
+      -- The first that costs more than there is: cheaper ones go before it for 5 s, then room is kept for it.
+      if l_need[n] > 1 and c is distinct from l_fifo[n] and (c_vacant[c] or c_short[c] = l_id[n]) then
+        if c_vacant[c] then
+          c_short_since[c] := present;
+        end if;
+        c_short[c] := l_id[n];
+        c_short_need[c] := l_need[n];
+        c_vacant[c] := false;
+        c_told[c] := true;
+      end if;
     end if;
   end loop;
   unreached := array(select a.lane from unnest(l_id, l_reached) as a (lane, reached) where not a.reached);
@@ -388,6 +426,13 @@ begin
   where a.block > 0
   on conflict (lane) do update
   set limit_id = excluded.limit_id, key = excluded.key, need = excluded.need, priority = excluded.priority, at = excluded.at;
+  for n in 1 .. coalesce(cardinality(c_told), 0) loop
+    if c_told[n] then
+      update lineshaft.counter k
+      set short_lane = c_short[n], short_need = c_short_need[n], short_since = c_short_since[n], short_opened = null
+      where k.limit_id = c_limit[n] and k.key = c_key[n];
+    end if;
+  end loop;
   -- Room that these lanes could not use goes to others that wait for it.
   perform lineshaft.wake(lineshaft.unpark(array_agg(p.limit_id), array_agg(p.key)), false, 'always')
   from unnest(c_limit, c_key, c_room, c_parks) as p (limit_id, key, room, parks)

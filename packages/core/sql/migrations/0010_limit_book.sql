@@ -349,7 +349,11 @@ begin
     left join lineshaft.limit l on l.id = k.limit_id
     left join lateral lineshaft.terms_of(l, k.key) e on true
     where c.limit_id is null or l.id is null
-      or (k.need <= lineshaft.room_of(c, e.concurrency, e.per_ms, e.burst, clock_timestamp()) and c.wake_at is null)
+      or (
+        k.need <= lineshaft.room_of(c, e.concurrency, e.per_ms, e.burst, clock_timestamp())
+          - case when k.lane is distinct from c.short_lane then lineshaft.held_back(c, 1000000000, clock_timestamp()) else 0 end
+        and c.wake_at is null
+      )
       or (k.need > 1 and l.fifo)
     order by 1, 2
     limit 1000
