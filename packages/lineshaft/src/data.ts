@@ -27,6 +27,7 @@ export type Data = Pick<
   | 'limits'
   | 'showLimit'
   | 'deleteLimit'
+  | 'throttleLimit'
   | 'schedule'
   | 'schedules'
   | 'showSchedule'

@@ -33,6 +33,7 @@ create table lineshaft.queue (
   executor_options jsonb not null default '{}',
   polling_interval_ms integer not null default 5000 check (polling_interval_ms between 10 and 3600000),
   priority smallint not null default 0,
+  weight smallint not null default 1 check (weight between 1 and 1000),
   max_attempts smallint not null default 5 check (max_attempts between 1 and 1000),
   backoff jsonb not null default '{"type": "exponential", "delayMs": 1000, "factor": 2, "limitMs": 3600000, "jitter": 0.2}',
   retry_rules jsonb not null default '[]',

@@ -172,6 +172,7 @@ test('a row of texts becomes a queue', () => {
     limits: { timeoutMs: 5 },
     retention: { succeededMs: 0, failedMs: 1, cancelledMs: 2 },
     wake: 'never',
+    weight: 1,
     createdAt: new Date('2026-01-01T10:00:00.500Z'),
     updatedAt: new Date('2026-01-01T10:00:00Z'),
   });

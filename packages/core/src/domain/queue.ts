@@ -57,6 +57,8 @@ export interface QueueDeclaration {
   readonly pollingIntervalMs?: number;
   /** Of jobs that have none of their own: higher runs first, −32768 to 32767. Default 0. */
   readonly priority?: number;
+  /** How often its turn comes among queues of the same priority, against theirs: 1 to 1,000. Default 1. */
+  readonly weight?: number;
   /** Of jobs that have none of their own: 1 to 1,000. Default 5. */
   readonly maxAttempts?: number;
   /**
@@ -98,6 +100,7 @@ export interface Queue {
   readonly executorOptions: QueueExecutorOptions;
   readonly pollingIntervalMs: number;
   readonly priority: number;
+  readonly weight: number;
   readonly maxAttempts: number;
   readonly backoff: Backoff;
   readonly retryRules: readonly RetryRule[];
@@ -123,6 +126,7 @@ export const queueDefaults = {
   executorOptions: {},
   pollingIntervalMs: 5_000,
   priority: 0,
+  weight: 1,
   maxAttempts: 5,
   backoff: defaultBackoff,
   retryRules: [],
@@ -168,6 +172,7 @@ const checks = {
   executorOptions: (value) => validateExecutorOptions(value),
   pollingIntervalMs: (value) => wholeNumber(value, 'pollingIntervalMs', 10, 3_600_000),
   priority: (value) => wholeNumber(value, 'priority', -32_768, 32_767),
+  weight: (value) => wholeNumber(value, 'weight', 1, 1_000),
   maxAttempts: (value) => wholeNumber(value, 'maxAttempts', 1, 1_000),
   backoff: (value) => validateBackoff(value),
   retryRules: (value) => validateRetryRules(value),
@@ -263,6 +268,7 @@ export function queueFromRow(row: QueueRow): Queue {
     executorOptions: jsonOf(row.executor_options) as QueueExecutorOptions,
     pollingIntervalMs: Number(row.polling_interval_ms ?? queueDefaults.pollingIntervalMs),
     priority: Number(row.priority ?? queueDefaults.priority),
+    weight: Number(row.weight ?? queueDefaults.weight),
     maxAttempts: Number(row.max_attempts ?? queueDefaults.maxAttempts),
     backoff: row.backoff == null ? defaultBackoff : (jsonOf(row.backoff) as Backoff),
     retryRules: row.retry_rules == null ? [] : (jsonOf(row.retry_rules) as RetryRule[]),

@@ -233,7 +233,7 @@ export class Claimer {
         meanMs: runtime.meanMs,
         perLane: runtime.perLane,
         lanes: active.size === 0 ? [] : directory.inTurn(queue.id, claimMaxLanes),
-        priority: queue.priority,
+        ...{ priority: queue.priority, weight: queue.weight },
       });
     }
     if (loads.length === 0) return nothingToAsk;

@@ -106,8 +106,9 @@ export class KeyedClaims {
     if (this.busyUntilMs > this.clock.monotonic()) return loads;
     for (const { queue, held, meanMs } of runtimes) {
       if (queue.state === 'paused' || !this.active.has(queue.id)) continue;
-      const { concurrency, priority } = queue;
-      loads.push({ queueId: queue.id, concurrency, held, meanMs, perLane: undefined, lanes: [0], priority });
+      const { concurrency, priority, weight } = queue;
+      const lanes = { perLane: undefined, lanes: [0] };
+      loads.push({ queueId: queue.id, concurrency, held, meanMs, ...lanes, priority, weight });
     }
     return loads;
   }

@@ -17,6 +17,36 @@ function load(queueId: number, more: Partial<QueueLoad> = {}): QueueLoad {
   };
 }
 
+describe('queues of the same priority', () => {
+  const firsts = (queues: readonly QueueLoad[], turns: number): Map<number, number> => {
+    const first = new Map<number, number>();
+    for (let turn = 0; turn < turns; turn += 1) {
+      const [ask] = planClaim(queues, { slots: 1, held: 0, claimMs: 5 }, turn);
+      if (ask !== undefined) first.set(ask.group, (first.get(ask.group) ?? 0) + 1);
+    }
+    return first;
+  };
+
+  test('come first as often as their weights say, where one has to wait', () => {
+    const first = firsts([load(1), load(2, { weight: 3 }), load(3, { weight: 6 })], 1_000);
+    for (const [queue, share] of [
+      [1, 100],
+      [2, 300],
+      [3, 600],
+    ] as const) {
+      expect(Math.abs((first.get(queue) ?? 0) - share)).toBeLessThan(15);
+    }
+  });
+
+  test('come first one after the other where weights are equal', () => {
+    expect([...firsts([load(1, { weight: 7 }), load(2, { weight: 7 })], 100).values()]).toEqual([50, 50]);
+  });
+
+  test('do not come before those of a higher priority, whatever their weight', () => {
+    expect(firsts([load(1, { priority: 1 }), load(2, { weight: 1_000 })], 100)).toEqual(new Map([[1, 100]]));
+  });
+});
+
 describe('how many jobs a queue may hold ahead', () => {
   test('none before the first attempt has ended, and none when an attempt outlasts a claim', () => {
     expect(prefetch({ concurrency: 10, meanMs: undefined }, 5)).toBe(0);

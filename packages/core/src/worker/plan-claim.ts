@@ -17,6 +17,8 @@ export interface QueueLoad {
   /** Lanes that are believed to hold jobs, in the order in which they are to be asked; `claimMaxLanes` are enough. */
   readonly lanes: readonly number[];
   readonly priority: number;
+  /** How often it comes first among queues of its priority, against theirs. Default 1. */
+  readonly weight?: number;
 }
 
 export interface WorkerLoad {
@@ -48,6 +50,7 @@ const turnLanes = 4;
 /** A claim takes at most so many jobs, and asks at most so many lanes. */
 export const claimMaxJobs = 1_000;
 export const claimMaxLanes = 256;
+const goldenRatio = (Math.sqrt(5) - 1) / 2;
 /** A worker holds at most so many claimed jobs in memory. */
 export const heldMax = 3_000;
 
@@ -64,7 +67,7 @@ export function prefetch(queue: Pick<QueueLoad, 'concurrency' | 'meanMs'>, claim
 /**
  * The asks of the next claim; empty when there is nothing to ask for or no room.
  *
- * @param turn how many queues were asked before; queues of the same priority take turns
+ * @param turn how many queues were asked before; queues of the same priority take turns, by weight
  */
 export function planClaim(queues: readonly QueueLoad[], worker: WorkerLoad, turn = 0): Ask[] {
   const wishes = queues
@@ -72,25 +75,48 @@ export function planClaim(queues: readonly QueueLoad[], worker: WorkerLoad, turn
     .map((queue) => ({ queue, room: roomOf(queue, worker) }))
     .filter((wish) => wish.room > 0);
   if (wishes.length === 0) return [];
-  const inTurn = [...wishes.slice(turn % wishes.length), ...wishes.slice(0, turn % wishes.length)].sort(
-    (a, b) => b.queue.priority - a.queue.priority,
-  );
+  const inTurn = turnsByWeight(wishes, turn).sort((a, b) => b.queue.priority - a.queue.priority);
+  let weights = inTurn.reduce((sum, { queue }) => sum + (queue.weight ?? 1), 0);
   const ahead = wishes.some((wish) => wish.room > wish.queue.concurrency - wish.queue.held);
   let budget = Math.min(claimMaxJobs, (ahead ? Math.max(heldMax, worker.slots) : worker.slots) - worker.held);
   const asks: Ask[] = [];
-  for (const [place, { queue, room }] of inTurn.entries()) {
+  for (const { queue, room } of inTurn) {
     const lanesLeft = claimMaxLanes - asks.length;
     if (budget <= 0 || lanesLeft <= 0) break;
-    // An even share, but not less than is worth a look: the queues that are left out have the next turn.
+    // A share by weight, but not less than is worth a look: the queues that are left out have the next turn.
+    const weight = queue.weight ?? 1;
     const share = Math.max(
-      Math.ceil(budget / (inTurn.length - place)),
+      Math.ceil((budget * weight) / Math.max(weights, weight)),
       Math.min(4 * queue.concurrency, budget),
     );
+    weights -= weight;
     const limit = Math.min(room, share);
     for (const ask of askQueue(queue, limit, lanesLeft)) asks.push(ask);
     budget -= limit;
   }
   return asks;
+}
+
+/**
+ * Queues of equal weight come first one after the other. Of others each comes first as often as its weight says, spread
+ * evenly: the multiples of the golden ratio (Weyl, 1916) fall into each part of an interval as often as it is long.
+ */
+function turnsByWeight<Wish extends { readonly queue: QueueLoad }>(
+  wishes: readonly Wish[],
+  turn: number,
+): Wish[] {
+  const weightOf = ({ queue }: Wish): number => queue.weight ?? 1;
+  const [one] = wishes;
+  let first = turn % wishes.length;
+  if (one !== undefined && wishes.some((wish) => weightOf(wish) !== weightOf(one))) {
+    let left = ((turn * goldenRatio) % 1) * wishes.reduce((sum, wish) => sum + weightOf(wish), 0);
+    first = wishes.findIndex((wish) => {
+      left -= weightOf(wish);
+      return left < 0;
+    });
+    first = Math.max(first, 0);
+  }
+  return [...wishes.slice(first), ...wishes.slice(0, first)];
 }
 
 function askQueue({ queueId, lanes, perLane }: QueueLoad, limit: number, lanesLeft: number): Ask[] {

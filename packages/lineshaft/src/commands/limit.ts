@@ -2,8 +2,8 @@
 
 import type { LimitDeclaration } from '@lineshaft/core';
 import type { Command } from 'commander';
-import { parseDuration } from '../durations.ts';
-import { repeated, wholeNumber } from '../option-parsers.ts';
+import { describeDuration, parseDuration } from '../durations.ts';
+import { duration, repeated, wholeNumber } from '../option-parsers.ts';
 import { describeLimit, describeLimits } from '../output/describe-limit.ts';
 import { UsageError } from '../usage-error.ts';
 import { action, type Context, type Session } from './context.ts';
@@ -20,9 +20,14 @@ interface DeclareFlags extends ProjectFlag {
   readonly fair?: boolean;
   readonly key?: string;
   readonly cost?: string;
+  readonly tier?: string[];
   readonly queue?: string[];
   readonly kind?: string[];
   readonly wholeProject?: boolean;
+}
+
+interface ThrottleFlags extends ProjectFlag {
+  readonly for?: number;
 }
 
 export function addLimit(program: Command, session: Session): void {
@@ -56,10 +61,19 @@ export function addLimit(program: Command, session: Session): void {
       'where the key of a job is: payload:PATH, label:NAME, given or none (default: none)',
     )
     .option('--cost <cost>', 'what a job takes of it: a number, or payload:PATH (default: 1)')
+    .option(
+      '--tier <tier>',
+      'what keys of a pattern have instead: gold-*=50 (at once), gold-*=100/1s (repeat)',
+      repeated,
+    )
     .option('-q, --queue <name>', 'jobs of this queue come under it (repeat)', repeated)
     .option('-k, --kind <name>', 'jobs of this kind come under it (repeat)', repeated)
     .option('--whole-project', 'all jobs of its project come under it')
     .action(action<DeclareFlags>(session, declareLimit));
+  named('throttle', 'let nothing start under a limit, or one of its keys, for a while')
+    .argument('[key]', 'the key; without one, that of jobs that have none')
+    .option('--for <duration>', 'for how long: 30s; 0ms opens it again', duration('--for'))
+    .action(action<ThrottleFlags>(session, throttle));
   named('delete', 'remove a limit; what it held back goes on').action(action<ProjectFlag>(session, remove));
 }
 
@@ -95,6 +109,22 @@ async function declareLimit({ screen, flags, args, open }: Context<DeclareFlags>
   return undefined;
 }
 
+async function throttle({ screen, flags, args, open }: Context<ThrottleFlags>): Promise<undefined> {
+  const [name = '', key = ''] = args;
+  const { for: forMs } = flags;
+  if (forMs === undefined)
+    throw new UsageError('--for says for how long: lineshaft limit throttle NAME [KEY] --for 30s', {
+      field: '--for',
+    });
+  const { data } = await open();
+  await data.throttleLimit(name, { ...of(flags), key, forMs });
+  const which = key === '' ? `limit ${name}` : `key ${key} of limit ${name}`;
+  screen.result({ limit: name, key, forMs }, () =>
+    forMs === 0 ? `${which} is open` : `nothing starts under ${which} for ${describeDuration(forMs)}`,
+  );
+  return undefined;
+}
+
 async function remove({ screen, flags, args: [name = ''], open }: Context<ProjectFlag>): Promise<undefined> {
   const { data } = await open();
   await data.deleteLimit(name, of(flags));
@@ -113,6 +143,7 @@ function declarationOf(name: string, flags: DeclareFlags): LimitDeclaration {
     rate: flags.rate === undefined ? undefined : rateOf(flags.rate, flags.burst),
     key: flags.key === undefined ? undefined : keyOf(flags.key),
     cost: flags.cost === undefined ? undefined : costOf(flags.cost),
+    tiers: flags.tier?.map(tierOf),
     queues: queue,
     kinds: kind,
   };
@@ -120,8 +151,22 @@ function declarationOf(name: string, flags: DeclareFlags): LimitDeclaration {
   return { name, ...Object.fromEntries(given) };
 }
 
+/** `gold-*=50`, `gold-*=100/1s`. */
+function tierOf(text: string): NonNullable<LimitDeclaration['tiers']>[number] {
+  const [, keys, grants = ''] = /^(.+)=([^=]+)$/.exec(text) ?? [];
+  if (keys !== undefined && /^\d+$/.test(grants)) return { keys, concurrency: Number(grants) };
+  const [, amount, period] = ratePattern.exec(grants) ?? [];
+  if (keys === undefined || amount === undefined || period === undefined)
+    throw new UsageError(`--tier must be like gold-*=50 or gold-*=100/1s, not '${text}'`, {
+      field: '--tier',
+    });
+  return { keys, rate: { amount: Number(amount), perMs: parseDuration(period, '--tier') } };
+}
+
+const ratePattern = /^(\d+(?:\.\d+)?)\/(.+)$/;
+
 function rateOf(text: string, burst: number | undefined): NonNullable<LimitDeclaration['rate']> {
-  const [, amount, period] = /^(\d+(?:\.\d+)?)\/(.+)$/.exec(text) ?? [];
+  const [, amount, period] = ratePattern.exec(text) ?? [];
   if (amount === undefined || period === undefined)
     throw new UsageError(`--rate must be like 100/1s or 5000/1h, not '${text}'`, { field: '--rate' });
   const rate = { amount: Number(amount), perMs: parseDuration(period, '--rate') };

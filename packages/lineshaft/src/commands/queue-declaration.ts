@@ -15,6 +15,7 @@ export interface DeclareFlags {
   readonly memory?: number;
   readonly poll?: number;
   readonly priority?: number;
+  readonly weight?: number;
   readonly maxAttempts?: number;
   readonly backoff?: 'fixed' | 'linear' | 'exponential';
   readonly backoffDelay?: number;
@@ -52,6 +53,11 @@ export function addDeclareOptions(command: Command): Command {
     .option('--memory <mib>', 'limit of a job in MiB', wholeNumber('--memory'))
     .option('--poll <duration>', 'how often workers look that were not woken', duration('--poll'))
     .option('-p, --priority <number>', 'of jobs that name none; higher runs first', wholeNumber('--priority'))
+    .option(
+      '--weight <number>',
+      'how often its turn comes among queues of its priority',
+      wholeNumber('--weight'),
+    )
     .option('--max-attempts <number>', 'of jobs that name none', wholeNumber('--max-attempts'))
     .addOption(
       new Option('--backoff <type>', 'how the wait between attempts grows').choices([
@@ -95,7 +101,7 @@ export function addDeclareOptions(command: Command): Command {
 
 /** The settings that were given, as the core takes and checks them. */
 export function declarationOf(flags: DeclareFlags): Omit<QueueDeclaration, 'name' | 'project'> {
-  const { concurrency, tag, executor, priority, maxAttempts, wake } = flags;
+  const { concurrency, tag, executor, priority, weight, maxAttempts, wake } = flags;
   const mib = 1024 * 1024;
   const executorOptions = given({ size: flags.ncores, maxTasksPerChild: flags.maxTasksPerChild });
   const limits = given({
@@ -125,6 +131,7 @@ export function declarationOf(flags: DeclareFlags): Omit<QueueDeclaration, 'name
       tags: tag,
       executor,
       priority,
+      weight,
       maxAttempts,
       wake,
       backoff,

@@ -107,6 +107,7 @@ function describeSettings(queue: Queue, screen: Screen, nowMs: number): string {
     ['tags', queue.tags.join(', ')],
     ['executor', [queue.executor, ...pairs(executorOptions)].join(', ')],
     ['priority', String(queue.priority)],
+    ['weight', String(queue.weight)],
     ['attempts', `${queue.maxAttempts}, ${backoff.type} back-off from ${describeDuration(backoff.delayMs)}`],
     ['retry rules', queue.retryRules.map(describeRetryRule).join('; ') || 'none'],
     ['needs', amountsText(queue.needs)],
