@@ -42,6 +42,11 @@ export interface KindDefinition<Payload = unknown> {
   readonly executor?: QueueExecutor;
   /** Name of the queue of jobs that name none. Default `default`. */
   readonly queue?: string;
+  /**
+   * How many of its jobs one worker runs at once, of whichever queues, 1 to 10,000. Default: as many as the worker and the
+   * queues allow. Over all workers: a limit (`declareLimit`).
+   */
+  readonly concurrency?: number;
   /** Amounts that its jobs need where they say nothing: `{ gpu: 1 }`. Default: those of the queue. */
   readonly needs?: GivenAmounts;
   /** Of jobs that have none of their own. Default: those of the queue. */
@@ -118,6 +123,7 @@ const definitionChecks = {
   pin: (value, field) => oneOf(value, field, ['none', 'min', 'exact']),
   executor: (value, field) => oneOf(value, field, executorNames),
   queue: validateQueueName,
+  concurrency: (value, field) => wholeNumber(value, field, 1, 10_000),
   needs: validateAmounts,
   limits: validateLimits,
   maxAttempts: (value, field) => wholeNumber(value, field, 1, 1_000),
@@ -150,12 +156,13 @@ function validateDefinition(kind: string, value: unknown): KindDefinition {
 }
 
 /** What may be said of a kind where its handler is registered. */
-export type HandlingOptions = Pick<KindDefinition, 'retryRules' | 'retry' | 'circuit'>;
+export type HandlingOptions = Pick<KindDefinition, 'retryRules' | 'retry' | 'circuit' | 'concurrency'>;
 
 const handlingNames = [
   'retryRules',
   'retry',
   'circuit',
+  'concurrency',
 ] as const satisfies readonly (keyof HandlingOptions)[];
 
 /** @throws OPTION_INVALID and OPTION_UNKNOWN, with the kind and the field. */

@@ -23,6 +23,14 @@ export interface Lane {
   tally?: Tally;
 }
 
+/**
+ * The amount that stands for the concurrency of a kind on this worker, of which each of its jobs needs one. No caller can name it:
+ * amounts have no blanks in their names.
+ */
+export function kindAmount(kind: string): string {
+  return `kind ${kind}`;
+}
+
 /** What a worker is, as far as it decides which jobs it may run. */
 export interface Eligibility {
   readonly tags: readonly string[];
@@ -210,9 +218,11 @@ export class LaneDirectory {
     });
   }
 
-  /** What one job of a lane needs: as it said, or else as its queue says. */
+  /** What one job of a lane needs: as it said, or else as its queue says; and its place among those of its kind. */
   needsOf(lane: Lane): Amounts {
-    return lane.wants.needs ?? this.queues.get(lane.queueId)?.needs ?? nothing;
+    const needs = lane.wants.needs ?? this.queues.get(lane.queueId)?.needs ?? nothing;
+    const ofKind = kindAmount(lane.kind);
+    return Object.hasOwn(this.worker.offers, ofKind) ? { ...needs, [ofKind]: 1 } : needs;
   }
 
   /** Whether any lane that is believed to hold jobs is asked apart. */

@@ -1,9 +1,11 @@
 /** Which kinds a worker knows, and what runs them. */
 
+import type { Amounts } from '../domain/amounts.ts';
 import { LineshaftError } from '../domain/errors.ts';
 import type { HandlingOptions, KindDefinition } from '../domain/kinds.ts';
 import type { ExecutorName } from './executors/port.ts';
 import type { Handler, HandlerCommand, HandlerModule, HandlerSource } from './handler.ts';
+import { kindAmount } from './lanes.ts';
 
 /** What may stand for a handler: a function, the module that exports it, or a program. */
 export type HandlerLike = Handler<never> | HandlerModule | HandlerCommand | HandlerSource;
@@ -34,6 +36,14 @@ export function handlerSource(kind: string, given: unknown): HandlerSource {
     message: `the handler of '${kind}' must be a function, { module } or { command }`,
     details: { kind },
   });
+}
+
+/** The amounts that a worker offers for kinds whose concurrency is given. */
+export function kindAmounts(kinds: ReadonlyMap<string, RegisteredKind>): Amounts {
+  const limited = [...kinds.values()].flatMap(({ kind, definition }) =>
+    definition?.concurrency === undefined ? [] : [[kindAmount(kind), definition.concurrency] as const],
+  );
+  return Object.fromEntries(limited);
 }
 
 export function registerKinds(

@@ -27,6 +27,7 @@ import { JobReports } from './job-reports.ts';
 import { LaneDirectory } from './lanes.ts';
 import { RescueCounts, snapshot, type WorkerMetrics } from './metrics.ts';
 import { QueueSettings } from './queue-settings.ts';
+import { kindAmounts } from './registry.ts';
 import { restHostOf } from './rest-host.ts';
 import { Runner } from './runner.ts';
 import { serviceAccess, workerFacts } from './service-access.ts';
@@ -89,6 +90,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
     this.tags = [...new Set([...automatic, ...this.options.tags])];
     this.directory = new LaneDirectory({
       ...this.options,
+      offers: { ...this.options.offers, ...kindAmounts(kinds) },
       tags: this.tags,
       build: parts.build,
       kinds: new Set(kinds.keys()),
