@@ -52,7 +52,8 @@ function createLeadership(context: ServiceContext<LeaderConfig>): Leadership {
     if (next === before) return;
     term = next;
     if (before !== undefined) {
-      log.info('does not lead any more', { worker: worker.workerId, term: before });
+      // An event says it, and an outage is told in two lines by who notices it first.
+      log.debug('does not lead any more', { worker: worker.workerId, term: before });
       context.tell('deposed', { term: before });
     }
     if (next !== undefined) {
