@@ -41,6 +41,8 @@ export class KeyedClaims {
   private readonly free: () => Amounts;
   /** Queues that are believed to have turns. */
   private readonly active = new Set<number>();
+  /** Lanes proper of them whose turns were all taken, until there is news. */
+  private readonly empty = new Set<number>();
   private wanted = true;
   /** How many lanes are looked at for each job that there is room for; learnt from what they give. */
   private lanesPerJob = 0.25;
@@ -68,6 +70,7 @@ export class KeyedClaims {
   /** There may be turns now: jobs were enqueued, or room was freed. */
   expect(): void {
     this.wanted = true;
+    this.empty.clear();
     this.busy = 0;
     this.busyUntilMs = Number.NEGATIVE_INFINITY;
   }
@@ -94,6 +97,8 @@ export class KeyedClaims {
     const bases = rows.map((row) => Number(row[0]));
     if (bases.some((base) => this.directory.lane(base) === undefined)) await load(bases);
     for (const base of bases) {
+      // News that came while a claim was under way is not forgotten with what it found.
+      this.empty.delete(base);
       const lane = this.directory.lane(base);
       if (lane !== undefined && this.directory.lanesOf(lane.queueId).includes(lane))
         this.active.add(lane.queueId);
@@ -125,7 +130,7 @@ export class KeyedClaims {
     for (const { group, limit } of asks) {
       rooms.push(limit);
       for (const lane of this.directory.lanesOf(group)) {
-        if (this.directory.isHeld(lane.kind)) continue;
+        if (this.directory.isHeld(lane.kind) || this.empty.has(lane.id)) continue;
         const needs = this.directory.needsOf(lane);
         if (Object.keys(needs).length === 0) {
           bases.push(lane.id);
@@ -137,7 +142,8 @@ export class KeyedClaims {
       }
     }
     const needs = new Map<number, Amounts>();
-    const chosen = needing[this.rotation % Math.max(needing.length, 1)];
+    // Halved, since every second claim is for the lanes that need nothing.
+    const chosen = needing[(this.rotation >> 1) % Math.max(needing.length, 1)];
     if (chosen !== undefined && (bases.length === 0 || this.rotation % 2 === 0)) {
       needs.set(chosen.lane.id, chosen.needs);
       return { asks, bases: [chosen.lane.id], groups: [1], rooms: [chosen.room], needs };
@@ -196,16 +202,19 @@ export class KeyedClaims {
       this.busyUntilMs = this.clock.monotonic() + pauseMs;
     } else {
       this.busy = 0;
-      if (!left && plan.needs.size === 0) for (const { group } of plan.asks) this.forget(group);
-      else if (!left) this.wanted = true;
+      if (!left) this.forget(plan);
     }
     return summary?.[4] != null;
   }
 
-  /** A queue has no turns, unless some of its lanes were not asked because they need amounts. */
-  private forget(queueId: number): void {
-    this.active.delete(queueId);
-    if (this.directory.hasApart) this.wanted = true;
+  /** What was asked has no turns left; a queue has none if all its lanes were asked. */
+  private forget({ bases, asks }: KeyedPlan): void {
+    for (const base of bases) this.empty.add(base);
+    for (const { group } of asks) {
+      const lanes = this.directory.lanesOf(group);
+      const over = lanes.every((lane) => this.empty.has(lane.id) || this.directory.isHeld(lane.kind));
+      if (over) this.active.delete(group);
+    }
   }
 }
 
