@@ -61,6 +61,29 @@ describe.each(versions)('PostgreSQL %s', (version) => {
     await site.lineshaft.deleteQueue(queue, { purge: true });
   });
 
+  it('shows twin lanes, as callers make them at the same time, as one', async () => {
+    const queue = await site.queue();
+    await site.lineshaft.enqueue('work', {}, { queue });
+    await site.rows(
+      `insert into lineshaft.lane (queue_id, kind, requirements, pin, build, wants, attached)
+       select l.queue_id, l.kind, l.requirements, l.pin, l.build, l.wants, l.attached
+       from lineshaft.lane l join lineshaft.queue q on q.id = l.queue_id where q.name = $1`,
+      [queue],
+    );
+    // Half of what waits moves to the twin, as if another caller had put it there.
+    await site.lineshaft.enqueue('work', {}, { queue });
+    await site.rows(
+      `with moved as (
+         update lineshaft.job j set lane = (select max(l.id) from lineshaft.lane l)
+         where j.seq = (select max(seq) from lineshaft.job) returning j.seq, j.lane
+       )
+       update lineshaft.ready r set lane = m.lane from moved m where m.seq = r.seq`,
+    );
+    const { lanes } = await site.lineshaft.showQueue(queue);
+    expect(lanes).toMatchObject([{ kind: 'work', ready: 2 }]);
+    await site.lineshaft.deleteQueue(queue, { purge: true });
+  });
+
   it(`sees ${keys} keyed lanes, and other jobs beside them, and deletes all with their queue`, async () => {
     const [queue, other] = [await site.queue(), await site.queue()];
     const name = freshName('many');

@@ -167,9 +167,9 @@ export class QueueBook {
     const byLane = new Map(counts.map((row) => [row.lane, row]));
     return queues.map((queue) => ({
       queue,
-      lanes: lanes
-        .filter((lane) => Number(lane.queue_id) === queue.id)
-        .map((lane) => laneView(lane, queue, byLane.get(lane.id), live)),
+      lanes: twins(lanes.filter((lane) => Number(lane.queue_id) === queue.id)).map((alike) =>
+        laneView(alike, queue, byLane, live),
+      ),
       workers: live.filter((worker) => worker.queues.includes(queue.slug)),
     }));
   }
@@ -221,22 +221,42 @@ export class QueueBook {
   }
 }
 
+/**
+ * Lanes by what is in them. Callers that made the same lane at the same time may have made two, since none waits long
+ * for another's transaction (`lane_of` in 0002_enqueue.sql); who looks is shown one.
+ */
+function twins(lanes: readonly LaneRow[]): (readonly [LaneRow, ...LaneRow[]])[] {
+  const groups = new Map<string, [LaneRow, ...LaneRow[]]>();
+  for (const lane of lanes) {
+    const content = JSON.stringify([lane.kind, lane.requirements, lane.pin, lane.build, lane.wants]);
+    const alike = groups.get(content);
+    if (alike === undefined) groups.set(content, [lane]);
+    else alike.push(lane);
+  }
+  return [...groups.values()];
+}
+
 function laneView(
-  lane: LaneRow,
+  alike: readonly [LaneRow, ...LaneRow[]],
   queue: Queue,
-  counts: CountRow | undefined,
+  counts: ReadonlyMap<number, CountRow>,
   live: readonly WorkerView[],
 ): LaneView {
-  const { kind, requirements, pin, build, wants } = lane;
+  const { kind, requirements, pin, build, wants } = alike[0];
+  const sum = (field: 'ready' | 'later' | 'running' | 'blocked' | 'dead'): number =>
+    Math.min(
+      countMax,
+      alike.reduce((all, { id }) => all + (counts.get(id)?.[field] ?? 0), 0),
+    );
   const needs = wants.needs ?? queue.needs;
   const { able, lack } = judgeServing({ slug: queue.slug, kind, requirements, pin, build, needs }, live);
   return {
     ...{ kind, requirements, pin, build, needs, prefers: wants.prefers ?? [] },
-    ready: counts?.ready ?? 0,
-    later: counts?.later ?? 0,
-    running: counts?.running ?? 0,
-    blocked: counts?.blocked ?? 0,
-    failed: counts?.dead ?? 0,
+    ready: sum('ready'),
+    later: sum('later'),
+    running: sum('running'),
+    blocked: sum('blocked'),
+    failed: sum('dead'),
     workers: able.length,
     unservedBecause: lack,
   };
