@@ -21,7 +21,7 @@ module.exports = {
     layer(
       'domain-is-pure',
       `${core}/domain/`,
-      `${core}/(store|queue|worker|services|adapters)/|^node_modules/`,
+      `${core}/(store|queue|workflow|worker|services|adapters)/|^node_modules/`,
       'Decisions are pure: data in, data out.',
     ),
     {
@@ -42,6 +42,18 @@ module.exports = {
       `${core}/queue/`,
       `${core}/(worker|adapters)/`,
       'A producer must not drag in the worker.',
+    ),
+    layer(
+      'workflow-below-services',
+      `${core}/workflow/`,
+      `${core}/(worker|services|adapters)/`,
+      'Workflows decide and write; who runs steps and loops knows them, they know nobody.',
+    ),
+    layer(
+      'queue-below-workflow',
+      `${core}/(queue|store|plugins)/`,
+      `${core}/workflow/`,
+      'A job does not know that it is a step.',
     ),
     layer(
       'services-below-worker',

@@ -62,6 +62,9 @@ export {
 } from './domain/schedule.ts';
 export { didYouMean, suggest } from './domain/suggest.ts';
 export type { Reason, ReasonCode } from './domain/why-facts.ts';
+export type * from './domain/workflow/decision.ts';
+export type * from './domain/workflow/definition.ts';
+export type * from './domain/workflow/run.ts';
 export { Lineshaft, type LineshaftOptions } from './lineshaft.ts';
 export { type Log, type LogLevel, silentLog, textLog } from './log.ts';
 export {
@@ -121,3 +124,16 @@ export type { HandlerLike } from './worker/registry.ts';
 export type { Worker } from './worker/worker.ts';
 export type { WorkerOptions } from './worker/worker-options.ts';
 export type { WorkerEvents } from './worker/worker-parts.ts';
+export type {
+  Found,
+  PolledStep,
+  PollRecord,
+  PollRequest,
+  RerunRequest,
+  RunSearch,
+  RunView,
+  StepLog,
+  StepOfRun,
+  StepReport,
+  Workflows,
+} from './workflow/port.ts';

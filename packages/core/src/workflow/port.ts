@@ -1,0 +1,159 @@
+/**
+ * What the rest of Lineshaft may ask of workflows: the dialects of the server and the command use this and nothing below it.
+ * One class implements it (`workflows.ts`), for one installation. Types only.
+ *
+ * Errors: WORKFLOW_NOT_FOUND (definition), TASK_NOT_FOUND (task definition), RUN_NOT_FOUND, STEP_NOT_FOUND, WORKFLOW_EXISTS,
+ * RUN_STATE (the run is not in a state in which this can be done), DEFINITION_INVALID (details.violations), OPTION_INVALID.
+ */
+
+import type { TaskDefinition, WorkflowDefinition } from '../domain/workflow/definition.ts';
+import type { Run, RunStatus, StartRequest, Step, StepStatus } from '../domain/workflow/run.ts';
+
+/** A run as it is shown: with its steps if they were asked for. */
+export interface RunView {
+  readonly run: Run;
+  readonly steps: readonly Step[];
+}
+
+/** What a worker says of a step that it was given. */
+export interface StepReport {
+  readonly stepId: string;
+  readonly status: Extract<
+    StepStatus,
+    'IN_PROGRESS' | 'COMPLETED' | 'FAILED' | 'FAILED_WITH_TERMINAL_ERROR' | 'CANCELED'
+  >;
+  readonly output?: Readonly<Record<string, unknown>>;
+  /** Add to the output so far, do not replace it. */
+  readonly merge?: boolean;
+  readonly reason?: string;
+  readonly workerId?: string;
+  readonly callbackAfterSeconds?: number;
+  readonly logs?: readonly StepLog[];
+  /** Only say that the worker lives. */
+  readonly extendLease?: boolean;
+}
+
+export interface StepLog {
+  readonly log: string;
+  /** As the client sent it: some send seconds, some ms. */
+  readonly createdTime: number;
+}
+
+/** A polled step, with what a worker needs to know of its run. */
+export interface PolledStep {
+  readonly step: Step;
+  readonly run: Pick<Run, 'id' | 'correlationId' | 'priority' | 'definition'>;
+}
+
+export interface PollRequest {
+  readonly kind: string;
+  /** undefined: only steps without a domain. */
+  readonly domain?: string;
+  readonly workerId: string;
+  /** 1 to 1,000. */
+  readonly count: number;
+  /** 0: answers at once. */
+  readonly timeoutMs: number;
+  /** The client went away. */
+  readonly signal?: AbortSignal;
+}
+
+export interface PollRecord {
+  readonly kind: string;
+  readonly domain: string | undefined;
+  readonly workerId: string;
+  readonly at: number;
+}
+
+/** Conditions of a search, all of which must hold; see `search-query.ts` for the language. */
+export interface RunSearch {
+  readonly query?: string;
+  /** Words; `*` or absent: any. */
+  readonly freeText?: string;
+  /** `field:ASC|DESC`, several joined by `|`. */
+  readonly sort?: string;
+  readonly start?: number;
+  readonly size?: number;
+}
+
+export interface Found<Item> {
+  readonly totalHits: number;
+  readonly results: readonly Item[];
+}
+
+export interface StepOfRun {
+  readonly step: Step;
+  readonly run: Pick<Run, 'id' | 'correlationId' | 'priority' | 'definition'>;
+}
+
+export interface RerunRequest {
+  readonly fromStepId?: string;
+  readonly stepInput?: Readonly<Record<string, unknown>>;
+  readonly runInput?: Readonly<Record<string, unknown>>;
+  readonly correlationId?: string;
+}
+
+export interface Workflows {
+  // Definitions
+  putWorkflow(definition: WorkflowDefinition, options: { overwrite: boolean }): Promise<void>;
+  getWorkflow(name: string, version?: number): Promise<WorkflowDefinition>;
+  listWorkflows(options?: { name?: string; latestOnly?: boolean }): Promise<WorkflowDefinition[]>;
+  deleteWorkflow(name: string, version: number): Promise<void>;
+  putTask(definition: TaskDefinition): Promise<void>;
+  getTask(name: string): Promise<TaskDefinition>;
+  listTasks(): Promise<TaskDefinition[]>;
+  deleteTask(name: string): Promise<void>;
+
+  // Runs
+  start(request: StartRequest): Promise<string>;
+  show(runId: string, options?: { steps?: boolean }): Promise<RunView>;
+  showStep(stepId: string): Promise<StepOfRun>;
+  searchRuns(search: RunSearch): Promise<Found<Run>>;
+  searchSteps(search: RunSearch): Promise<Found<StepOfRun>>;
+  correlated(
+    names: readonly string[],
+    correlationIds: readonly string[],
+    options: { closed: boolean; steps: boolean },
+  ): Promise<RunView[]>;
+  running(name: string, version?: number, between?: { from: number; to: number }): Promise<string[]>;
+  /** Resolves when `done` says so of what it is shown, which is after each change, or when the time is over: with the last view. */
+  waitForRun(
+    runId: string,
+    done: (view: RunView) => boolean,
+    options: { timeoutMs: number; signal?: AbortSignal },
+  ): Promise<RunView>;
+
+  // Control
+  decide(runId: string): Promise<void>;
+  pause(runId: string): Promise<void>;
+  resume(runId: string): Promise<void>;
+  terminate(runId: string, options?: { reason?: string; triggerFailureWorkflow?: boolean }): Promise<void>;
+  restart(runId: string, options?: { useLatestDefinitions?: boolean }): Promise<void>;
+  retry(runId: string, options?: { resumeSubworkflowTasks?: boolean }): Promise<void>;
+  rerun(runId: string, request: RerunRequest): Promise<string>;
+  skip(
+    runId: string,
+    ref: string,
+    request?: { input?: Readonly<Record<string, unknown>>; output?: Readonly<Record<string, unknown>> },
+  ): Promise<void>;
+  resetCallbacks(runId: string): Promise<void>;
+  remove(runId: string): Promise<void>;
+  /** Ends the first WAIT that is not over, in the run or the runs of its steps. undefined: there is none. */
+  signal(
+    runId: string,
+    status: RunStatus | StepStatus,
+    output: Readonly<Record<string, unknown>>,
+  ): Promise<StepOfRun | undefined>;
+
+  // Workers
+  poll(request: PollRequest): Promise<PolledStep[]>;
+  /** undefined: nothing to report to, the step or its run has ended. @throws STEP_NOT_FOUND */
+  report(report: StepReport): Promise<StepOfRun | undefined>;
+  /** The pending instance of a ref, also in a loop. undefined: none. */
+  reportByRef(runId: string, ref: string, report: Omit<StepReport, 'stepId'>): Promise<StepOfRun | undefined>;
+  addLog(stepId: string, log: StepLog): Promise<void>;
+  logs(stepId: string): Promise<StepLog[]>;
+  queueSizes(kinds?: readonly string[]): Promise<Map<string, number>>;
+  pollRecords(kind?: string): Promise<PollRecord[]>;
+  requeue(kind: string): Promise<number>;
+}
