@@ -149,6 +149,160 @@ begin
 end
 $$;
 
+-- Ends jobs wherever they are, without a line of history and without a lease of the caller's: jobs of steps, whose runs
+-- keep what became of them. Waiting ones go from where they wait; those that a worker runs are cancelled there, and its
+-- late result is dropped; those that are with the row `remote` (number 0: workers that poll over HTTP) go with their
+-- lease. Room under limits is given back and used at once. Ids without a job are left alone, so that it may be called
+-- again. Step jobs have no unique keys. Returns how many ended.
+-- Locks, in the order that holds everywhere: leases, jobs, where they wait, counters; each by id.
+create function lineshaft.withdraw_jobs(ids uuid[])
+returns integer language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
+declare
+  known uuid[];
+  waiting uuid[];
+  freed lineshaft.freed[];
+  running uuid[];
+  polled uuid[];
+  told_count bigint;
+begin
+  if coalesce(cardinality(ids), 0) = 0 then
+    return 0;
+  end if;
+  perform from (
+    select l.id
+    from unnest(ids) as t (id)
+    cross join lateral (select p.lease from lineshaft.job_lease p where p.job_id = t.id and p.worker = 0 limit 1) p
+    join lineshaft.lease l on l.id = p.lease
+    order by l.id
+    for update of l
+  ) held;
+  known := array(
+    select k.id
+    from (select distinct t.id from unnest(ids) as t (id) order by t.id offset 0) t
+    cross join lateral (select j.id from lineshaft.job j where j.id = t.id limit 1 for update) k
+  );
+  if cardinality(known) = 0 then
+    return 0;
+  end if;
+
+  waiting := lineshaft.unplace_all(known);
+  running := array(select unnest(known) except select unnest(waiting));
+  with gone as (
+    delete from lineshaft.job j where j.id = any (known) returning j.id, j.lane, j.costs
+  )
+  select array_agg((g.id, g.lane, g.costs, case when g.id in (select unnest(running)) then 'e' else 'g' end)::lineshaft.freed)
+    filter (where g.lane < 0)
+  into freed
+  from gone g;
+
+  if cardinality(running) > 0 then
+    polled := lineshaft.drop_remote(running);
+    with native as materialized (
+      select unnest(running) as id except select unnest(polled)
+    ),
+    told as (
+      insert into lineshaft.cancellation (job_id, reason)
+      select n.id, 'the run goes on without it' from native n order by n.id
+      on conflict do nothing
+    )
+    select count(pg_notify('lineshaft', 'c' || n.id)) into told_count from native n;
+  end if;
+  perform lineshaft.release(freed);
+  return cardinality(known);
+end
+$$;
+
+-- Takes jobs whose rows are locked by the caller out of wherever they wait; returns those that waited. As unplace, for many.
+create function lineshaft.unplace_all(ids uuid[])
+returns uuid[] language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
+declare
+  left_over uuid[] := ids;
+  found_ids uuid[] := '{}';
+  part uuid[];
+begin
+  -- Where it waits is looked up for each: plans are made once, perhaps while the tables are empty. Ready comes twice, since
+  -- a promoter may have moved one between the two looks.
+  for look in 1..3 loop
+    exit when cardinality(left_over) = 0;
+    if look = 2 then
+      with gone as (
+        delete from lineshaft.later w
+        where w.ctid = any (array(
+          select w.ctid
+          from unnest(left_over) as t (id)
+          cross join lateral (select j.due, j.seq, j.id from lineshaft.job j where j.id = t.id limit 1) j
+          cross join lateral (
+            select w.ctid from lineshaft.later w where w.due = j.due and w.seq = j.seq and w.job_id = j.id limit 1
+          ) w
+        ))
+        returning w.job_id
+      )
+      select array_agg(g.job_id) into part from gone g;
+    else
+      with gone as (
+        delete from lineshaft.ready r
+        where r.ctid = any (array(
+          select r.ctid
+          from unnest(left_over) as t (id)
+          cross join lateral (
+            select j.lane, j.priority, j.due, j.seq, j.id from lineshaft.job j where j.id = t.id limit 1
+          ) j
+          cross join lateral (
+            select r.ctid
+            from lineshaft.ready r
+            where r.lane = j.lane and r.priority = j.priority and r.due = j.due and r.seq = j.seq and r.job_id = j.id
+            limit 1
+          ) r
+        ))
+        returning r.job_id
+      )
+      select array_agg(g.job_id) into part from gone g;
+    end if;
+    continue when part is null;
+    found_ids := found_ids || part;
+    left_over := array(select unnest(left_over) except select unnest(part));
+  end loop;
+  if cardinality(left_over) > 0 then
+    with from_blocked as (
+      delete from lineshaft.blocked b where b.job_id = any (left_over) returning b.job_id
+    ),
+    from_dead as (
+      delete from lineshaft.dead d where d.job_id = any (left_over) returning d.job_id
+    )
+    select array_agg(g.job_id) into part
+    from (select b.job_id from from_blocked b union all select d.job_id from from_dead d) g;
+    found_ids := found_ids || coalesce(part, '{}');
+  end if;
+  return found_ids;
+end
+$$;
+
+-- Ends the leases of jobs that are with the row `remote`; returns those of them that were. A lease that somebody else has
+-- locked, which the caller did not know of when he locked leases, is left: who takes lapsed jobs back deletes it.
+create function lineshaft.drop_remote(ids uuid[])
+returns uuid[] language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
+declare
+  polled uuid[];
+begin
+  with mine as materialized (
+    select p.job_id, l.id as lease
+    from unnest(ids) as t (id)
+    cross join lateral (select p.job_id, p.lease from lineshaft.job_lease p where p.job_id = t.id and p.worker = 0 limit 1) p
+    left join lateral (
+      select l.id from lineshaft.lease l where l.id = p.lease limit 1 for update skip locked
+    ) l on true
+  ),
+  ended as (
+    delete from lineshaft.lease l where l.id = any (array(select m.lease from mine m where m.lease is not null))
+  ),
+  dropped as (
+    delete from lineshaft.job_lease p where p.job_id = any (array(select m.job_id from mine m where m.lease is not null))
+  )
+  select array_agg(m.job_id) into polled from mine m;
+  return coalesce(polled, '{}');
+end
+$$;
+
 -- Tells waiters which jobs have finished; does nothing where nobody waits.
 create function lineshaft.announce(ids uuid[])
 returns void language plpgsql as $$
