@@ -137,3 +137,15 @@ export type {
   StepReport,
   Workflows,
 } from './workflow/port.ts';
+export type {
+  EventAction,
+  EventHandler,
+  EventHandlers,
+  Payloads,
+  Rehearsal,
+  RehearsedOutcome,
+  ScheduleExecution,
+  WorkflowSchedule,
+  WorkflowSchedules,
+  WorkflowStartDocument,
+} from './workflow/port-books.ts';

@@ -8,6 +8,7 @@
 
 import type { TaskDefinition, WorkflowDefinition } from '../domain/workflow/definition.ts';
 import type { Run, RunStatus, StartRequest, Step, StepStatus } from '../domain/workflow/run.ts';
+import type { EventHandlers, Payloads, Rehearsal, WorkflowSchedules } from './port-books.ts';
 
 /** A run as it is shown: with its steps if they were asked for. */
 export interface RunView {
@@ -94,7 +95,13 @@ export interface RerunRequest {
 }
 
 export interface Workflows {
+  readonly events: EventHandlers;
+  readonly schedules: WorkflowSchedules;
+  readonly payloads: Payloads;
+
   // Definitions
+  /** Checks only; writes nothing. @throws DEFINITION_INVALID */
+  checkWorkflow(definition: WorkflowDefinition): Promise<void>;
   putWorkflow(definition: WorkflowDefinition, options: { overwrite: boolean }): Promise<void>;
   getWorkflow(name: string, version?: number): Promise<WorkflowDefinition>;
   listWorkflows(options?: { name?: string; latestOnly?: boolean }): Promise<WorkflowDefinition[]>;
@@ -105,6 +112,8 @@ export interface Workflows {
   deleteTask(name: string): Promise<void>;
 
   // Runs
+  /** Runs a workflow in memory, with the outcomes that are given; writes nothing (`/workflow/test`). */
+  rehearse(rehearsal: Rehearsal): Promise<RunView>;
   start(request: StartRequest): Promise<string>;
   show(runId: string, options?: { steps?: boolean }): Promise<RunView>;
   showStep(stepId: string): Promise<StepOfRun>;
@@ -138,6 +147,8 @@ export interface Workflows {
   ): Promise<void>;
   resetCallbacks(runId: string): Promise<void>;
   remove(runId: string): Promise<void>;
+  /** Puts a message where PULL_WORKFLOW_MESSAGES takes it. @returns its id @throws RUN_STATE, INBOX_FULL */
+  sendMessage(runId: string, message: Readonly<Record<string, unknown>>): Promise<string>;
   /** Ends the first WAIT that is not over, in the run or the runs of its steps. undefined: there is none. */
   signal(
     runId: string,
