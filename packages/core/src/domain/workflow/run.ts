@@ -90,7 +90,7 @@ export interface Step {
   readonly executed: boolean;
   /** The run that it started: SUB_WORKFLOW. */
   readonly subRunId: string | undefined;
-  /** Of WAIT: when it is over. */
+  /** Of WAIT: when it is over. Of a step with a script that is being evaluated: when its result is asked for again. */
   readonly dueAt: number | undefined;
   /** The step of which it is a branch or an iteration: FORK, DO_WHILE. */
   readonly parentStepId: string | undefined;

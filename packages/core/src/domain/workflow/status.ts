@@ -1,0 +1,26 @@
+/** What the statuses of steps and runs mean (Conductor's table: terminal, successful, may be tried again). */
+
+import type { Step, StepStatus } from './run.ts';
+
+const successful: ReadonlySet<StepStatus> = new Set<StepStatus>([
+  'SCHEDULED',
+  'IN_PROGRESS',
+  'COMPLETED',
+  'COMPLETED_WITH_ERRORS',
+  'SKIPPED',
+]);
+
+/** It will not change any more by itself. */
+export function isTerminal(status: StepStatus): boolean {
+  return status !== 'SCHEDULED' && status !== 'IN_PROGRESS';
+}
+
+/** It has ended badly. */
+export function isUnsuccessful(status: StepStatus): boolean {
+  return !successful.has(status);
+}
+
+/** The step has ended for good: no attempt follows, and what comes after it was decided. */
+export function isDone(step: Step): boolean {
+  return step.executed && !step.retried && isTerminal(step.status);
+}
