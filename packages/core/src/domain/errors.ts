@@ -54,6 +54,12 @@ export const errorCatalogue = {
     cause: 'What the handler returned cannot be kept as JSON, or is larger than `outputMaxBytes` allows.',
     remedy: 'Return plain JSON, or nothing, and store large results elsewhere.',
   },
+  EXPRESSION_LIMIT: {
+    category: 'limit',
+    retryable: false,
+    cause: 'An expression `${…}` of a workflow makes too long a text, or looks at too many values.',
+    remedy: 'Name the place instead of searching for it with `..`, and pass large values whole.',
+  },
   QUEUE_NOT_FOUND: {
     category: 'not-found',
     retryable: false,
