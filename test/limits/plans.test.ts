@@ -21,12 +21,22 @@ describe.each(versions)('PostgreSQL %s', (version) => {
   });
   afterAll(() => site.close());
 
-  it.each([false, true])(
-    `claim_keyed and complete_keyed use indexes with ${counters} counters: analyzed %s`,
-    async (analyzed) => {
+  it.each([
+    [false, true],
+    [true, true],
+    [false, false],
+    [true, false],
+  ])(
+    `claim_keyed and complete_keyed use indexes with ${counters} counters: analyzed %s, careful %s`,
+    async (analyzed, careful) => {
       const queue = await site.queue();
       const name = freshName('many');
-      await site.lineshaft.declareLimit({ name, concurrency: 1, key: { payload: 'key' }, queues: [queue] });
+      await site.lineshaft.declareLimit({
+        name,
+        concurrency: careful ? 1 : 10,
+        key: { payload: 'key' },
+        queues: [queue],
+      });
       await site.lineshaft.enqueueMany(
         Array.from({ length: counters }, (_, n) => ({ kind: 'work', payload: { key: `k${n}` }, queue })),
       );
@@ -58,8 +68,8 @@ describe.each(versions)('PostgreSQL %s', (version) => {
           )
         ).rows;
       const { rows } = await client.query<{ lease: string | null; id: string }>(
-        'select c.lease::text, c.id from lineshaft.claim_keyed($1, $2, $3, $4, $5) c',
-        [id, [base], [1], [10], 10],
+        'select c.lease::text, c.id from lineshaft.claim_keyed($1, $2, $3, $4, $5, $6) c',
+        [id, [base], [1], [10], 10, careful],
       );
       const taken = rows.filter(({ lease }) => lease !== null);
       expect(taken).toHaveLength(10);

@@ -20,7 +20,7 @@ describe.each(versions)('PostgreSQL %s', (version) => {
     );
     const id = row?.id ?? '';
     await site.rows(
-      `select lineshaft.claim_keyed($1, array_agg(l.id), array_agg(1), '{10}', 100)
+      `select lineshaft.claim_keyed($1, array_agg(l.id), array_agg(1), '{10}', 100, true)
        from lineshaft.lane l join lineshaft.queue q on q.id = l.queue_id where q.name = $2 and l.id > 0`,
       [id, queue],
     );

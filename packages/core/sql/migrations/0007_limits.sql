@@ -32,7 +32,7 @@ create table lineshaft.limit (
   unique (project_id, name)
 );
 
--- What is in use of a limit under one key. Claims lock counters by limit and key, in this order, and everybody who
+-- What is in use of a limit under one key. Counters are locked in one order (`lock_counters`) and everybody who
 -- frees something does so last in his transaction. No column that changes often is indexed, so that updates stay in place.
 create table lineshaft.counter (
   limit_id integer not null,

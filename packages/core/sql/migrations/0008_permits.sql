@@ -1,7 +1,7 @@
 -- Permits: claims under limits, and what frees the room again. A job has its permits while it runs: the fence of its
 -- row, by which exactly one writer ends an attempt, also counts down exactly once. Only a FIFO limit writes down who
 -- holds it, since a job keeps its key while it waits for its next attempt.
--- Lock order: worker, lease, job, where jobs wait, and counters last, by limit and key. Claims take turns and rows of
+-- Lock order: worker, lease, job, where jobs wait, and counters last: keyed ones by limit and key, then those that all share. Claims take turns and rows of
 -- ready by skipping what is locked, and so never wait while they hold one of those.
 -- Lock cost: new objects only: functions.
 
@@ -152,7 +152,7 @@ begin
   held as materialized (
     -- A look-up for each, in their order: plans are made once, perhaps while the table is empty.
     select c.limit_id, c.key, a.n
-    from (select * from amount a order by a.limit_id, a.key collate "C" offset 0) a
+    from (select * from amount a order by a.key = '', a.limit_id, a.key collate "C" offset 0) a
     cross join lateral (
       select c.limit_id, c.key
       from lineshaft.counter c

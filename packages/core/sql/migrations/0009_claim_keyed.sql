@@ -6,8 +6,12 @@
 -- the worker may run, `groups` (from 1) the queue of each, `rooms` how many jobs it takes of each queue. Of each base
 -- at most `most_lanes` turns are looked at; lanes share the room of their queue, by weight where keys take turns.
 -- The last row says how it went: `lane` keyed lanes were looked at, `created` is 1 where turns are left.
+-- A counter that all jobs share is locked by every claim and every end of a job. So a claim first reads the counters
+-- without a lock, and locks them last, when all else is written: if there is still more room than it takes, all is as
+-- if it had held them throughout. Where a limit binds it can't be known in advance what may go: then nothing is
+-- written, `lane` is -1, and the caller asks again with `careful`, which locks the counters first.
 create function lineshaft.claim_keyed(
-  of_worker bigint, bases integer[], groups integer[], rooms integer[], most_lanes integer
+  of_worker bigint, bases integer[], groups integer[], rooms integer[], most_lanes integer, careful boolean
 )
 returns table (lease bigint, id uuid, lane integer, created bigint, payload json, rest json, keyed integer)
 -- A plan for each call, made for its very arrays, would cost more than running it.
@@ -31,7 +35,7 @@ declare
   l_next smallint[];
   h_place tid[]; h_lane integer[]; h_id uuid[]; h_costs text[];
   f_place tid[]; f_id uuid[]; f_behind boolean[];
-  places tid[]; unreached integer[];
+  places tid[]; unreached integer[]; stale tid[];
   costs integer[];
   heads integer; pointer integer := 1; got integer; take integer; cap integer; need integer; c integer; g integer;
   fits boolean; start double precision; claimed integer;
@@ -52,14 +56,27 @@ begin
     limit most_lanes
     for update skip locked
   ) t;
+  -- A lane has a turn for each time that jobs were put into it; most find that earlier turns have taken them.
+  if not careful then
+    select array_agg(t.place) filter (where not t.filled), array_agg(t.place) filter (where t.filled),
+      array_agg(t.lane) filter (where t.filled), array_agg(t.base) filter (where t.filled),
+      array_agg(t.priority) filter (where t.filled), array_agg(t.at) filter (where t.filled),
+      array_agg(t.fresh) filter (where t.filled)
+    into stale, t_place, t_lane, t_base, t_priority, t_at, t_fresh
+    from (
+      select t.*, exists (select from lineshaft.ready r where r.lane = t.lane) as filled
+      from unnest(t_place, t_lane, t_base, t_priority, t_at, t_fresh) as t (place, lane, base, priority, at, fresh)
+    ) t;
+    delete from lineshaft.turn t where t.ctid = any (stale);
+  end if;
   if t_place is null then
-    lane := 0;
+    lane := coalesce(cardinality(stale), 0);
     created := case when lineshaft.has_turns(bases) then 1 else 0 end;
     return next;
     return;
   end if;
 
-  -- Counters that are new are made before the first is locked; then all are locked, in one order.
+  -- Counters that are new are made before the first is locked.
   lanes := array(select distinct x from unnest(t_lane) x);
   select array_agg(p.limit_id), array_agg(p.key) into p_limit, p_key
   from (
@@ -81,17 +98,10 @@ begin
   where k.known is null
   order by 1, 2
   on conflict do nothing;
-  perform from (
-    select
-    from (
-      select * from unnest(p_limit, p_key) as p (limit_id, key) order by p.limit_id, p.key collate "C" offset 0
-    ) p
-    cross join lateral (
-      select from lineshaft.counter k where k.limit_id = p.limit_id and k.key = p.key limit 1 for update
-    ) k
-    offset 0
-  ) held;
-  -- What they say is read by a statement of its own, once all are locked.
+  if careful then
+    perform lineshaft.lock_counters(p_limit, p_key);
+  end if;
+  -- What they say is read by a statement of its own: once all are locked, if they are.
   present := clock_timestamp();
   select array_agg(x.limit_id), array_agg(x.key), array_agg(x.room), array_agg(x.most), array_agg(x.at),
     array_agg(x.weight), array_agg(x.holder), array_agg(0), array_agg(null::uuid), array_agg(false), array_agg(x.held),
@@ -326,6 +336,17 @@ begin
     end if;
   end loop;
 
+  -- Without locks only what no limit has a say in: afterwards there is room left everywhere, and no order or turn to keep.
+  if not careful and (
+    true = any (array(select f.fifo is not null or f.fair is not null or f.block > 0 from unnest(l_fifo, l_fair, l_block) as f (fifo, fair, block)))
+    or true = any (array(select x.room < 1 or x.short is not null from unnest(c_room, c_short) as x (room, short)))
+  ) then
+    lane := -1;
+    created := 1;
+    return next;
+    return;
+  end if;
+
   places := array(
     select h.place from unnest(h_place, h_lane) with ordinality as h (place, n, i) where h.i < l_start[h.n] + l_take[h.n]
   ) || array(
@@ -360,8 +381,6 @@ begin
     if claimed <> cardinality(places) then
       raise data_corrupted using message = 'rows of ready without a job';
     end if;
-
-    perform lineshaft.count_up(c_limit, c_key, c_units, c_at, c_taken_by, present);
   end if;
 
   -- What is left of the lanes: those with more jobs have another turn, or are parked under what they wait for.
@@ -426,6 +445,13 @@ begin
   where a.block > 0
   on conflict (lane) do update
   set limit_id = excluded.limit_id, key = excluded.key, need = excluded.need, priority = excluded.priority, at = excluded.at;
+  if not careful then
+    perform lineshaft.lock_counters(c_limit, c_key);
+    if not lineshaft.has_room(c_limit, c_key, c_units, present) then
+      raise serialization_failure using message = 'the room of a limit went to others at this moment';
+    end if;
+  end if;
+  perform lineshaft.count_up(c_limit, c_key, c_units, c_at, c_taken_by, present);
   for n in 1 .. coalesce(cardinality(c_told), 0) loop
     if c_told[n] then
       update lineshaft.counter k
@@ -495,6 +521,42 @@ begin
     select r.ctid, r.job_id into place, job_id from lineshaft.ready r where r.ctid = head.place for update skip locked;
   end if;
   return next;
+end
+$$;
+
+-- Locks counters, in the one order in which everybody does: those that all jobs of a limit share last, so that they
+-- are held for as short as can be.
+create function lineshaft.lock_counters(limits integer[], keys text[])
+returns void language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
+begin
+  perform from (
+    select
+    from (
+      select * from unnest(limits, keys) as p (limit_id, key) order by p.key = '', p.limit_id, p.key collate "C" offset 0
+    ) p
+    cross join lateral (
+      select from lineshaft.counter k where k.limit_id = p.limit_id and k.key = p.key limit 1 for update
+    ) k
+    offset 0
+  ) held;
+end
+$$;
+
+-- Whether counters, which are locked, have more room than is to be taken, and none is kept for anybody.
+create function lineshaft.has_room(limits integer[], keys text[], units integer[], present timestamptz)
+returns boolean language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
+begin
+  return not exists (
+    select
+    from unnest(limits, keys, units) as a (limit_id, key, units)
+    join lineshaft.limit l on l.id = a.limit_id
+    left join lateral (
+      select * from lineshaft.counter k where k.limit_id = a.limit_id and k.key = a.key limit 1
+    ) c on true
+    cross join lateral lineshaft.terms_of(l, a.key) e
+    where c.limit_id is null or c.short_lane is not null
+      or lineshaft.room_of(c, e.concurrency, e.per_ms, e.burst, present) <= a.units
+  );
 end
 $$;
 

@@ -89,7 +89,7 @@ declare
   keys text[];
 begin
   keys := array(
-    select c.key from lineshaft.counter c where c.limit_id = of_limit order by c.key for update
+    select c.key from lineshaft.counter c where c.limit_id = of_limit order by c.key = '', c.key for update
   );
   -- Also a counter that is gone may have left lanes behind.
   keys := array(select distinct k.key from lineshaft.parked k where k.limit_id = of_limit);
@@ -136,7 +136,7 @@ begin
   perform from (
     select from unnest(limits, keys) as p (limit_id, key)
     join lineshaft.counter c on c.limit_id = p.limit_id and c.key = p.key
-    order by c.limit_id, c.key
+    order by c.key = '', c.limit_id, c.key
     for update of c
   ) held;
   update lineshaft.counter c set wake_at = null
@@ -290,7 +290,7 @@ begin
     from lineshaft.counter c
     left join lineshaft.counted_limits() a on a.limit_id = c.limit_id and a.key = c.key
     where c.used <> coalesce(a.used, 0) and c.holder is null
-    order by 1, 2
+    order by c.key = '', 1, 2
   loop
     -- Jobs start and end under the lock of the counter: what runs is certain once it is held.
     perform from lineshaft.counter c where c.limit_id = suspect.limit_id and c.key = suspect.key and c.holder is null for update;
@@ -314,7 +314,7 @@ begin
     left join lineshaft.dead d on d.job_id = c.holder
     where c.holder is not null
       and (l.id is null or d.job_id is not null or (l.fifo, l.fifo_key) is distinct from (c.limit_id, c.key))
-    order by 1, 2
+    order by c.key = '', 1, 2
   loop
     update lineshaft.counter c set used = 0, holder = null
     where c.limit_id = suspect.limit_id and c.key = suspect.key and c.holder = suspect.holder;
@@ -343,7 +343,7 @@ begin
 
   parked := 0;
   for suspect in
-    select distinct k.limit_id, k.key
+    select distinct k.key = '' as shared, k.limit_id, k.key
     from lineshaft.parked k
     left join lineshaft.counter c on c.limit_id = k.limit_id and c.key = k.key
     left join lineshaft.limit l on l.id = k.limit_id
@@ -355,7 +355,7 @@ begin
         and c.wake_at is null
       )
       or (k.need > 1 and l.fifo)
-    order by 1, 2
+    order by 1, 2, 3
     limit 1000
   loop
     perform from lineshaft.counter c where c.limit_id = suspect.limit_id and c.key = suspect.key for update;

@@ -19,6 +19,9 @@ const lanesMax = 1_000;
 const lanesPerJobMin = 1 / 16;
 const lanesPerJobMax = 1.25;
 const basesMax = 10_000;
+/** Claims that lock counters first after one that met a limit; twice as many each time, until one meets none. */
+const carefulMin = 8;
+const carefulMax = 512;
 /** Pauses while all turns are locked by claims of other workers, which last a few milliseconds. */
 const busyPauseMs = [1, 2, 4, 8, 16, 32];
 
@@ -49,6 +52,9 @@ export class KeyedClaims {
   /** Claims in a row that found all turns locked. */
   private busy = 0;
   private busyUntilMs = Number.NEGATIVE_INFINITY;
+  /** So many claims more lock the counters before they read them, since a limit binds. */
+  private carefulFor = 0;
+  private carefulNext = carefulMin;
   /** Counts claims, so that lanes that need amounts take turns. */
   private rotation = 0;
 
@@ -172,18 +178,40 @@ export class KeyedClaims {
     );
   }
 
-  /** Claims; the last row tells how it went (`learn`). No row: a counter was collected or locks met; try again. */
-  async claim({ bases, groups, rooms }: KeyedPlan, workerRow: string): Promise<Row[]> {
+  /**
+   * Claims; the last row tells how it went (`learn`). No row: a counter was collected or locks met; try again.
+   * While no limit binds, counters are locked only at the end of a claim, so that claims and ends of jobs overlap.
+   */
+  async claim(plan: KeyedPlan, workerRow: string): Promise<Row[]> {
     this.rotation += 1;
-    const lanes = Math.ceil(this.lanesPerJob * Math.max(...rooms));
-    const most = Math.min(Math.max(lanes, lanesMin), lanesMax);
-    const values = [workerRow, array(bases), array(groups), array(rooms), most];
     try {
-      return await this.session.query(this.statements.claimKeyed, values);
+      if (this.carefulFor > 0) {
+        this.carefulFor -= 1;
+        return await this.ask(plan, workerRow, true);
+      }
+      const rows = await this.ask(plan, workerRow, false);
+      if (Number(rows.at(-1)?.[2]) >= 0) {
+        this.carefulNext = carefulMin;
+        return rows;
+      }
+      this.carefulFor = this.carefulNext;
+      this.carefulNext = Math.min(2 * this.carefulNext, carefulMax);
+      return await this.ask(plan, workerRow, true);
     } catch (error) {
       if (isLineshaftError(error) && /^40/.test(String(error.details['sqlstate']))) return [];
       throw error;
     }
+  }
+
+  private async ask(
+    { bases, groups, rooms }: KeyedPlan,
+    workerRow: string,
+    careful: boolean,
+  ): Promise<Row[]> {
+    const lanes = Math.ceil(this.lanesPerJob * Math.max(...rooms));
+    const most = Math.min(Math.max(lanes, lanesMin), lanesMax);
+    const values = [workerRow, array(bases), array(groups), array(rooms), most, careful];
+    return await this.session.query(this.statements.claimKeyed, values);
   }
 
   /** Remembers how a claim went. Returns whether time alone will open lanes that it parked. */
