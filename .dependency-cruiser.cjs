@@ -84,9 +84,31 @@ module.exports = {
         pathNot: '^packages/core/(src|dist)/(index|producer)\\.(ts|js|d\\.ts)$',
       },
     },
+    {
+      name: 'server-uses-the-public-index',
+      comment: 'What the server needs of core is public; it holds no SQL and no rules.',
+      severity: 'error',
+      from: { path: '^packages/server/src', pathNot: '\\.test\\.ts$' },
+      to: {
+        path: '^packages/core/(src|dist)/|^node_modules/pg/',
+        pathNot: '^packages/core/(src|dist)/index\\.(ts|js|d\\.ts)$',
+      },
+    },
+    layer(
+      'http-knows-no-dialect',
+      '^packages/server/src/http/',
+      '^packages/server/src/dialects/',
+      'What holds for every route knows none of them.',
+    ),
+    layer(
+      'core-without-a-server',
+      '^packages/core',
+      '^packages/server',
+      'The library is whole without HTTP.',
+    ),
     layer(
       'nobody-imports-the-command',
-      '^packages/core',
+      '^packages/(core|server)',
       '^packages/lineshaft',
       'The command is the composition root.',
     ),

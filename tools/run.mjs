@@ -11,6 +11,8 @@ import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const bin = join(root, 'node_modules', '.bin');
+/** In the order in which they need each other. */
+const packages = ['core', 'server', 'lineshaft'];
 const [command = '', ...args] = process.argv.slice(2);
 
 const commands = {
@@ -27,7 +29,7 @@ const commands = {
   ],
   lint: [
     ['biome', 'check', '.'],
-    ['depcruise', 'packages/core/src', 'packages/lineshaft/src', '--config', '.dependency-cruiser.cjs'],
+    ['depcruise', ...packages.map((name) => `packages/${name}/src`), '--config', '.dependency-cruiser.cjs'],
     ['knip'],
   ],
 };
@@ -84,7 +86,12 @@ function build() {
   for (const [program, ...rest] of [
     ['node', join(root, 'tools/generate-statements.ts')],
     // TypeScript 7 compiles in a second; tools that need the compiler's API have version 5 beside it.
-    ['node', join(root, 'node_modules/typescript7/bin/tsc'), '-b', 'packages/core', 'packages/lineshaft'],
+    [
+      'node',
+      join(root, 'node_modules/typescript7/bin/tsc'),
+      '-b',
+      ...packages.map((name) => `packages/${name}`),
+    ],
   ]) {
     const result = spawnSync(join(bin, program), rest, { cwd: root, env, stdio: ['ignore', 2, 2] });
     if (result.status !== 0) process.exit(result.status ?? 1);

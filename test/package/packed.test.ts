@@ -22,7 +22,7 @@ beforeAll(() => {
   chmodSync(folder, 0o755);
   env = { ...process.env, PATH: `${dirname(process.execPath)}:${process.env['PATH']}`, NO_COLOR: '1' };
   delete env['LINESHAFT_DATABASE_URL'];
-  for (const name of ['core', 'lineshaft']) {
+  for (const name of ['core', 'server', 'lineshaft']) {
     execFileSync('npm', ['pack', '--silent', '--pack-destination', folder], {
       cwd: join(root, 'packages', name),
       env,

@@ -29,6 +29,7 @@ describe('the repository', () => {
     const result = run(
       'depcruise',
       'packages/core/src',
+      'packages/server/src',
       'packages/lineshaft/src',
       '--config',
       '.dependency-cruiser.cjs',
@@ -41,7 +42,7 @@ describe('the repository', () => {
     expect(result, result.output).toMatchObject({ status: 0 });
   });
 
-  it.each(['core', 'lineshaft'])('package %s has a valid shape for publishing', (name) => {
+  it.each(['core', 'server', 'lineshaft'])('package %s has a valid shape for publishing', (name) => {
     const result = run('publint', join('packages', name), '--strict');
     expect(result, result.output).toMatchObject({ status: 0 });
   });
@@ -60,6 +61,7 @@ describe('the repository', () => {
     const long: string[] = [];
     for (const name of [
       'packages/core/src',
+      'packages/server/src',
       'packages/lineshaft/src',
       'bench/src',
       'lab/src',

@@ -245,6 +245,88 @@ export const errorCatalogue = {
     cause: 'The database refused a statement for a reason that Lineshaft does not know.',
     remedy: 'Read the SQLSTATE and message in the details; report it if they are not of your making.',
   },
+  UNAUTHENTICATED: {
+    category: 'forbidden',
+    retryable: false,
+    cause: 'The server demands a key, and the request has none, or one that is wrong, expired or revoked.',
+    remedy:
+      'Make one with `lineshaft token create`; send its secret, or the token that `POST /api/token` gives for it, ' +
+      'as `X-Authorization` or `Authorization: Bearer`.',
+  },
+  NOT_ALLOWED: {
+    category: 'forbidden',
+    retryable: false,
+    cause: 'The caller is known and may not do this.',
+    remedy: 'Ask with a key that may.',
+  },
+  TOO_MANY_FAILURES: {
+    category: 'limit',
+    retryable: true,
+    cause: 'Too many requests with wrong keys came from the same address.',
+    remedy: 'Correct the key, and come again after the seconds of `Retry-After`.',
+  },
+  KEY_NOT_FOUND: {
+    category: 'not-found',
+    retryable: false,
+    cause: 'No API key has this id.',
+    remedy: '`lineshaft token list` shows those there are.',
+  },
+  KEYS_MISSING: {
+    category: 'forbidden',
+    retryable: false,
+    cause: 'A server was to listen beyond this machine, and there is no API key: anybody could do anything.',
+    remedy: 'Make a key first with `lineshaft token create`, or listen on 127.0.0.1.',
+  },
+  ADDRESS_UNAVAILABLE: {
+    category: 'unavailable',
+    retryable: false,
+    cause: 'The server cannot listen on this address and port.',
+    remedy: 'Choose another `--port` (0: any that is free) or `--host`.',
+  },
+  BODY_INVALID: {
+    category: 'invalid',
+    retryable: false,
+    cause:
+      'The body of a request is not JSON in UTF-8, is nested deeper than 500 levels, or has what the database ' +
+      'cannot keep.',
+    remedy: 'Send plain JSON; the message names the place.',
+  },
+  BODY_TOO_LARGE: {
+    category: 'limit',
+    retryable: false,
+    cause: 'The body of a request is larger than the server takes (16 MiB by default).',
+    remedy: 'Store the data elsewhere and send a reference, or raise `bodyMaxBytes`.',
+  },
+  HEADERS_TOO_LARGE: {
+    category: 'limit',
+    retryable: false,
+    cause: 'The headers of a request are larger than 16 KiB.',
+    remedy: 'Send fewer or shorter headers.',
+  },
+  REQUEST_INVALID: {
+    category: 'invalid',
+    retryable: false,
+    cause: 'A request is not HTTP, or a parameter of its path or query is missing or out of range.',
+    remedy: 'Correct what the message names; `/api-docs` describes every route.',
+  },
+  REQUEST_TIMEOUT: {
+    category: 'unavailable',
+    retryable: true,
+    cause: 'A request did not arrive whole in the time that the server gives (30 s by default).',
+    remedy: 'Send faster, or raise `requestTimeoutMs`.',
+  },
+  ROUTE_NOT_FOUND: {
+    category: 'not-found',
+    retryable: false,
+    cause: 'The server has no such path.',
+    remedy: 'Look it up at `/api-docs`.',
+  },
+  METHOD_NOT_ALLOWED: {
+    category: 'invalid',
+    retryable: false,
+    cause: 'The path exists, and takes other methods than this.',
+    remedy: 'Use one of those that the header `Allow` names.',
+  },
   CLOSED: {
     category: 'conflict',
     retryable: false,

@@ -1,0 +1,12 @@
+/** The Conductor dialect: what SDKs of Conductor speak, in both spellings. */
+
+import type { Dialect } from '../../http/dialect.ts';
+import { errorResponse } from './error-response.ts';
+import { conductorRoutes } from './routes.ts';
+
+export const conductor: Dialect = {
+  name: 'conductor',
+  prefixes: ['/api', '/health'],
+  routes: conductorRoutes,
+  answer: errorResponse,
+};

@@ -1,0 +1,23 @@
+/** The access log: one line for each request, without payloads, query strings and secrets. */
+
+import type { Log } from '@lineshaft/core';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+
+/** Lines at `info`, of errors of ours at `warn`; of routes that workers call all the time (`config.frequent`) at `debug`. */
+export function addAccessLog(app: FastifyInstance, log: Log): void {
+  app.addHook('onResponse', async (request, reply) => {
+    const { statusCode } = reply;
+    const level = statusCode >= 500 ? 'warn' : request.routeOptions.config?.frequent ? 'debug' : 'info';
+    log[level](`${request.method} ${pathOf(request)} ${statusCode}`, {
+      ms: Math.round(reply.elapsedTime * 10) / 10,
+      requestId: request.id,
+      ...(request.caller?.keyId === undefined ? {} : { key: request.caller.keyId }),
+    });
+  });
+}
+
+/** Queries may hold search words and secrets; paths do not. */
+function pathOf(request: FastifyRequest): string {
+  const [path = ''] = request.url.split('?', 1);
+  return path.length > 300 ? `${path.slice(0, 300)}…` : path;
+}
