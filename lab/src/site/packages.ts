@@ -1,6 +1,6 @@
 /** What labs need besides what the tests need. */
 import { existsSync } from 'node:fs';
-import { installDebianPackages } from '../../../tools/setup-test.ts';
+import { installDebianPackages } from '../../../tools/debian.ts';
 
 /** Installs the Debian packages whose program is not there. */
 export function installPackages(
