@@ -72,6 +72,12 @@ export const errorCatalogue = {
     cause: 'A queue that still holds jobs cannot be deleted.',
     remedy: 'Let its jobs finish or cancel them, or delete it together with its jobs (`purge`).',
   },
+  DEFINITION_INVALID: {
+    category: 'invalid',
+    retryable: false,
+    cause: 'A workflow or task definition is not one that can be run; the details list every place.',
+    remedy: 'Correct the places that `violations` names.',
+  },
   CIRCUIT_NOT_FOUND: {
     category: 'not-found',
     retryable: false,
