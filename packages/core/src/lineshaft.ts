@@ -38,6 +38,7 @@ import { pythonVersion } from './worker/python-version.ts';
 import { type HandlerLike, registerKinds } from './worker/registry.ts';
 import { Worker } from './worker/worker.ts';
 import { checkWorkerOptions, type WorkerOptions } from './worker/worker-options.ts';
+import { WorkflowBooks } from './workflow/workflows.ts';
 
 export interface LineshaftOptions<PayloadMap extends object = Record<string, unknown>>
   extends ProducerOptions<PayloadMap> {
@@ -58,6 +59,8 @@ export interface LineshaftOptions<PayloadMap extends object = Record<string, unk
  * const [job] = await lineshaft.waitFor([id]);
  */
 export class Lineshaft<PayloadMap extends object = Record<string, unknown>> extends Producer<PayloadMap> {
+  /** Workflows: their definitions, their runs, and the steps that workers do. */
+  readonly workflows: WorkflowBooks;
   private readonly clock: Clock;
   private readonly plugins: readonly Plugin[];
   private readonly notifications: Notifications;
@@ -98,6 +101,7 @@ export class Lineshaft<PayloadMap extends object = Record<string, unknown>> exte
       schedules: this.scheduleBook,
     });
     this.limitBook = new LimitBook(this.pool, this.statements);
+    this.workflows = new WorkflowBooks({ route: this.route, pool: this.pool, statements: this.statements });
   }
 
   /** Brings the schema up to date; harmless when it is, and when many processes do it at once. */
@@ -412,6 +416,7 @@ export class Lineshaft<PayloadMap extends object = Record<string, unknown>> exte
 
   protected override async shutDown(): Promise<void> {
     await Promise.all([...this.workersOfThis].map((worker) => worker.stop()));
+    await this.workflows.close();
     await this.waiters.close();
     await this.notifications.close();
     await super.shutDown();

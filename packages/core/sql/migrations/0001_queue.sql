@@ -41,6 +41,8 @@ create table lineshaft.queue (
   retention jsonb not null default '{"succeededMs": 86400000, "failedMs": 1209600000, "cancelledMs": 1209600000}',
   wake text not null default 'auto' check (wake in ('auto', 'always', 'never')),
   needs jsonb not null default '{}',
+  -- Its jobs are steps of runs: how they end becomes a mark of their run, and history keeps nothing of them.
+  steps boolean not null default false,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   unique (project_id, name)

@@ -123,7 +123,10 @@ begin
     end if;
     place := lineshaft.unplace(j);
     delete from lineshaft.job where lineshaft.job.id = target;
-    if lineshaft.retention_of(j, 'cancelledMs') > 0 then
+    if lineshaft.is_of_steps(j.lane) then
+      perform lineshaft.mark_step(target, jsonb_build_object(
+        'type', 'reported', 'status', 'CANCELED', 'output', '{}'::jsonb, 'merge', true, 'reason', why));
+    elsif lineshaft.retention_of(j, 'cancelledMs') > 0 then
       insert into lineshaft.history (expires_at, ids, id_span, lanes, entries, outcome, created_from, created_to)
       values (
         now() + lineshaft.retention_of(j, 'cancelledMs') * interval '1 millisecond',
@@ -440,6 +443,10 @@ begin
       else
         delete from lineshaft.job where lineshaft.job.id = target;
         perform lineshaft.release_key(j, 0::smallint);
+        if lineshaft.is_of_steps(j.lane) then
+          perform lineshaft.mark_step(target, jsonb_build_object(
+            'type', 'reported', 'status', 'CANCELED', 'output', '{}'::jsonb, 'merge', true, 'reason', 'its job was removed'));
+        end if;
         if j.lane < 0 then
           freed := freed || (target, j.lane, null, 'g')::lineshaft.freed;
         end if;
@@ -568,6 +575,13 @@ begin
       -- It had not started: the death of its worker says nothing of it.
       update lineshaft.job set fence = fence + 1 where id = j.id;
       insert into lineshaft.ready (due, seq, lane, priority, job_id) values (j.due, j.seq, j.lane, j.priority, j.id);
+    elsif j.rescued + 1 >= max_rescues and lineshaft.is_of_steps(j.lane) then
+      delete from lineshaft.job where id = j.id;
+      if j.lane < 0 then
+        perform lineshaft.release(array[(j.id, j.lane, j.costs, 'e')::lineshaft.freed]);
+      end if;
+      perform lineshaft.mark_step(j.id, jsonb_build_object('type', 'reported', 'status', 'FAILED_WITH_TERMINAL_ERROR',
+        'output', '{}'::jsonb, 'merge', true, 'reason', why ->> 'message'));
     elsif j.rescued + 1 >= max_rescues then
       update lineshaft.job set fence = fence + 1, rescued = rescued + 1, errors = lineshaft.append_error(errors, why)
       where id = j.id;
@@ -728,6 +742,10 @@ begin
     return 'not-empty';
   end;
   perform set_config('lock_timeout', '0', true);
+  if exists (select from lineshaft.queue q where q.id = of_queue and q.steps) then
+    perform lineshaft.fail('LS409', 'QUEUE_OF_STEPS', 'the queue of the steps of workflows cannot be deleted',
+      'pause it, or terminate the runs whose steps wait in it');
+  end if;
   -- Without a purge nothing may be lost; with one, what is on its way to the queue goes with it.
   if not purge and not lineshaft.lock_inbox() then
     return 'not-empty';

@@ -15,4 +15,4 @@ returning (extract(epoch from clock_timestamp()) * 1000)::bigint as clock,
     || (select ':' || count(*) || ':' || coalesce(max(extract(epoch from m.updated_at)), 0) from lineshaft.limit m)
     as settings,
   (select array_agg(l.id) from lineshaft.lease l where l.worker = $1::bigint) as leases,
-  o.job_ms, o.schedule_ms, o.resume_ms, o.ticks_wait, o.any_ready
+  o.job_ms, o.schedule_ms, o.resume_ms, o.ticks_wait, o.any_ready, o.run_ms

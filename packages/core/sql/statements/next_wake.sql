@@ -1,14 +1,16 @@
 -- How long until a worker that rests must look again: something comes due, a queue is resumed, the lease of a worker
 -- that holds jobs runs out. 0 where something waits that only a worker moves on.
--- Returns wait_ms double precision; null: nothing is in sight. Index: later_due, schedule_due, lease_worker, inbox_order.
+-- Returns wait_ms double precision; null: nothing is in sight. Index: later_due, schedule_due, lease_worker, inbox_order, run_wake.
 -- Called by: a worker that would let the database sleep.
 select extract(epoch from least(
     (select l.due from lineshaft.later l order by l.due, l.seq limit 1),
     (select s.next_due from lineshaft.schedule s where s.next_due is not null order by s.next_due, s.id limit 1),
     (select min(q.resume_at) from lineshaft.queue q where q.state = 'paused'),
     (select min(w.lease_until) from lineshaft.worker w where exists (select from lineshaft.lease e where e.worker = w.id)),
+    (select r.wake_at from lineshaft.run r where r.wake_at is not null order by r.wake_at limit 1),
     case
       when exists (select from lineshaft.inbox)
+        or exists (select from lineshaft.mark)
         or exists (select from lineshaft.schedule s where s.waiting <> '{}')
         or exists (select from lineshaft.blocked b where b.reason <> 'upgrade-failed')
       then clock_timestamp()

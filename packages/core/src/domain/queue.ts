@@ -109,6 +109,8 @@ export interface Queue {
   readonly limits: AttemptLimits;
   readonly retention: Required<Retention> & QueueRetention;
   readonly wake: QueueWake;
+  /** Its jobs are steps of workflow runs: how they end is kept with their runs, not in history. */
+  readonly steps: boolean;
   readonly createdAt: Date;
   readonly updatedAt: Date;
 }
@@ -276,6 +278,7 @@ export function queueFromRow(row: QueueRow): Queue {
     limits: jsonOf(row.limits) as AttemptLimits,
     retention: { ...queueDefaults.retention, ...boundsOnly(jsonOf(row.retention) as QueueRetention) },
     wake: (row.wake ?? queueDefaults.wake) as QueueWake,
+    steps: row.steps === true || row.steps === 't',
     createdAt: dateOf(row.created_at),
     updatedAt: dateOf(row.updated_at),
   };

@@ -17,6 +17,8 @@ export interface Prospect {
   readonly scheduleAtMs: number;
   /** When a paused queue is to be resumed. */
   readonly resumeAtMs: number;
+  /** When a run needs somebody: time alone may change it, or nobody has decided on what happened to it. */
+  readonly runAtMs: number;
   /** Whether ticks of schedules wait for the job before them. */
   readonly ticksWait: boolean;
   /** Whether anything at all may be claimed, by whomever. */
@@ -87,7 +89,7 @@ export class Outlook {
 }
 
 function prospectFromRow(row: Row, askedAtMs: number, nowMs: number): Prospect {
-  const [jobMs, scheduleMs, resumeMs, ticksWait, anyReady] = row;
+  const [jobMs, scheduleMs, resumeMs, ticksWait, anyReady, runMs] = row;
   const at = (ms: string | null | undefined): number =>
     ms == null ? Number.POSITIVE_INFINITY : nowMs + Number(ms);
   return {
@@ -95,6 +97,7 @@ function prospectFromRow(row: Row, askedAtMs: number, nowMs: number): Prospect {
     jobAtMs: at(jobMs),
     scheduleAtMs: at(scheduleMs),
     resumeAtMs: at(resumeMs),
+    runAtMs: at(runMs),
     ticksWait: ticksWait === 't',
     anyReady: anyReady === 't',
   };

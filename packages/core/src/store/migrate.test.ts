@@ -70,7 +70,7 @@ describe.each(['postgres15', 'postgres18'] as const)('migrating on %s', (server)
     expect(first.steps.map((step) => step.version)).toEqual(migrations.map((migration) => migration.version));
     expect(lines[0]).toMatch(/^0001_queue\.sql: new objects only/);
     expect(await migrate(client)).toMatchObject({ from: latest, current: latest, steps: [] });
-    expect(await ask(client, 'select count(*)::int from lineshaft.queue')).toBe(1);
+    expect(await ask(client, 'select count(*)::int from lineshaft.queue')).toBe(2);
     expect(await ask(client, 'show search_path')).toBe('"$user", public');
     expect(await ask(client, 'show lock_timeout')).toBe('0');
   });
@@ -240,7 +240,7 @@ describe.each(['postgres15', 'postgres18'] as const)('migrating on %s', (server)
     const client = await connect(await database());
     await migrate(client, { schema: 'order' });
     await migrate(client, { schema: 'second' });
-    expect(await ask(client, 'select count(*)::int from "order".queue, second.queue')).toBe(1);
+    expect(await ask(client, 'select count(*)::int from "order".queue, second.queue')).toBe(4);
     expect(await ask(client, "select to_regnamespace('lineshaft')")).toBeNull();
     await expect(migrate(client, { schema: 'No' })).rejects.toMatchObject({ code: 'OPTION_INVALID' });
   });

@@ -1,0 +1,400 @@
+-- Workflows: their definitions, their runs with the steps, and the marks of what has happened to runs.
+-- Lock cost: new objects; one row in the small table queue, and the view outlook made anew.
+-- docs/internals/tables.md tells why the tables are cut as they are.
+
+-- Definitions as they were given: `json`, so that they are given back with the same spelling and order.
+create table lineshaft.workflow_definition (
+  name text not null,
+  version integer not null check (version >= 1),
+  definition json not null,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  primary key (name, version)
+);
+create table lineshaft.task_definition (
+  name text primary key,
+  definition json not null,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now()
+);
+
+-- What runs do: a definition as it was when they started, with the task definitions of that time inside. Kept once for
+-- all runs that have the same; never changed.
+create table lineshaft.run_definition (
+  hash text primary key,
+  definition json not null,
+  created_at timestamptz not null default now()
+);
+
+-- One row a run, small, since each change of the run writes it: what is large is in run_data. `revision` fences all
+-- writes. No index on what changes often: updates stay on their page. No foreign keys here and below: each would lock and
+-- look up a row for every row that is written, and whoever removes a run removes all of it (remove_run).
+create table lineshaft.run (
+  id uuid primary key,
+  revision integer not null,
+  status text not null,
+  next_seq integer not null,
+  -- When time alone may change something (time-outs, WAIT); null: never.
+  wake_at timestamptz,
+  -- In this revision steps were removed last: who knows an older one reads all anew.
+  removed_in integer not null default 0,
+  updated_at timestamptz not null,
+  ended_at timestamptz,
+  retried_at timestamptz,
+  reason text,
+  -- taskToDomain, reRunFrom, failedRefs, failedNames, where there is something to say.
+  facts json,
+  -- What follows stays as it was at the start.
+  definition text not null,
+  name text not null,
+  version integer not null,
+  priority smallint not null default 0,
+  correlation_id text,
+  idempotency_key text,
+  created_by text,
+  event text,
+  created_at timestamptz not null,
+  parent_run uuid,
+  parent_step uuid
+) with (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 1);
+create index run_wake on lineshaft.run (wake_at) where wake_at is not null;
+create index run_alive on lineshaft.run (name, created_at) where ended_at is null;
+create index run_correlated on lineshaft.run (name, correlation_id) where correlation_id is not null;
+create index run_parent on lineshaft.run (parent_run) where parent_run is not null;
+create index run_definition_used on lineshaft.run (definition);
+
+-- The documents of a run: written when it starts, when variables are set, and when it ends.
+create table lineshaft.run_data (
+  run_id uuid primary key,
+  input json not null,
+  output json not null,
+  variables json not null
+);
+
+-- One row for each instance of a step, in the order of `seq`; a new attempt is another row. A step that somebody must do
+-- is a job with the same id in a queue of steps. `definition` is null where the definition of the run has it
+-- (by ref, without the iteration).
+create table lineshaft.step (
+  run_id uuid not null,
+  seq integer not null,
+  id uuid not null,
+  -- Of the run, when this row was last written.
+  revision integer not null,
+  ref text not null,
+  iteration integer not null default 0,
+  retry_count integer not null default 0,
+  type text not null,
+  name text not null,
+  status text not null,
+  scheduled_at timestamptz not null,
+  started_at timestamptz,
+  updated_at timestamptz not null,
+  ended_at timestamptz,
+  reason text,
+  -- What else is not as it mostly is: see `StepFacts` in workflow/rows.ts.
+  facts json,
+  definition json,
+  input json not null,
+  output json not null,
+  primary key (run_id, seq)
+) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_cost_delay = 1);
+create unique index step_id on lineshaft.step (id);
+
+-- What has happened to a run and is not decided on yet: `event` is a RunEvent (domain/workflow/decision.ts). Only
+-- inserted, by whoever saw it happen, and deleted by who has decided on it: no hot row, no lost mark.
+create table lineshaft.mark (
+  id bigint generated always as identity primary key,
+  run_id uuid not null,
+  -- Whose job has ended; null: of the run as a whole, or of a step that another run tells.
+  step_id uuid,
+  at timestamptz not null default clock_timestamp(),
+  event json not null
+) with (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
+create index mark_run on lineshaft.mark (run_id);
+
+-- Processes in which somebody waits for runs: while there is one, changes of runs are announced.
+create unlogged table lineshaft.run_waiter (
+  id uuid primary key,
+  until timestamptz not null
+);
+
+-- Where steps wait for somebody to do them. Each attempt is a job of its own, which the run decides on.
+insert into lineshaft.queue (project_id, name, steps, max_attempts) values (1, 'workflow', true, 1);
+
+-- Writes what was decided about runs, all of it or nothing. Every array may be empty ('[]'). Documents come in arrays of
+-- their own: PostgreSQL hands them on as they are, also what it could not take apart (NUL).
+-- `runs`: {id, revision (that was read; 0: it is new), status, next, wake, removed (steps are), updated, ended, retried,
+--   reason, facts, correlation}; of new ones also {definition, name, version, priority, idempotency, createdBy, event,
+--   created, parentRun, parentStep}. Times in ms since 1970.
+-- `document_runs`, `run_inputs`, `run_outputs`, `run_variables`: the documents of these runs, null: as it was. `hashes`, `definitions`: that may be new.
+-- `fresh`: new steps {run, seq, id, revision, ref, iteration, retries, type, name, status, scheduled, started, updated,
+--   ended, reason, facts}, with their inputs, outputs and definitions (null: the run's has it); `changed`: the same
+--   without what never changes, with inputs and outputs (null: as they were). `removed`: {run, seq}.
+-- `mark_runs`, `events`: marks for runs. `decided`: marks that are done with. `withdrawn`: steps whose jobs nobody is to do.
+-- `again`: {id, delay}: jobs that wait again, in ms. `templates`, `template_of`, `job_ids`, `payloads`: as enqueue_many.
+-- Returns the runs whose revision is another by now; then nothing was written.
+-- Locks: the runs in the order in which they are given (by id, everywhere), then jobs.
+create function lineshaft.apply_runs(
+  runs json, document_runs uuid[], run_inputs json, run_outputs json, run_variables json, hashes text[], definitions json,
+  fresh json, fresh_inputs json, fresh_outputs json, fresh_definitions json,
+  changed json, changed_inputs json, changed_outputs json, removed json,
+  mark_runs uuid[], events json, decided bigint[], withdrawn uuid[], again json,
+  templates jsonb, template_of integer[], job_ids uuid[], payloads json
+)
+returns uuid[] language plpgsql
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+declare
+  moved uuid[];
+begin
+  select array_agg(w.id) into moved
+  from json_to_recordset(runs) as w (id uuid, revision integer)
+  left join lateral (
+    select r.revision from lineshaft.run r where r.id = w.id for no key update
+  ) r on true
+  where w.revision > 0 and r.revision is distinct from w.revision;
+  if moved is not null then
+    return moved;
+  end if;
+
+  if cardinality(hashes) > 0 then
+    insert into lineshaft.run_definition (hash, definition)
+    select d.hash, d.definition
+    from rows from (unnest(hashes), json_array_elements(definitions)) as d (hash, definition)
+    on conflict (hash) do nothing;
+  end if;
+  perform lineshaft.write_runs(runs, document_runs, run_inputs, run_outputs, run_variables);
+  if removed::text <> '[]' then
+    delete from lineshaft.step s
+    using json_to_recordset(removed) as g (run uuid, seq integer)
+    where s.run_id = g.run and s.seq = g.seq;
+  end if;
+  if changed::text <> '[]' then
+    update lineshaft.step s
+    set revision = c.revision, retry_count = c.retries, status = c.status,
+      scheduled_at = to_timestamp(c.scheduled / 1000), started_at = to_timestamp(c.started / 1000),
+      updated_at = to_timestamp(c.updated / 1000), ended_at = to_timestamp(c.ended / 1000),
+      reason = c.reason, facts = c.facts,
+      input = case when json_typeof(c.input) = 'null' then s.input else c.input end,
+      output = case when json_typeof(c.output) = 'null' then s.output else c.output end
+    from rows from (
+      json_to_recordset(changed) as (
+        run uuid, seq integer, revision integer, retries integer, status text, scheduled double precision,
+        started double precision, updated double precision, ended double precision, reason text, facts json
+      ),
+      json_array_elements(changed_inputs), json_array_elements(changed_outputs)
+    ) as c (run, seq, revision, retries, status, scheduled, started, updated, ended, reason, facts, input, output)
+    where s.run_id = c.run and s.seq = c.seq;
+  end if;
+  if fresh::text <> '[]' then
+    insert into lineshaft.step (run_id, seq, id, revision, ref, iteration, retry_count, type, name, status,
+      scheduled_at, started_at, updated_at, ended_at, reason, facts, definition, input, output)
+    select f.run, f.seq, f.id, f.revision, f.ref, f.iteration, f.retries, f.type, f.name, f.status,
+      to_timestamp(f.scheduled / 1000), to_timestamp(f.started / 1000), to_timestamp(f.updated / 1000),
+      to_timestamp(f.ended / 1000), f.reason, f.facts,
+      case when json_typeof(f.definition) <> 'null' then f.definition end, f.input, f.output
+    from rows from (
+      json_to_recordset(fresh) as (
+        run uuid, seq integer, id uuid, revision integer, ref text, iteration integer, retries integer, type text,
+        name text, status text, scheduled double precision, started double precision, updated double precision,
+        ended double precision, reason text, facts json
+      ),
+      json_array_elements(fresh_inputs), json_array_elements(fresh_outputs), json_array_elements(fresh_definitions)
+    ) as f (run, seq, id, revision, ref, iteration, retries, type, name, status, scheduled, started, updated, ended,
+      reason, facts, input, output, definition);
+  end if;
+  if cardinality(decided) > 0 then
+    delete from lineshaft.mark m where m.id = any (decided);
+  end if;
+  if cardinality(mark_runs) > 0 then
+    insert into lineshaft.mark (run_id, event)
+    select m.run_id, m.event from rows from (unnest(mark_runs), json_array_elements(events)) as m (run_id, event);
+  end if;
+  if cardinality(withdrawn) > 0 then
+    perform lineshaft.withdraw_jobs(withdrawn);
+  end if;
+  if again::text <> '[]' then
+    perform lineshaft.requeue_steps(again);
+  end if;
+  if cardinality(job_ids) > 0 then
+    perform lineshaft.enqueue_many(templates, template_of, job_ids, payloads, null, false, 'always');
+  end if;
+  if exists (select from lineshaft.run_waiter where until > now()) then
+    perform lineshaft.announce_runs(array(select w.id from json_to_recordset(runs) as w (id uuid)));
+  end if;
+  return null;
+end
+$$;
+
+-- The rows of runs: see apply_runs, which has looked at their revisions and locked them. A time to wake that is not over
+-- yet stays where the new one is later: it is looked at once too often then, and its index is not written at each change.
+create function lineshaft.write_runs(runs json, document_runs uuid[], run_inputs json, run_outputs json, run_variables json)
+returns void language plpgsql
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+begin
+  update lineshaft.run r
+  set revision = r.revision + 1, status = w.status, next_seq = w.next,
+    wake_at = case
+      when r.wake_at > clock_timestamp() and r.wake_at <= to_timestamp(w.wake / 1000) then r.wake_at
+      else to_timestamp(w.wake / 1000)
+    end,
+    removed_in = case when w.removed then r.revision + 1 else r.removed_in end,
+    updated_at = to_timestamp(w.updated / 1000), ended_at = to_timestamp(w.ended / 1000),
+    retried_at = to_timestamp(w.retried / 1000), reason = w.reason, facts = w.facts, correlation_id = w.correlation
+  from json_to_recordset(runs) as w (
+    id uuid, revision integer, status text, next integer, wake double precision, removed boolean,
+    updated double precision, ended double precision, retried double precision, reason text, facts json, correlation text
+  )
+  where r.id = w.id and w.revision > 0;
+  if cardinality(document_runs) = 0 then
+    return;
+  end if;
+  update lineshaft.run_data d
+  set input = case when json_typeof(w.input) = 'null' then d.input else w.input end,
+    output = case when json_typeof(w.output) = 'null' then d.output else w.output end,
+    variables = case when json_typeof(w.variables) = 'null' then d.variables else w.variables end
+  from rows from (
+    unnest(document_runs), json_array_elements(run_inputs), json_array_elements(run_outputs),
+    json_array_elements(run_variables)
+  ) as w (run_id, input, output, variables)
+  where d.run_id = w.run_id;
+  if not exists (select from json_to_recordset(runs) as w (revision integer) where w.revision = 0) then
+    return;
+  end if;
+  insert into lineshaft.run (id, revision, status, next_seq, wake_at, updated_at, ended_at, retried_at, reason, facts,
+    definition, name, version, priority, correlation_id, idempotency_key, created_by, event, created_at, parent_run, parent_step)
+  select w.id, 1, w.status, w.next, to_timestamp(w.wake / 1000), to_timestamp(w.updated / 1000),
+    to_timestamp(w.ended / 1000), to_timestamp(w.retried / 1000), w.reason, w.facts, w.definition, w.name, w.version,
+    w.priority, w.correlation, w.idempotency, w."createdBy", w.event, to_timestamp(w.created / 1000), w."parentRun", w."parentStep"
+  from json_to_recordset(runs) as w (
+    id uuid, revision integer, status text, next integer, wake double precision, updated double precision,
+    ended double precision, retried double precision, reason text, facts json, definition text, name text,
+    version integer, priority smallint, correlation text, idempotency text, "createdBy" text, event text,
+    created double precision, "parentRun" uuid, "parentStep" uuid
+  )
+  where w.revision = 0;
+  -- The documents of runs that are there already were written above.
+  insert into lineshaft.run_data (run_id, input, output, variables)
+  select w.run_id, w.input, w.output, w.variables
+  from rows from (
+    unnest(document_runs), json_array_elements(run_inputs), json_array_elements(run_outputs),
+    json_array_elements(run_variables)
+  ) as w (run_id, input, output, variables)
+  on conflict (run_id) do nothing;
+end
+$$;
+
+-- Removes a run with its steps, marks and jobs; what it was started with goes with the last run that has it. False: it is
+-- not there. Whoever still writes about it finds nothing.
+create function lineshaft.remove_run(of_run uuid)
+returns boolean language plpgsql as $$
+declare
+  gone lineshaft.run;
+begin
+  delete from lineshaft.run r where r.id = of_run returning r.* into gone;
+  if not found then
+    return false;
+  end if;
+  perform lineshaft.withdraw_jobs(array(
+    select s.id from lineshaft.step s where s.run_id = of_run and s.status in ('SCHEDULED', 'IN_PROGRESS')
+  ));
+  delete from lineshaft.step s where s.run_id = of_run;
+  delete from lineshaft.run_data d where d.run_id = of_run;
+  delete from lineshaft.mark m where m.run_id = of_run;
+  perform lineshaft.announce_runs(array[of_run]);
+  return true;
+end
+$$;
+
+-- Tells those who wait for runs that they have changed.
+create function lineshaft.announce_runs(ids uuid[])
+returns void language plpgsql as $$
+begin
+  perform pg_notify('lineshaft', case when cardinality(ids) <= 200 then 'w' || array_to_string(ids, ',') else 'w' end);
+end
+$$;
+
+-- Lets jobs of steps wait again, whoever has them: {id, delay}, in ms. What still comes of the attempt is dropped.
+create function lineshaft.requeue_steps(again json)
+returns void language plpgsql
+set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
+declare
+  one record;
+  j lineshaft.job;
+  place text;
+  queues bigint[] := '{}';
+  any_later boolean := false;
+  keyed uuid[] := '{}';
+begin
+  for one in select a.id, a.delay from json_to_recordset(again) as a (id uuid, delay double precision) order by a.id loop
+    select * into j from lineshaft.job k where k.id = one.id for update;
+    continue when not found;
+    place := lineshaft.unplace(j);
+    update lineshaft.job k
+    set fence = k.fence + 1, due = clock_timestamp() + one.delay * interval '1 millisecond'
+    where k.id = one.id
+    returning k.* into j;
+    delete from lineshaft.job_lease l where l.job_id = j.id;
+    if one.delay > 0 then
+      insert into lineshaft.later (due, seq, lane, priority, job_id) values (j.due, j.seq, j.lane, j.priority, j.id);
+      any_later := true;
+    else
+      insert into lineshaft.ready (due, seq, lane, priority, job_id) values (j.due, j.seq, j.lane, j.priority, j.id);
+      queues := queues || (select l.queue_id from lineshaft.lane l where l.id = j.lane);
+    end if;
+    if place = 'running' then
+      keyed := keyed || j.id;
+    end if;
+  end loop;
+  perform lineshaft.release_moved(keyed);
+  perform lineshaft.wake(queues, any_later, 'always');
+end
+$$;
+
+-- Leaves a mark for the run of a step whose job has ended other than by its worker's word. Nothing where it is none of a step.
+create function lineshaft.mark_step(of_step uuid, event jsonb)
+returns void language plpgsql as $$
+begin
+  insert into lineshaft.mark (run_id, step_id, event)
+  select s.run_id, s.id, (event || jsonb_build_object('stepId', of_step))::json from lineshaft.step s where s.id = of_step;
+  if found then
+    perform pg_notify('lineshaft', 'm');
+  end if;
+end
+$$;
+
+-- Whether the jobs of a lane are steps of runs.
+create function lineshaft.is_of_steps(of_lane integer)
+returns boolean language sql stable as $$
+  select q.steps from lineshaft.lane l join lineshaft.queue q on q.id = l.queue_id where l.id = of_lane
+$$;
+
+-- As before, and when runs need somebody: a mark has not been decided on for a second, or a time to wake is near.
+create or replace view lineshaft.outlook as
+select
+  case
+    when exists (select from lineshaft.inbox i order by i.at, i.seq limit 1) then 0
+    else (
+      select extract(epoch from l.due - clock_timestamp()) * 1000
+      from lineshaft.later l order by l.due, l.seq limit 1
+    )
+  end as job_ms,
+  (
+    select extract(epoch from s.next_due - clock_timestamp()) * 1000
+    from lineshaft.schedule s where s.next_due is not null order by s.next_due, s.id limit 1
+  ) as schedule_ms,
+  (
+    select extract(epoch from q.resume_at - clock_timestamp()) * 1000
+    from lineshaft.queue q where q.state = 'paused' and q.resume_at is not null order by q.resume_at limit 1
+  ) as resume_ms,
+  exists (select from lineshaft.schedule s where s.waiting <> '{}') as ticks_wait,
+  (select r.lane from lineshaft.ready r order by r.lane, r.priority desc limit 1) is not null as any_ready,
+  least(
+    (
+      select extract(epoch from m.at - clock_timestamp()) * 1000 + 1000
+      from lineshaft.mark m order by m.id limit 1
+    ),
+    (
+      select extract(epoch from r.wake_at - clock_timestamp()) * 1000
+      from lineshaft.run r where r.wake_at is not null order by r.wake_at limit 1
+    )
+  ) as run_ms;

@@ -1,0 +1,13 @@
+-- Steps by their ids, with what of their runs goes with them. $1 ids uuid[]. Returns a row for each step that exists: run,
+-- definition (hash), correlation, priority, step json (an array in the order of `rows.ts`).
+-- Index: step_id, run_pkey. Called by: RunStore.
+select s.run_id, r.definition, r.correlation_id, r.priority,
+  json_build_array(
+    s.id, s.seq, s.ref, s.iteration, s.retry_count, s.type, s.name, s.status,
+    (date_part('epoch', s.scheduled_at) * 1000)::bigint, (date_part('epoch', s.started_at) * 1000)::bigint,
+    (date_part('epoch', s.updated_at) * 1000)::bigint, (date_part('epoch', s.ended_at) * 1000)::bigint,
+    s.reason, s.facts, s.definition, s.input, s.output
+  )
+from unnest($1::uuid[]) as k (id)
+join lineshaft.step s on s.id = k.id
+join lineshaft.run r on r.id = s.run_id

@@ -1,0 +1,179 @@
+/** Definitions of workflows and tasks as data: keep, find, list, forget; and what a run takes of them with it. */
+
+import { createHash } from 'node:crypto';
+import { LineshaftError } from '../domain/errors.ts';
+import { didYouMean } from '../domain/suggest.ts';
+import type { StepDefinition, TaskDefinition, WorkflowDefinition } from '../domain/workflow/definition.ts';
+import type { Pool } from '../store/pool.ts';
+import type { BoundStatements } from '../store/statements.ts';
+import type { KeptDefinition } from './apply-values.ts';
+import { stepDefinitions } from './rows.ts';
+
+interface DefinitionRow {
+  readonly name: string;
+  readonly definition: unknown;
+  readonly created_at: Date;
+  readonly updated_at: Date;
+}
+
+const versionMax = 2_147_483_647;
+
+export class DefinitionBook {
+  private readonly pool: Pool;
+  private readonly statements: BoundStatements;
+
+  constructor(parts: { readonly pool: Pool; readonly statements: BoundStatements }) {
+    this.pool = parts.pool;
+    this.statements = parts.statements;
+  }
+
+  /** @throws LineshaftError WORKFLOW_EXISTS, DEFINITION_INVALID */
+  async putWorkflow(definition: WorkflowDefinition, options: { overwrite: boolean }): Promise<void> {
+    const { name } = definition;
+    const version = definition.version ?? 1;
+    const rows = await this.pool.query(this.statements.putWorkflow, [
+      name,
+      version,
+      JSON.stringify(definition),
+      options.overwrite,
+    ]);
+    if (rows.length > 0) return;
+    throw new LineshaftError('WORKFLOW_EXISTS', {
+      message: `workflow '${name}' version ${version} exists already`,
+      details: { name, version },
+    });
+  }
+
+  /** @param version undefined: the latest. @throws LineshaftError WORKFLOW_NOT_FOUND */
+  async getWorkflow(name: string, version?: number): Promise<WorkflowDefinition> {
+    const known =
+      version === undefined || (Number.isInteger(version) && version >= 1 && version <= versionMax);
+    const [row] = known
+      ? await this.pool.query<DefinitionRow>(this.statements.getWorkflow, [name, version ?? null])
+      : [];
+    if (row !== undefined) return dated<WorkflowDefinition>(row);
+    const names = (await this.listWorkflows({ latestOnly: true })).map((each) => each.name);
+    const which = version === undefined ? '' : ` version ${version}`;
+    throw new LineshaftError('WORKFLOW_NOT_FOUND', {
+      message: `workflow '${name}'${which} not found${names.includes(name) ? '' : didYouMean(name, names)}`,
+      details: { name, ...(version === undefined ? {} : { version }) },
+    });
+  }
+
+  async listWorkflows(
+    options: { readonly name?: string; readonly latestOnly?: boolean } = {},
+  ): Promise<WorkflowDefinition[]> {
+    const rows = await this.pool.query<DefinitionRow>(this.statements.listWorkflows, [
+      options.name ?? null,
+      options.latestOnly ?? false,
+    ]);
+    return rows.map((row) => dated<WorkflowDefinition>(row));
+  }
+
+  /** @throws LineshaftError WORKFLOW_NOT_FOUND */
+  async deleteWorkflow(name: string, version: number): Promise<void> {
+    const rows = await this.pool.query(this.statements.deleteWorkflow, [name, version]);
+    if (rows.length === 0) await this.getWorkflow(name, version);
+  }
+
+  /** @throws LineshaftError DEFINITION_INVALID */
+  async putTask(definition: TaskDefinition): Promise<void> {
+    await this.pool.query(this.statements.putTask, [definition.name, JSON.stringify(definition)]);
+  }
+
+  /** @throws LineshaftError TASK_NOT_FOUND */
+  async getTask(name: string): Promise<TaskDefinition> {
+    const [row] = await this.pool.query<DefinitionRow>(this.statements.getTasks, [`{${quoted(name)}}`]);
+    if (row !== undefined) return dated<TaskDefinition>(row);
+    throw taskNotFound(
+      name,
+      (await this.listTasks()).map((task) => task.name),
+    );
+  }
+
+  async listTasks(): Promise<TaskDefinition[]> {
+    const rows = await this.pool.query<DefinitionRow>(this.statements.getTasks, [null]);
+    return rows.map((row) => dated<TaskDefinition>(row));
+  }
+
+  /** @throws LineshaftError TASK_NOT_FOUND */
+  async deleteTask(name: string): Promise<void> {
+    const rows = await this.pool.query(this.statements.deleteTask, [name]);
+    if (rows.length === 0) throw taskNotFound(name, []);
+  }
+
+  /**
+   * A definition as a run keeps it: each step has the task definition of this moment inside, unless it brings one; and so
+   * have those of other names that may come about while it runs.
+   */
+  async snapshot(definition: WorkflowDefinition): Promise<KeptDefinition> {
+    const names = new Set<string>();
+    for (const step of stepDefinitions(definition).values()) {
+      if (step.taskDefinition === undefined) names.add(step.name);
+    }
+    const rows =
+      names.size === 0
+        ? []
+        : await this.pool.query<DefinitionRow>(this.statements.getTasks, [
+            `{${[...names].map(quoted).join(',')}}`,
+          ]);
+    const tasks = new Map(rows.map((row) => [row.name, row.definition as TaskDefinition]));
+    const whole = tasks.size === 0 ? definition : withTasks(definition, tasks);
+    return keep(whole);
+  }
+}
+
+/** @throws RangeError never: the document was checked when it came in */
+export function keep(definition: WorkflowDefinition): KeptDefinition {
+  const text = JSON.stringify(definition);
+  return { hash: createHash('sha256').update(text).digest('hex'), definition, text };
+}
+
+/** The definition with task definitions put into its steps, also those inside of others. */
+function withTasks(
+  definition: WorkflowDefinition,
+  tasks: ReadonlyMap<string, TaskDefinition>,
+): WorkflowDefinition {
+  const stepWith = (step: StepDefinition): StepDefinition => {
+    const task = step.taskDefinition ?? tasks.get(step.name);
+    return {
+      ...step,
+      ...(task === undefined ? {} : { taskDefinition: task }),
+      ...(step.decisionCases === undefined
+        ? {}
+        : {
+            decisionCases: Object.fromEntries(
+              Object.entries(step.decisionCases).map(([name, steps]) => [name, steps.map(stepWith)]),
+            ),
+          }),
+      ...(step.defaultCase === undefined ? {} : { defaultCase: step.defaultCase.map(stepWith) }),
+      ...(step.forkTasks === undefined
+        ? {}
+        : { forkTasks: step.forkTasks.map((branch) => branch.map(stepWith)) }),
+      ...(step.loopOver === undefined ? {} : { loopOver: step.loopOver.map(stepWith) }),
+    };
+  };
+  return { ...definition, tasks: definition.tasks.map(stepWith) };
+}
+
+/** With the times at which it was kept, where it says none itself. */
+function dated<Definition extends TaskDefinition | WorkflowDefinition>(row: DefinitionRow): Definition {
+  const definition = row.definition as Definition;
+  const changed = row.updated_at.getTime() !== row.created_at.getTime();
+  return {
+    ...definition,
+    createTime: definition.createTime ?? row.created_at.getTime(),
+    ...(changed ? { updateTime: definition.updateTime ?? row.updated_at.getTime() } : {}),
+  };
+}
+
+function taskNotFound(name: string, names: readonly string[]): LineshaftError {
+  return new LineshaftError('TASK_NOT_FOUND', {
+    message: `task definition '${name}' not found${didYouMean(name, names)}`,
+    details: { name },
+  });
+}
+
+function quoted(name: string): string {
+  return `"${name.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
+}

@@ -1,0 +1,126 @@
+/** Looking at runs: show, find by correlation, those that run; remove. What changes runs is in `runs.ts` and the other books. */
+
+import { LineshaftError } from '../domain/errors.ts';
+import { isUuid } from '../domain/uuid.ts';
+import type { Step } from '../domain/workflow/run.ts';
+import { textArray } from '../queue/enqueue-batch.ts';
+import type { BoundStatements } from '../store/statements.ts';
+import type { RunView, StepOfRun } from './port.ts';
+import type { LoadedRun, RunStore } from './run-store.ts';
+
+/** At most so many runs are listed in one answer. */
+const listedMost = 10_000;
+
+export class RunBook {
+  private readonly store: RunStore;
+  private readonly statements: BoundStatements;
+
+  constructor(parts: { readonly store: RunStore; readonly statements: BoundStatements }) {
+    this.store = parts.store;
+    this.statements = parts.statements;
+  }
+
+  /** A run as it is now, with its steps unless they are not wanted. @throws LineshaftError RUN_NOT_FOUND */
+  async show(runId: string, options: { readonly steps?: boolean } = {}): Promise<RunView> {
+    const [view] = await this.views([runId], options.steps ?? true);
+    if (view === undefined) throw runNotFound(runId);
+    return view;
+  }
+
+  /** @throws LineshaftError STEP_NOT_FOUND */
+  async showStep(stepId: string): Promise<StepOfRun> {
+    const [found] = isUuid(stepId) ? await this.store.steps([stepId]) : [];
+    if (found === undefined) throw stepNotFound(stepId);
+    const [step = found.step] = await this.withHolders([found.step]);
+    return { ...found, step };
+  }
+
+  /** Runs of any of the names with any of the correlation ids, oldest first; at most 10,000. */
+  async correlated(
+    names: readonly string[],
+    correlationIds: readonly string[],
+    options: { readonly closed: boolean; readonly steps: boolean },
+  ): Promise<RunView[]> {
+    const rows = await this.store.read(this.statements.correlatedRuns, [
+      textArray(names),
+      textArray(correlationIds),
+      options.closed,
+      listedMost,
+    ]);
+    return await this.views(
+      rows.map(([id]) => id ?? ''),
+      options.steps,
+    );
+  }
+
+  /** Ids of runs that have not ended, or of all that were made between two times (ms since 1970); at most 10,000. */
+  async running(
+    name: string,
+    version?: number,
+    between?: { readonly from: number; readonly to: number },
+  ): Promise<string[]> {
+    const rows = await this.store.read(this.statements.runningRuns, [
+      name,
+      version ?? null,
+      between?.from ?? null,
+      between?.to ?? null,
+      listedMost,
+    ]);
+    return rows.map(([id]) => id ?? '');
+  }
+
+  /** Removes a run with all of its steps; what still comes of them is dropped. @throws LineshaftError RUN_NOT_FOUND */
+  async remove(runId: string): Promise<void> {
+    const [[found = 'f'] = []] = isUuid(runId)
+      ? await this.store.write(this.statements.removeRun, [runId])
+      : [];
+    if (found !== 't') throw runNotFound(runId);
+  }
+
+  /** In the order of the ids; runs that do not exist are left out. */
+  private async views(ids: readonly string[], withSteps: boolean): Promise<RunView[]> {
+    const wanted = new Map(ids.filter(isUuid).map((id) => [id, 0]));
+    const loaded = new Map<string, LoadedRun>();
+    for (const each of await this.store.load(wanted, withSteps)) loaded.set(each.id, each);
+    const views: RunView[] = [];
+    for (const id of wanted.keys()) {
+      const found = loaded.get(id);
+      if (found?.run === undefined) continue;
+      views.push({ run: found.run, steps: await this.withHolders(found.steps) });
+    }
+    return views;
+  }
+
+  /** A step that somebody has taken is IN_PROGRESS, which its row does not say: taking it writes no row. */
+  private async withHolders(steps: readonly Step[]): Promise<readonly Step[]> {
+    const waiting = steps.filter(({ status }) => status === 'SCHEDULED');
+    if (waiting.length === 0) return steps;
+    const rows = await this.store.read(this.statements.heldSteps, [
+      `{${waiting.map(({ id }) => id).join(',')}}`,
+    ]);
+    const holders = new Map(rows.map(([id, workerId, taken]) => [id, { workerId, taken }]));
+    return steps.map((step) => {
+      const holder = holders.get(step.id);
+      if (holder === undefined) return step;
+      return {
+        ...step,
+        status: 'IN_PROGRESS',
+        startedAt: step.startedAt ?? Number(holder.taken),
+        workerId: holder.workerId ?? undefined,
+        pollCount: step.pollCount + 1,
+        callbackAfterSeconds: 0,
+      };
+    });
+  }
+}
+
+export function runNotFound(runId: string): LineshaftError {
+  return new LineshaftError('RUN_NOT_FOUND', { message: `run '${runId}' not found`, details: { runId } });
+}
+
+export function stepNotFound(stepId: string): LineshaftError {
+  return new LineshaftError('STEP_NOT_FOUND', {
+    message: `step '${stepId}' not found`,
+    details: { stepId },
+  });
+}
