@@ -6,7 +6,12 @@
 import type { Socket } from 'node:net';
 import { hostname } from 'node:os';
 import type { Log } from '@lineshaft/core';
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import Fastify, {
+  type FastifyContextConfig,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify';
 import { addAccessLog } from './access-log.ts';
 import { addBodyParser } from './body.ts';
 import { localCaller } from './caller.ts';
@@ -114,7 +119,7 @@ function answerFailure(
   failed: Failure,
   dialects: readonly Dialect[],
 ): FastifyReply {
-  const { status, body } = shaped(failed, request.url, dialects);
+  const { status, body } = shaped(failed, request.url, dialects, request.routeOptions?.config);
   if (failed.retryAfterSeconds !== undefined) reply.header('retry-after', failed.retryAfterSeconds);
   // What is left of a body that was refused is read and thrown away: the client gets the answer, not a reset.
   if (reply.getHeader('connection') === 'close' && status === 413) reply.removeHeader('connection');
@@ -125,9 +130,12 @@ function shaped(
   failed: Failure,
   url: string,
   dialects: readonly Dialect[],
+  config: FastifyContextConfig = {},
 ): { status: number; body: unknown } {
   const dialect = dialectOf(dialects, url);
-  return dialect === undefined ? plainAnswer(failed) : dialect.answer(failed, { host: hostname(), url });
+  return dialect === undefined
+    ? plainAnswer(failed)
+    : dialect.answer(failed, { host: hostname(), url, config });
 }
 
 /** What never became a request, such as half of one: there is only the connection to answer on. */

@@ -1,7 +1,7 @@
 /** A dialect: the routes under a prefix, and the shape of what they answer when something went wrong. */
 
 import type { Workflows } from '@lineshaft/core';
-import type { FastifyPluginAsync } from 'fastify';
+import type { FastifyContextConfig, FastifyPluginAsync } from 'fastify';
 import type { Failure } from './failure.ts';
 
 /** What the routes of a dialect are given. */
@@ -16,7 +16,15 @@ export interface Dialect {
   /** A Fastify plugin that is registered at the root; it writes its paths whole. */
   readonly routes: FastifyPluginAsync<DialectOptions>;
   /** The body and the status of an answer that is an error. */
-  answer(failure: Failure, request: { readonly host: string; readonly url: string }): ErrorAnswer;
+  answer(failure: Failure, request: FailedRequest): ErrorAnswer;
+}
+
+/** What is known of a request that failed. */
+export interface FailedRequest {
+  readonly host: string;
+  readonly url: string;
+  /** Of its route, where it has come so far. */
+  readonly config: FastifyContextConfig;
 }
 
 export interface ErrorAnswer {

@@ -1,10 +1,26 @@
-/** `ErrorResponse`, the shape of every error of the Conductor dialect. */
+/** `ErrorResponse`, the shape of every error of the Conductor dialect, with its statuses and its words. */
 
-import type { ErrorAnswer } from '../../http/dialect.ts';
-import type { Failure } from '../../http/failure.ts';
+import type { FastifyContextConfig } from 'fastify';
+import type { ErrorAnswer, FailedRequest } from '../../http/dialect.ts';
+import { type Failure, failureOf } from '../../http/failure.ts';
+import { validationFailed } from './given.ts';
 
-export function errorResponse(failure: Failure, request: { readonly host: string }): ErrorAnswer {
-  const { status, code, message, retryable, violations } = failure;
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /**
+     * What it means that a run is in the wrong state. Default 409. `restart`: 404 if it is complete and may not be
+     * restarted. `retry`: 404 if it still runs.
+     */
+    wrongState?: 500 | 'restart' | 'retry';
+    /** What it means that a step is not known. Default 404. */
+    unknownStep?: 400;
+  }
+}
+
+export function errorResponse(failure: Failure, request: FailedRequest): ErrorAnswer {
+  const { code, violations } = failure;
+  const status = statusOf(failure, request.config);
+  const message = violations.length === 0 ? messageOf(failure) : validationFailed;
   return {
     status,
     body: {
@@ -12,8 +28,60 @@ export function errorResponse(failure: Failure, request: { readonly host: string
       code,
       message,
       instance: request.host,
-      retryable,
+      retryable: failure.retryable,
       ...(violations.length === 0 ? {} : { validationErrors: violations }),
     },
   };
+}
+
+/** What an error says, where it is one of many in an answer. */
+export function saidOf(error: unknown): string {
+  return messageOf(failureOf(error));
+}
+
+function statusOf({ code, status, details }: Failure, config: FastifyContextConfig): number {
+  switch (code) {
+    case 'RUN_STATE':
+      return stateStatus(config.wrongState, details['status']);
+    case 'STEP_NOT_FOUND':
+      return config.unknownStep ?? status;
+    case 'REQUEST_INVALID':
+      return details['missing'] === true ? 500 : status;
+    // What Conductor calls transient: its clients try again.
+    case 'RUN_BUSY':
+    case 'DATABASE_UNAVAILABLE':
+      return 500;
+    default:
+      return status;
+  }
+}
+
+function stateStatus(wrongState: FastifyContextConfig['wrongState'], status: unknown): number {
+  if (wrongState === 500) return 500;
+  if (wrongState === 'restart') return status === 'COMPLETED' ? 404 : 409;
+  if (wrongState === 'retry') return status === 'RUNNING' || status === 'PAUSED' ? 404 : 409;
+  return 409;
+}
+
+/** The words that clients compare; all else says what Lineshaft says. */
+function messageOf({ code, message, details }: Failure): string {
+  const text = (name: string): string => String(details[name] ?? '');
+  switch (code) {
+    case 'WORKFLOW_NOT_FOUND':
+      return `No such workflow found by name: ${text('name')}, version: ${details['version'] ?? 'null'}`;
+    case 'WORKFLOW_EXISTS':
+      return `Workflow with ${text('name')}.${text('version')} already exists!`;
+    case 'TASK_NOT_FOUND':
+      return `No such taskType found by name: ${text('name')}`;
+    case 'RUN_NOT_FOUND':
+      return details['runId'] === undefined ? message : `Workflow with Id: ${text('runId')} not found.`;
+    case 'STEP_NOT_FOUND':
+      return details['stepId'] === undefined ? message : `No such task found by id: ${text('stepId')}`;
+    case 'EVENT_HANDLER_EXISTS':
+      return `EventHandler with name ${text('name')} already exists!`;
+    case 'EVENT_HANDLER_NOT_FOUND':
+      return `EventHandler with name ${text('name')} not found!`;
+    default:
+      return message;
+  }
 }

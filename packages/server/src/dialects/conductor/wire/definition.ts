@@ -1,0 +1,139 @@
+/**
+ * Definitions on the wire: as their author sent them, with what he left out at Conductor's defaults, and without
+ * properties that are null. The texts are kept as long as the documents, which many runs and steps share.
+ */
+
+import type { StepDefinition, TaskDefinition, WorkflowDefinition } from '@lineshaft/core';
+
+type Document = Readonly<Record<string, unknown>>;
+
+const workflowDefaults = {
+  version: 1,
+  inputParameters: [],
+  outputParameters: {},
+  schemaVersion: 2,
+  restartable: true,
+  workflowStatusListenerEnabled: false,
+  timeoutPolicy: 'ALERT_ONLY',
+  timeoutSeconds: 0,
+  variables: {},
+  inputTemplate: {},
+} as const;
+
+const stepDefaults = {
+  inputParameters: {},
+  type: 'SIMPLE',
+  decisionCases: {},
+  defaultCase: [],
+  forkTasks: [],
+  startDelay: 0,
+  joinOn: [],
+  optional: false,
+  defaultExclusiveJoinTask: [],
+  asyncComplete: false,
+  loopOver: [],
+  onStateChange: {},
+  permissive: false,
+} as const;
+
+const taskDefaults = {
+  retryCount: 3,
+  timeoutSeconds: 0,
+  inputKeys: [],
+  outputKeys: [],
+  timeoutPolicy: 'TIME_OUT_WF',
+  retryLogic: 'FIXED',
+  retryDelaySeconds: 60,
+  responseTimeoutSeconds: 3600,
+  inputTemplate: {},
+  rateLimitPerFrequency: 0,
+  rateLimitFrequencyInSeconds: 1,
+  backoffScaleFactor: 1,
+  maxRetryDelaySeconds: 0,
+  backoffJitterMs: 0,
+  totalTimeoutSeconds: 0,
+} as const;
+
+const workflowTexts = new WeakMap<object, string>();
+const stepTexts = new WeakMap<object, string>();
+const taskTexts = new WeakMap<object, string>();
+
+/** WorkflowDef. */
+export function workflowDefText(definition: WorkflowDefinition): string {
+  return kept(workflowTexts, definition, () => JSON.stringify(workflowDocument(definition)));
+}
+
+/** WorkflowTask: one step of a definition, with all that is inside it. */
+export function workflowTaskText(definition: StepDefinition): string {
+  return kept(stepTexts, definition, () => JSON.stringify(stepDocument(definition)));
+}
+
+/** TaskDef. */
+export function taskDefText(definition: TaskDefinition): string {
+  return kept(taskTexts, definition, () => JSON.stringify(taskDocument(definition)));
+}
+
+/** The steps of a Swift client that left their type out are CUSTOM, as that edition's default is. */
+export function withCustomSteps(definition: WorkflowDefinition): WorkflowDefinition {
+  const steps = (given: unknown): unknown => (Array.isArray(given) ? given.map(step) : given);
+  const step = (given: unknown): unknown =>
+    isDocument(given)
+      ? {
+          ...mapSteps(given, steps),
+          type: given.type === undefined || given.type === null ? 'CUSTOM' : given.type,
+        }
+      : given;
+  return { ...definition, tasks: steps(definition.tasks) as readonly StepDefinition[] };
+}
+
+function workflowDocument(definition: Document): Document {
+  return {
+    ...workflowDefaults,
+    ...withoutNulls(definition),
+    tasks: Array.isArray(definition.tasks) ? definition.tasks.map(stepDocument) : [],
+  };
+}
+
+function stepDocument(step: unknown): unknown {
+  if (!isDocument(step)) return step;
+  const known = mapSteps(withoutNulls(step), (steps) =>
+    Array.isArray(steps) ? steps.map(stepDocument) : steps,
+  );
+  const task = isDocument(known.taskDefinition) ? { taskDefinition: taskDocument(known.taskDefinition) } : {};
+  return { ...stepDefaults, ...known, ...task };
+}
+
+function taskDocument(definition: Document): Document {
+  return { ...taskDefaults, ...withoutNulls(definition) };
+}
+
+/** Applies `each` to the lists of steps inside a step. */
+function mapSteps(step: Document, each: (steps: unknown) => unknown): Document {
+  const mapped: Record<string, unknown> = { ...step };
+  if (isDocument(step.decisionCases)) {
+    mapped.decisionCases = Object.fromEntries(
+      Object.entries(step.decisionCases).map(([name, steps]) => [name, each(steps)]),
+    );
+  }
+  if (Array.isArray(step.forkTasks)) mapped.forkTasks = step.forkTasks.map(each);
+  if (step.defaultCase !== undefined) mapped.defaultCase = each(step.defaultCase);
+  if (step.loopOver !== undefined) mapped.loopOver = each(step.loopOver);
+  return mapped;
+}
+
+function withoutNulls(document: Document): Document {
+  return Object.fromEntries(Object.entries(document).filter(([, value]) => value !== null));
+}
+
+function isDocument(value: unknown): value is Document {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function kept(texts: WeakMap<object, string>, document: object, make: () => string): string {
+  let text = texts.get(document);
+  if (text === undefined) {
+    text = make();
+    texts.set(document, text);
+  }
+  return text;
+}

@@ -1,0 +1,62 @@
+/** A step as Conductor's Task: what workers get from a poll, and what `GET /tasks/{id}` shows. */
+
+import type { PolledStep, Step, TaskDefinition } from '@lineshaft/core';
+import { taskDefText, workflowTaskText } from './definition.ts';
+
+/** What a task says of the run that it belongs to. */
+export type RunOfTask = PolledStep['run'];
+
+/** Written by hand: this is what a poll spends its time with, and payloads are turned into text once. */
+export function taskText(step: Step, run: RunOfTask): string {
+  const task = step.definition.taskDefinition;
+  const startTime = step.startedAt ?? 0;
+  let text = `{"taskType":${quoted(step.type)},"status":"${step.status}","inputData":${JSON.stringify(step.input)}`;
+  text += `,"referenceTaskName":${quoted(step.ref)},"retryCount":${step.retryCount},"seq":${step.seq}`;
+  text += `${property('correlationId', run.correlationId)},"pollCount":${step.pollCount}`;
+  text += `,"taskDefName":${quoted(step.name)},"scheduledTime":${step.scheduledAt},"startTime":${startTime}`;
+  text += `,"endTime":${step.endedAt ?? 0},"updateTime":${step.updatedAt}`;
+  text += `,"startDelayInSeconds":${step.startDelaySeconds}${property('retriedTaskId', step.retriedStepId)}`;
+  text += `,"retried":${step.retried},"executed":${step.executed},"callbackFromWorker":true`;
+  text += `,"responseTimeoutSeconds":${responseTimeoutSeconds(step)},"workflowInstanceId":"${run.id}"`;
+  text += `,"workflowType":${quoted(run.definition.name)},"taskId":"${step.id}"`;
+  text += `${property('reasonForIncompletion', step.reason)},"callbackAfterSeconds":${step.callbackAfterSeconds}`;
+  text += `${property('workerId', step.workerId)},"outputData":${JSON.stringify(step.output)}`;
+  text += `,"workflowTask":${workflowTaskText(step.definition)}${property('domain', step.domain)}`;
+  text += `,"rateLimitPerFrequency":${task?.rateLimitPerFrequency ?? 0}`;
+  text += `,"rateLimitFrequencyInSeconds":${task?.rateLimitFrequencyInSeconds ?? (isWorkerStep(step) ? 1 : 0)}`;
+  text += `,"workflowPriority":${run.priority}${property('executionNameSpace', task?.executionNameSpace)}`;
+  text += `${property('isolationGroupId', task?.isolationGroupId)},"iteration":${step.iteration}`;
+  text += `${property('subWorkflowId', step.subRunId)},"subworkflowChanged":false`;
+  text += `${property('parentTaskId', step.parentStepId)},"firstStartTime":${startTime}`;
+  text += `,"queueWaitTime":${queueWaitTime(step)},"loopOverTask":${step.iteration > 0}`;
+  return `${text}${definitionOf(task)}}`;
+}
+
+/** Milliseconds between being scheduled and being started; 0 before. */
+export function queueWaitTime(step: Step): number {
+  return step.startedAt === undefined ? 0 : Math.max(0, step.startedAt - step.scheduledAt);
+}
+
+/** Of worker steps the type is the name that workers poll for; of others it is `JOIN`, `HTTP` and so on. */
+function isWorkerStep(step: Step): boolean {
+  const type = step.definition.type;
+  return type === undefined || type === 'SIMPLE' || type === 'CUSTOM' || type === 'DYNAMIC';
+}
+
+function responseTimeoutSeconds(step: Step): number {
+  if (!isWorkerStep(step)) return step.definition.taskDefinition?.responseTimeoutSeconds ?? 0;
+  return step.definition.taskDefinition?.responseTimeoutSeconds ?? 3600;
+}
+
+function definitionOf(task: TaskDefinition | undefined): string {
+  return task === undefined || task === null ? '' : `,"taskDefinition":${taskDefText(task)}`;
+}
+
+/** `,"name":"value"`, and nothing where there is no value: null properties are left out. */
+export function property(name: string, value: string | null | undefined): string {
+  return value === undefined || value === null ? '' : `,"${name}":${JSON.stringify(value)}`;
+}
+
+export function quoted(text: string): string {
+  return JSON.stringify(text);
+}

@@ -1,0 +1,40 @@
+/** A run as Conductor's Workflow. */
+
+import type { Run, RunView } from '@lineshaft/core';
+import { workflowDefText } from './definition.ts';
+import { property, quoted, taskText } from './task.ts';
+
+/** @param tasks whether its tasks are shown; without, the list is there and empty */
+export function workflowText({ run, steps }: RunView, tasks = true): string {
+  let text = `{"createTime":${run.createdAt},"updateTime":${run.updatedAt}${property('createdBy', run.createdBy)}`;
+  text += `,"status":"${run.status}","endTime":${run.endedAt ?? 0},"workflowId":"${run.id}"${parentOf(run)}`;
+  text += `,"tasks":[${tasks ? steps.map((step) => taskText(step, run)).join(',') : ''}]`;
+  text += `,"input":${JSON.stringify(run.input)},"output":${JSON.stringify(run.output)}`;
+  text += `${property('correlationId', run.correlationId)}${property('reRunFromWorkflowId', run.reRunFrom)}`;
+  text += `${property('reasonForIncompletion', run.reason)}${property('event', run.event)}`;
+  text += `,"taskToDomain":${JSON.stringify(run.taskToDomain)}`;
+  text += `,"failedReferenceTaskNames":${JSON.stringify(run.failedRefs)}`;
+  text += `,"failedTaskNames":${JSON.stringify(run.failedNames)}`;
+  text += `,"workflowDefinition":${workflowDefText(run.definition)},"priority":${run.priority}`;
+  text += `,"variables":${JSON.stringify(run.variables)},"lastRetriedTime":${run.lastRetriedAt ?? 0}`;
+  text += `,"history":[]${property('idempotencyKey', run.idempotencyKey)},"rateLimited":false`;
+  text += `,"startTime":${run.createdAt},"workflowName":${quoted(run.definition.name)}`;
+  return `${text},"workflowVersion":${run.definition.version ?? 1}}`;
+}
+
+/** What `GET /workflow/{id}/status` shows. */
+export function workflowStatusText(run: Run, shown: { output: boolean; variables: boolean }): string {
+  const output = shown.output ? `,"output":${JSON.stringify(run.output)}` : '';
+  const variables = shown.variables ? `,"variables":${JSON.stringify(run.variables)}` : '';
+  const ids = `{"workflowId":"${run.id}"${property('correlationId', run.correlationId)}`;
+  return `${ids}${output}${variables},"status":"${run.status}"}`;
+}
+
+export function isTerminal(run: Run): boolean {
+  return run.status !== 'RUNNING' && run.status !== 'PAUSED';
+}
+
+function parentOf({ parent }: Run): string {
+  if (parent === undefined) return '';
+  return `,"parentWorkflowId":"${parent.runId}","parentWorkflowTaskId":"${parent.stepId}"`;
+}
