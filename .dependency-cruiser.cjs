@@ -56,6 +56,12 @@ module.exports = {
       'A job does not know that it is a step.',
     ),
     layer(
+      'access-beside-queue',
+      `${core}/access/`,
+      `${core}/(worker|workflow|services|adapters)/`,
+      'Who may call knows nothing of what is called.',
+    ),
+    layer(
       'services-below-worker',
       `${core}/services/`,
       `${core}/(worker|adapters)/`,

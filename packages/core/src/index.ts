@@ -17,6 +17,7 @@
  * @module
  */
 
+export type { ApiKey, ApiKeys, KeyHolder, NewApiKey } from './access/api-keys.ts';
 export { type Amounts, amountsText, amountText, type GivenAmounts } from './domain/amounts.ts';
 export type { ErrorRecord } from './domain/attempt.ts';
 export type { CircuitOptions, CircuitSettings, CircuitState } from './domain/circuit.ts';

@@ -1,6 +1,7 @@
 /** The facade: everything that one installation of Lineshaft can do, in one object. It delegates. */
 
 import { arch, hostname, platform } from 'node:os';
+import { ApiKeys } from './access/api-keys.ts';
 import type { CircuitOptions } from './domain/circuit.ts';
 import type { Clock } from './domain/clock.ts';
 import type { EnqueueRequest } from './domain/job-options.ts';
@@ -61,6 +62,8 @@ export interface LineshaftOptions<PayloadMap extends object = Record<string, unk
 export class Lineshaft<PayloadMap extends object = Record<string, unknown>> extends Producer<PayloadMap> {
   /** Workflows: their definitions, their runs, and the steps that workers do. */
   readonly workflows: WorkflowBooks;
+  /** The keys of callers of the HTTP server. */
+  readonly apiKeys: ApiKeys;
   private readonly clock: Clock;
   private readonly plugins: readonly Plugin[];
   private readonly notifications: Notifications;
@@ -89,6 +92,7 @@ export class Lineshaft<PayloadMap extends object = Record<string, unknown>> exte
       clock: this.clock,
       id: this.ids.next(),
     });
+    this.apiKeys = new ApiKeys(this.pool, this.statements, this.notifications);
     this.jobBook = new JobBook(this.pool, this.statements);
     this.queueBook = new QueueBook(this.pool, this.statements);
     this.scheduleBook = new ScheduleBook(this.pool, this.statements);
@@ -400,6 +404,11 @@ export class Lineshaft<PayloadMap extends object = Record<string, unknown>> exte
 
   workers(): Promise<WorkerView[]> {
     return this.queueBook.workers();
+  }
+
+  /** How many statements were sent to the database since this object was made, by their names. */
+  statementCounts(): ReadonlyMap<string, number> {
+    return this.route.sent;
   }
 
   /** @throws LineshaftError SCHEMA_MISSING, SCHEMA_NEWER where the database was not migrated to this version */

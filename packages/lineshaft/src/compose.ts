@@ -3,14 +3,22 @@
  * needs it.
  */
 
-import { type Kinds, Lineshaft, type Log, type Plugin, silentLog } from '@lineshaft/core';
+import { type Kinds, Lineshaft, type Log, type Plugin, silentLog, type Workflows } from '@lineshaft/core';
 import type { Data } from './data.ts';
-import { chooseDatabase, chooseSchema, type DatabaseFlags, withoutPassword } from './database-choice.ts';
+import {
+  chooseDatabase,
+  chooseEmbedded,
+  chooseSchema,
+  type DatabaseFlags,
+  withoutPassword,
+} from './database-choice.ts';
 import type { EmbeddedServer } from './embedded/embedded.ts';
 import type { Host } from './host.ts';
 import { Progress } from './output/progress.ts';
 
 export interface OpenOptions {
+  /** The database of this folder, whatever else the environment names. */
+  readonly embedded?: boolean;
   /** Start the embedded database also where the folder has none yet. */
   readonly create?: boolean;
   readonly log?: Log;
@@ -45,7 +53,7 @@ export async function openDatabase(
   host: Host,
   options: OpenOptions = {},
 ): Promise<OpenDatabase> {
-  const choice = chooseDatabase(flags, host, options.create);
+  const choice = options.embedded ? chooseEmbedded(flags, host) : chooseDatabase(flags, host, options.create);
   const embedded = choice.type === 'embedded' ? await startEmbedded(choice.directory, host) : undefined;
   const url = choice.type === 'url' ? choice.url : (embedded?.url ?? '');
   const schema = options.schema ?? chooseSchema(flags, host.env);
@@ -71,6 +79,51 @@ export async function openDatabase(
     close: async () => {
       await lineshaft.close();
       await embedded?.release();
+    },
+  };
+}
+
+/** A server that listens, and the worker beside it that runs the services of the installation. */
+export interface Serving {
+  readonly url: string;
+  readonly port: number;
+  /** Whether callers must have a key. */
+  readonly demandsKey: boolean;
+  /** Long polls are answered at once, requests may finish, then the services stop. */
+  stop(): Promise<void>;
+  stopNow(): Promise<void>;
+}
+
+/**
+ * Serves an open database over HTTP, and runs its services and the steps that need no handler of the user's in the same
+ * process, so that one process is a whole installation.
+ */
+export async function serve(
+  { lineshaft }: Pick<OpenDatabase, 'lineshaft'>,
+  options: { readonly host?: string; readonly port?: number; readonly log: Log },
+): Promise<Serving> {
+  const { createServer } = await import('@lineshaft/server');
+  const worker = lineshaft.worker({ name: 'server', handlers: {}, signals: false });
+  // Not every book of them stands yet.
+  const workflows = lineshaft.workflows as Partial<Workflows> as Workflows;
+  const server = createServer({ lineshaft, workflows, worker, ...options });
+  const { url, port } = await server.listen();
+  try {
+    await worker.start();
+  } catch (error) {
+    await server.stopNow();
+    throw error;
+  }
+  return {
+    url,
+    port,
+    demandsKey: await server.demandsKey(),
+    stop: async () => {
+      await server.stop();
+      await worker.stop();
+    },
+    stopNow: async () => {
+      await Promise.all([server.stopNow(), worker.stopNow()]);
     },
   };
 }

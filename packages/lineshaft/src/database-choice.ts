@@ -48,6 +48,14 @@ export function chooseDatabase(
   );
 }
 
+/** The embedded server of the current folder. @throws OPTION_INVALID where another database is named besides */
+export function chooseEmbedded({ databaseUrl }: DatabaseFlags, { cwd }: Surroundings): DatabaseChoice {
+  if (databaseUrl === undefined) return { type: 'embedded', directory: cwd };
+  throw new UsageError('--embedded and --database-url name two databases; give one of them', {
+    field: '--embedded',
+  });
+}
+
 /** The schema that is named by `--schema` or LINESHAFT_SCHEMA; undefined: the default. */
 export function chooseSchema(flags: DatabaseFlags, env: Surroundings['env']): string | undefined {
   return flags.schema ?? (env['LINESHAFT_SCHEMA'] || undefined);

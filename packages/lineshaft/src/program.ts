@@ -16,6 +16,8 @@ import { addProject } from './commands/project.ts';
 import { addPrune } from './commands/prune.ts';
 import { addQueue } from './commands/queue.ts';
 import { addSchedule } from './commands/schedule.ts';
+import { addServer } from './commands/server.ts';
+import { addToken } from './commands/token.ts';
 import { addWhy } from './commands/why.ts';
 import { addWorker } from './commands/worker.ts';
 import type { Host } from './host.ts';
@@ -70,6 +72,7 @@ export function buildProgram(session: Session): Command {
   addDev(program, session);
   addEnqueue(program, session);
   addWorker(program, session);
+  addServer(program, session);
   program.commandsGroup('Look and steer:');
   addJob(program, session);
   addWhy(program, session);
@@ -81,6 +84,7 @@ export function buildProgram(session: Session): Command {
   program.commandsGroup('Operate:');
   addMigrate(program, session);
   addDoctor(program, session);
+  addToken(program, session);
   addPrune(program, session);
   addBench(program, session);
   addCompletion(program, session);

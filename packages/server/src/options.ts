@@ -1,15 +1,27 @@
 /** What a server is made from, and the check of it. */
 
-import { didYouMean, type Lineshaft, LineshaftError, type Log, type Workflows } from '@lineshaft/core';
+import {
+  didYouMean,
+  type Lineshaft,
+  LineshaftError,
+  type Log,
+  type Worker,
+  type Workflows,
+} from '@lineshaft/core';
+import type { ApiKeysOfGate } from './access/gate.ts';
 
 /** What the server itself asks of an installation; `Lineshaft` is one. */
-export type Installation = Pick<Lineshaft, 'demandSchema' | 'workers'>;
+export type Installation = Pick<Lineshaft, 'demandSchema' | 'workers' | 'statementCounts'> & {
+  readonly apiKeys: ApiKeysOfGate;
+};
 
 export interface ServerOptions {
   /** The installation that is served. The server does not close it. */
   readonly lineshaft: Installation;
   /** What the dialects ask of workflows. */
   readonly workflows: Workflows;
+  /** A worker of this process, whose counters `/metrics` shows. */
+  readonly worker?: Pick<Worker, 'metrics'>;
   /** The address to listen on. Default `127.0.0.1`; beyond loopback a key is demanded of every caller. */
   readonly host?: string;
   /** 0 to 65,535. Default 8080; 0: any that is free. */
@@ -22,7 +34,8 @@ export interface ServerOptions {
   readonly log?: Log;
 }
 
-export type CheckedOptions = Required<Omit<ServerOptions, 'log'>> & Pick<ServerOptions, 'log'>;
+export type CheckedOptions = Required<Omit<ServerOptions, 'log' | 'worker'>> &
+  Pick<ServerOptions, 'log' | 'worker'>;
 
 const ranges = {
   port: [0, 65_535],
@@ -30,7 +43,7 @@ const ranges = {
   requestTimeoutMs: [100, 3_600_000],
 } as const;
 
-const names = ['lineshaft', 'workflows', 'host', 'port', 'bodyMaxBytes', 'requestTimeoutMs', 'log'];
+const names = ['lineshaft', 'workflows', 'worker', 'host', 'port', 'bodyMaxBytes', 'requestTimeoutMs', 'log'];
 
 /** @throws LineshaftError OPTION_INVALID, OPTION_UNKNOWN */
 export function checkServerOptions(options: ServerOptions): CheckedOptions {

@@ -2,9 +2,16 @@
 
 import type { AddressInfo } from 'node:net';
 import { LineshaftError, silentLog } from '@lineshaft/core';
+import { Gate } from './access/gate.ts';
+import { addGuard } from './access/guard.ts';
+import { isLoopback } from './access/loopback.ts';
 import { conductor } from './dialects/conductor/dialect.ts';
 import { type App, createApp } from './http/app.ts';
 import { addHealth } from './http/health.ts';
+import type { KnownRoute } from './http/route-table.ts';
+import { HttpCounts } from './metrics/http-counts.ts';
+import { addMetrics } from './metrics/metrics-route.ts';
+import { PollCounts } from './metrics/poll-counts.ts';
 import { type CheckedOptions, checkServerOptions, type ServerOptions } from './options.ts';
 
 /** How long a stop waits for requests that are being answered. */
@@ -27,17 +34,22 @@ export class Server {
   private readonly options: CheckedOptions;
   private readonly app: App;
   private address: AddressInfo | undefined;
+  private gate: Gate | undefined;
   private stopping: Promise<void> | undefined;
 
   /** Made by `createServer`. */
   constructor(options: CheckedOptions) {
     this.options = options;
     const dialects = [conductor];
-    const { log = silentLog, bodyMaxBytes, requestTimeoutMs, lineshaft, workflows } = options;
+    const { log = silentLog, bodyMaxBytes, requestTimeoutMs, lineshaft, worker } = options;
     this.app = createApp({ log, dialects, bodyMaxBytes, requestTimeoutMs });
     const { fastify } = this.app;
+    const http = new HttpCounts(fastify);
+    const polls = new PollCounts(options.workflows);
+    addGuard(fastify, () => this.openGate());
     addHealth(fastify, { lineshaft, stopping: () => this.stopping !== undefined });
-    for (const { routes } of dialects) fastify.register(routes, { workflows });
+    addMetrics(fastify, { http, polls, statements: () => lineshaft.statementCounts(), worker });
+    for (const { routes } of dialects) fastify.register(routes, { workflows: polls.workflows });
   }
 
   /** Where it listens, such as `http://127.0.0.1:8080`; undefined before it does. */
@@ -48,10 +60,20 @@ export class Server {
     return `http://${host}:${port}`;
   }
 
-  /** Begins to serve. @throws LineshaftError ADDRESS_UNAVAILABLE */
+  /** All routes, with their schemas and settings. */
+  routes(): readonly KnownRoute[] {
+    return this.app.routes.list();
+  }
+
+  /** Begins to serve. @throws LineshaftError ADDRESS_UNAVAILABLE, KEYS_MISSING, DATABASE_UNAVAILABLE, SCHEMA_MISSING */
   async listen(): Promise<{ readonly url: string; readonly port: number }> {
     const { host, port } = this.options;
     const { fastify } = this.app;
+    const onLoopback = await isLoopback(host).catch((error: unknown) => {
+      throw addressError(error, host, port);
+    });
+    if (!onLoopback) await this.demandKey(host);
+    this.gate = new Gate({ keys: this.options.lineshaft.apiKeys, onLoopback, now: () => performance.now() });
     try {
       await fastify.listen({ host, port, listenTextResolver: () => '' });
     } catch (error) {
@@ -60,6 +82,11 @@ export class Server {
     const address = fastify.server.address() as AddressInfo;
     this.address = address;
     return { url: this.url ?? '', port: address.port };
+  }
+
+  /** Whether callers must have a key: beyond this machine always, else as soon as there is one. */
+  demandsKey(): Promise<boolean> {
+    return this.openGate().demandsKey();
   }
 
   /**
@@ -86,7 +113,25 @@ export class Server {
       await fastify.close();
     } finally {
       clearTimeout(timer);
+      this.gate?.close();
     }
+  }
+
+  private openGate(): Gate {
+    if (this.gate !== undefined) return this.gate;
+    throw new LineshaftError('CLOSED', { message: 'the server does not listen yet' });
+  }
+
+  private async demandKey(host: string): Promise<void> {
+    const { lineshaft } = this.options;
+    await lineshaft.demandSchema();
+    if (await lineshaft.apiKeys.any()) return;
+    throw new LineshaftError('KEYS_MISSING', {
+      message:
+        `${host} can be reached by other machines, and there is no API key: make one with lineshaft token create, ` +
+        'or listen on 127.0.0.1',
+      details: { host },
+    });
   }
 }
 

@@ -4,7 +4,8 @@
  *
  * Messages: `r1,2` queues 1 and 2 have ready jobs; `a…` the same, from a transaction of somebody else, so look
  * twice; `l` something is to come due; `q` settings of queues changed; `c<id>` a running job was cancelled;
- * `d<ids>` jobs finished; `s` a schedule has changed; `e` the leader has resigned; `n` there is a new lane.
+ * `d<ids>` jobs finished; `s` a schedule has changed; `e` the leader has resigned; `n` there is a new lane;
+ * `k` an API key was made or revoked.
  */
 
 import type { Clock } from '../domain/clock.ts';

@@ -26,6 +26,7 @@ export class Pool {
     for (let attempt = 1; ; attempt += 1) {
       const client = await this.acquire();
       let failure: LineshaftError | undefined;
+      this.route.count(statement);
       try {
         const result = await client.query({
           text: statement.text,
@@ -60,9 +61,10 @@ export class Pool {
   /** Runs statements in one transaction; on an error it is rolled back and the error thrown as it is. */
   async transaction<Result>(work: (run: Pool['query']) => Promise<Result>): Promise<Result> {
     const client = await this.acquire();
-    const run: Pool['query'] = async <Row>({ text }: Statement, values: readonly unknown[] = []) => {
+    const run: Pool['query'] = async <Row>(statement: Statement, values: readonly unknown[] = []) => {
+      this.route.count(statement);
       try {
-        return (await client.query(text, [...values])).rows as Row[];
+        return (await client.query(statement.text, [...values])).rows as Row[];
       } catch (error) {
         throw databaseError(error);
       }

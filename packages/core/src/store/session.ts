@@ -28,10 +28,17 @@ export class Route {
   readonly settings: ConnectionSettings;
   /** True once a pooler was recognised: it refuses startup options, or names another process than the server. */
   pooled = false;
+  /** Statements that were sent, by name; those of transactions too, but not begin and commit. */
+  readonly sent = new Map<string, number>();
   private asked = false;
 
   constructor(settings: ConnectionSettings) {
     this.settings = settings;
+  }
+
+  count(statement: Statement): void {
+    const name = statement.name || 'unnamed';
+    this.sent.set(name, (this.sent.get(name) ?? 0) + 1);
   }
 
   /** Opens a client; recognises a pooler by its refusal of startup options, and goes on without them. */
@@ -142,6 +149,7 @@ export class Session {
   private async run(statement: Statement, values: readonly unknown[]): Promise<Row[]> {
     for (let attempt = 1; ; attempt += 1) {
       const client = await this.ready();
+      this.route.count(statement);
       try {
         const result = await client.query({
           text: statement.text,
@@ -162,6 +170,7 @@ export class Session {
   private async runTransaction<Result>(work: (run: Session['query']) => Promise<Result>): Promise<Result> {
     const client = await this.ready();
     const run: Session['query'] = async (statement, values = []) => {
+      this.route.count(statement);
       const result = await client.query({
         text: statement.text,
         values: values as unknown[],

@@ -112,16 +112,14 @@ const levels: Readonly<Record<string, LogLevel>> = {
   silent: 'silent',
 };
 
-/** The option `--loglevel`: in any case, `warning` for `warn`. */
-export function logLevelOption(): Option {
+/** The option `--loglevel`, or another of its kind: in any case, `warning` for `warn`. */
+export function logLevelOption(name = '--loglevel'): Option {
   const names = ['debug', 'info', 'warn', 'error', 'silent'];
-  return hinted('--loglevel <level>', 'what is logged (default: info)', names).argParser(logLevel);
-}
-
-function logLevel(text: string): LogLevel {
-  const level = levels[text.toLowerCase()];
-  if (level !== undefined) return level;
-  throw new UsageError(`--loglevel must be debug, info, warn, error or silent, not '${text}'`, {
-    field: '--loglevel',
+  return hinted(`${name} <level>`, 'what is logged (default: info)', names).argParser((text) => {
+    const level = levels[text.toLowerCase()];
+    if (level !== undefined) return level;
+    throw new UsageError(`${name} must be debug, info, warn, error or silent, not '${text}'`, {
+      field: name,
+    });
   });
 }

@@ -82,8 +82,9 @@ export function createApp(options: AppOptions): App {
     return lifetimes.of(this);
   });
   // Replaced by who is known to call, where keys are demanded.
-  fastify.decorateRequest('caller', { getter: () => localCaller });
+  fastify.decorateRequest('caller');
   fastify.addHook('onRequest', async (request, reply) => {
+    request.caller = localCaller;
     reply.header(requestIdHeader, request.id);
     if (/%00/.test(request.url)) throw nulInUrl;
   });

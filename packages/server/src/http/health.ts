@@ -20,12 +20,20 @@ interface Readiness {
 const unknown = 'not known while what comes before it is missing';
 
 export function addHealth(app: FastifyInstance, options: HealthOptions): void {
-  app.get('/healthz', { config: { frequent: true }, schema: healthSchema }, async () => ({ status: 'ok' }));
-  app.get('/readyz', { config: { frequent: true }, schema: readySchema }, async (_request, reply) => {
-    const checks = await look(options);
-    const ready = Object.values(checks).every((check) => check === 'ok');
-    return reply.code(ready ? 200 : 503).send({ ready, checks });
-  });
+  app.get(
+    '/healthz',
+    { config: { frequent: true, open: true, action: 'watch' }, schema: healthSchema },
+    async () => ({ status: 'ok' }),
+  );
+  app.get(
+    '/readyz',
+    { config: { frequent: true, open: true, action: 'watch' }, schema: readySchema },
+    async (_request, reply) => {
+      const checks = await look(options);
+      const ready = Object.values(checks).every((check) => check === 'ok');
+      return reply.code(ready ? 200 : 503).send({ ready, checks });
+    },
+  );
 }
 
 async function look({ lineshaft, stopping }: HealthOptions): Promise<Readiness> {

@@ -29,6 +29,8 @@ export function errorResponse(failure: Failure, request: FailedRequest): ErrorAn
       message,
       instance: request.host,
       retryable: failure.retryable,
+      // What SDKs look at to fetch a new token.
+      ...(status === 401 ? { error: failure.details['error'] ?? 'INVALID_TOKEN' } : {}),
       ...(violations.length === 0 ? {} : { validationErrors: violations }),
     },
   };

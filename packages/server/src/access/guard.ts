@@ -1,0 +1,63 @@
+/** Asks of every request who makes it and whether he may, before its body is read. And hands out tokens. */
+
+import { LineshaftError } from '@lineshaft/core';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { credentialOf } from './credentials.ts';
+import type { Gate } from './gate.ts';
+import { type Action, mayDo } from './may-do.ts';
+
+/** @param gate Made when it is known where the server listens: before the first request. */
+export function addGuard(app: FastifyInstance, gate: () => Gate): void {
+  app.addHook('onRequest', async (request) => {
+    const { config, url = '' } = request.routeOptions;
+    if (config?.open === true) return;
+    const caller = await gate().identify(credentialOf(request.headers), request.ip);
+    if (caller.keyId === undefined) demandOwnPage(request);
+    request.caller = caller;
+    const action: Action = config?.action ?? (request.method === 'GET' ? 'read' : 'write');
+    if (mayDo(caller, action, { route: url })) return;
+    throw new LineshaftError('NOT_ALLOWED', {
+      message: `${caller.name} may not ${action} ${url}`,
+      details: { action, route: url },
+    });
+  });
+  addTokenRoute(app, gate);
+}
+
+/** Where no key is demanded, a page of somebody else's must not use the browser of who works at this machine. */
+function demandOwnPage(request: FastifyRequest): void {
+  if (request.headers['sec-fetch-site'] !== 'cross-site') return;
+  throw new LineshaftError('NOT_ALLOWED', {
+    message:
+      'a page of another site may not call a server that demands no key; make one: lineshaft token create',
+  });
+}
+
+function addTokenRoute(app: FastifyInstance, gate: () => Gate): void {
+  app.post<{ Body: { keyId: string; keySecret: string } }>(
+    '/api/token',
+    { config: { open: true, action: 'read' }, schema: tokenSchema },
+    async (request) => {
+      const { keyId, keySecret } = request.body;
+      return { token: await gate().token(keyId, keySecret, request.ip) };
+    },
+  );
+}
+
+const text = { type: 'string', minLength: 1, maxLength: 200 };
+
+const tokenSchema = {
+  summary: 'A token for a key and its secret',
+  description: 'Send it as `X-Authorization`. It holds for 12 hours, at all servers of the installation.',
+  tags: ['access'],
+  body: {
+    type: 'object',
+    required: ['keyId', 'keySecret'],
+    properties: { keyId: text, keySecret: text },
+  },
+  response: {
+    200: { description: 'The token', type: 'object', properties: { token: { type: 'string' } } },
+    401: { description: 'The key or the secret is wrong' },
+    429: { description: 'Too many wrong ones came from this address' },
+  },
+};
