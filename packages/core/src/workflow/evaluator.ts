@@ -73,7 +73,7 @@ export class Evaluator {
    *
    * @example const [answer] = await evaluator.evaluate([{ language: 'javascript', expression: '$.n > 3', body: false, input: { n: 4 } }]);
    */
-  evaluate(evaluations: readonly Omit<Evaluation, 'stepId'>[]): Promise<Evaluated[]> {
+  evaluate(evaluations: readonly Omit<Evaluation, 'stepId' | 'round'>[]): Promise<Evaluated[]> {
     const answers = evaluations.map((evaluation) => this.enqueue(evaluation));
     this.dispatch();
     return Promise.all(answers);
@@ -96,7 +96,7 @@ export class Evaluator {
     await Promise.all(threads.map((thread) => thread.end()));
   }
 
-  private enqueue(evaluation: Omit<Evaluation, 'stepId'>): Promise<Evaluated> {
+  private enqueue(evaluation: Omit<Evaluation, 'stepId' | 'round'>): Promise<Evaluated> {
     const { language, expression, body } = evaluation;
     if (expression.length > expressionMaxLength)
       return refused(`the script is longer than ${expressionMaxLength} characters`, true);

@@ -71,10 +71,6 @@ export function setDeadline(deadlines: Deadlines, seq: number, at: number | unde
   if (deadlines.heap.length > 64 && deadlines.heap.length > 2 * deadlines.of.size) rebuild(deadlines);
 }
 
-export function forgetDeadline(deadlines: Deadlines, seq: number): void {
-  setDeadline(deadlines, seq, undefined);
-}
-
 /**
  * The deadlines in their order, earliest first, without changing anything. Looks at those alone that are asked for: O(log n)
  * for each.

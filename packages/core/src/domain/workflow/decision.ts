@@ -3,7 +3,7 @@
  * learns what happened, and says what is to be written, enqueued, started and asked. Types only.
  */
 
-import type { JsonObject } from './definition.ts';
+import type { JsonObject, TaskDefinition } from './definition.ts';
 import type { Run, RunStatus, StartRequest, Step, StepStatus } from './run.ts';
 
 /** What has happened to a run since it was read. */
@@ -25,6 +25,8 @@ export type RunEvent =
       readonly pollCount?: number | undefined;
       /** Default: the time of the decision. */
       readonly at?: number;
+      /** Its job may still wait or be held by somebody, and is to be withdrawn: it was ended from outside. */
+      readonly withdraw?: boolean;
     }
   /** A poll took a worker step, which is told where a decision depends on it (poll time-outs). */
   | { readonly type: 'polled'; readonly stepId: string; readonly workerId: string; readonly at: number }
@@ -37,7 +39,13 @@ export type RunEvent =
       readonly workerId?: string;
     }
   /** A script or jq program that a decision asked for. */
-  | { readonly type: 'evaluated'; readonly stepId: string; readonly result: Evaluated }
+  | {
+      readonly type: 'evaluated';
+      readonly stepId: string;
+      /** As it came with the evaluation. */
+      readonly round: number;
+      readonly result: Evaluated;
+    }
   /** A run that a step started: SUB_WORKFLOW, START_WORKFLOW. */
   | { readonly type: 'run-started'; readonly stepId: string; readonly runId: string }
   | { readonly type: 'run-refused'; readonly stepId: string; readonly reason: string }
@@ -66,6 +74,8 @@ export type Evaluated =
 /** What is to be evaluated, outside the decision: `value-param` is not, it needs no script. */
 export interface Evaluation {
   readonly stepId: string;
+  /** To be given back with the result: which iteration of a loop asks; otherwise 0. */
+  readonly round: number;
   readonly language: 'javascript' | 'jq';
   /** Of JavaScript: a program whose last value counts (`body: false`), or the body of a function (`body: true`). */
   readonly expression: string;
@@ -85,6 +95,11 @@ export interface DecideContext {
   readonly environment: Readonly<Record<string, string>>;
   /** Picks the domain of a worker step from the run's `taskToDomain`, by who has polled lately (`domain.ts`). */
   readonly domainOf: (taskType: string, taskToDomain: Readonly<Record<string, string>>) => string | undefined;
+  /**
+   * The registered definition of a task, as it is known now: for names that are known only at run time (DYNAMIC,
+   * FORK_JOIN_DYNAMIC). undefined: there is none.
+   */
+  readonly taskOf: (name: string) => TaskDefinition | undefined;
   /** Limits of sizes and numbers; see `limits.ts`. */
   readonly limits: DecideLimits;
 }

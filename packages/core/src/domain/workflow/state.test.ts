@@ -66,7 +66,7 @@ test('a decision that was written raises the revision, and one that says nothing
   expect(state.open.has(1)).toBe(true);
 });
 
-const run = { id: 'run', revision: 1 } as unknown as Run;
+const run = { id: 'run', revision: 1, definition: { name: 'w', tasks: [] } } as unknown as Run;
 
 function step(seq: number, ref: string, fields: Partial<Step>): Step {
   return {

@@ -4,8 +4,10 @@
  * read. What is indexed can always be told from the rows; nothing is kept here that they do not say.
  */
 
-import { type Deadlines, deadlineOf, forgetDeadline, noDeadlines, setDeadline } from './deadlines.ts';
+import { compile, compileBranch, findNode, type Node } from './compile.ts';
+import { type Deadlines, deadlineOf, noDeadlines, setDeadline } from './deadlines.ts';
 import type { Decision } from './decision.ts';
+import type { StepDefinition } from './definition.ts';
 import type { Run, Step } from './run.ts';
 import { isDone, isTerminal, isUnsuccessful } from './status.ts';
 
@@ -16,8 +18,16 @@ export interface RunState {
   readonly byId: Map<string, Step>;
   /** The last attempt of each ref (with its `__N`). */
   readonly latest: Map<string, Step>;
+  /** By its reference name as the definition has it: the last instance, of whichever iteration and attempt. */
+  readonly named: Map<string, Step>;
+  /** By the id of a fork or loop, the `seq` of all steps in its branches or iterations. */
+  readonly children: Map<string, Set<number>>;
+  /** Nodes of branches that came at run time, by their ref with its `__N`. */
+  readonly dynamic: Map<string, Node>;
   /** `seq` of those that have not ended. */
   readonly open: Set<number>;
+  /** `seq` of those that have not ended and wait for other steps of the run: joins, and loops in an iteration. */
+  readonly passive: Set<number>;
   /** `seq` of those that have ended, but what follows was not decided yet: the run is paused, or there is more to do. */
   readonly undecided: Set<number>;
   /** `seq` of those that ended badly, and no attempt followed. */
@@ -37,7 +47,11 @@ export function readState(run: Run, steps: readonly Step[]): RunState {
     steps: new Map(),
     byId: new Map(),
     latest: new Map(),
+    named: new Map(),
+    children: new Map(),
+    dynamic: new Map(),
     open: new Set(),
+    passive: new Set(),
     undecided: new Set(),
     unsuccessful: new Set(),
     joins: new Map(),
@@ -72,7 +86,7 @@ export function applyRows(
   removed: readonly number[],
 ): void {
   if (run !== undefined) state.run = { ...run, revision: state.run.revision };
-  for (const seq of removed) remove(state, seq);
+  removeAll(state, removed);
   for (const step of steps) put(state, step);
   for (const step of steps) if (isJoin(step)) watchJoin(state, step);
 }
@@ -80,6 +94,17 @@ export function applyRows(
 /** The steps in their order. */
 export function stepsOf(state: RunState): Step[] {
   return [...state.steps.values()].sort((a, b) => a.seq - b.seq);
+}
+
+/** It has not ended, and waits for other steps of its run. A loop with a `dueAt` waits for its condition. */
+export function isPassive(step: Step): boolean {
+  if (isTerminal(step.status)) return false;
+  return isJoin(step) || (step.type === 'DO_WHILE' && step.dueAt === undefined);
+}
+
+/** One that was skipped has nothing to be decided: the flow goes over it when it comes there. */
+function isUndecided(step: Step): boolean {
+  return isTerminal(step.status) && step.status !== 'SKIPPED' && !step.executed && !step.retried;
 }
 
 export function isJoin(step: Step): boolean {
@@ -98,38 +123,89 @@ export function suffixOf(step: Step): string {
   return step.ref.slice(step.definition.taskReferenceName.length);
 }
 
+/** What a step is in its definition; a branch that came at run time carries its own. */
+export function nodeOf(state: RunState, step: Step): Node {
+  const known =
+    state.dynamic.size > 0
+      ? (findNode(state.dynamic, step.ref) ?? staticNode(state, step))
+      : staticNode(state, step);
+  return known ?? dynamicNodes(step.definition, suffixOf(step)).root;
+}
+
+/** The nodes of a branch that came at run time, by their refs with `suffix`. */
+export function dynamicNodes(
+  definition: StepDefinition,
+  suffix: string,
+): { root: Node; byRef: Map<string, Node> } {
+  const { first, byRef } = compileBranch(definition);
+  if (first === undefined) throw new Error('a list of one step has a first');
+  return { root: first, byRef: new Map([...byRef].map(([ref, node]) => [`${ref}${suffix}`, node])) };
+}
+
+function staticNode(state: RunState, step: Step): Node | undefined {
+  return compile(state.run.definition).byRef.get(step.definition.taskReferenceName);
+}
+
 function put(state: RunState, step: Step): void {
+  const known = state.steps.has(step.seq);
   state.steps.set(step.seq, step);
   state.byId.set(step.id, step);
-  const latest = state.latest.get(step.ref);
-  if (latest === undefined || step.seq >= latest.seq) state.latest.set(step.ref, step);
+  setLatest(state.latest, step.ref, step);
+  setLatest(state.named, step.definition.taskReferenceName, step);
+  if (!known) place(state, step);
   const terminal = isTerminal(step.status);
   toggle(state.open, step.seq, !terminal);
-  toggle(state.undecided, step.seq, terminal && !step.executed && !step.retried);
+  toggle(state.passive, step.seq, isPassive(step));
+  toggle(state.undecided, step.seq, isUndecided(step));
   toggle(state.unsuccessful, step.seq, isUnsuccessful(step.status) && !step.retried);
   setDeadline(state.deadlines, step.seq, deadlineOf(step));
   tellJoins(state, step.ref);
 }
 
-function remove(state: RunState, seq: number): void {
-  const step = state.steps.get(seq);
-  if (step === undefined) return;
-  state.steps.delete(seq);
-  state.byId.delete(step.id);
-  if (state.latest.get(step.ref) === step) restoreLatest(state, step);
-  state.open.delete(seq);
-  state.undecided.delete(seq);
-  state.unsuccessful.delete(seq);
-  forgetDeadline(state.deadlines, seq);
-  unwatchJoin(state, step);
-  tellJoins(state, step.ref);
+/** Where a new step lies. */
+function place(state: RunState, step: Step): void {
+  if (step.parentStepId !== undefined) addTo(state.children, step.parentStepId, step.seq);
+  if (staticNode(state, step) !== undefined || findNode(state.dynamic, step.ref) !== undefined) return;
+  for (const [ref, node] of dynamicNodes(step.definition, suffixOf(step)).byRef) state.dynamic.set(ref, node);
 }
 
-/** The attempt before one that is gone, if it is still there, is the latest again. */
-function restoreLatest(state: RunState, gone: Step): void {
-  const before = gone.retriedStepId === undefined ? undefined : state.byId.get(gone.retriedStepId);
-  if (before === undefined) state.latest.delete(gone.ref);
-  else state.latest.set(gone.ref, before);
+function setLatest(map: Map<string, Step>, key: string, step: Step): void {
+  const latest = map.get(key);
+  if (latest === undefined || step.seq >= latest.seq) map.set(key, step);
+}
+
+function removeAll(state: RunState, removed: readonly number[]): void {
+  if (removed.length === 0) return;
+  const gone = removed.flatMap((seq) => state.steps.get(seq) ?? []);
+  for (const step of gone) {
+    state.steps.delete(step.seq);
+    state.byId.delete(step.id);
+    if (state.latest.get(step.ref) === step) state.latest.delete(step.ref);
+    const name = step.definition.taskReferenceName;
+    if (state.named.get(name) === step) state.named.delete(name);
+    if (step.parentStepId !== undefined) takeFrom(state.children, step.parentStepId, step.seq);
+    state.open.delete(step.seq);
+    state.passive.delete(step.seq);
+    state.undecided.delete(step.seq);
+    state.unsuccessful.delete(step.seq);
+    setDeadline(state.deadlines, step.seq, undefined);
+    unwatchJoin(state, step);
+  }
+  restoreLatest(state, gone);
+  for (const step of gone) tellJoins(state, step.ref);
+  for (const ref of state.dynamic.size > 0 ? gone.map((step) => step.ref) : [])
+    if (!state.latest.has(ref)) state.dynamic.delete(ref);
+}
+
+/** Earlier instances of what is gone, where they are still there, are the latest again: one look at what is left. */
+function restoreLatest(state: RunState, gone: readonly Step[]): void {
+  const refs = new Set(gone.map((step) => step.ref));
+  const names = new Set(gone.map((step) => step.definition.taskReferenceName));
+  for (const step of state.steps.values()) {
+    if (refs.has(step.ref)) setLatest(state.latest, step.ref, step);
+    if (names.has(step.definition.taskReferenceName))
+      setLatest(state.named, step.definition.taskReferenceName, step);
+  }
 }
 
 /** A ref has changed: joins that name it wait for it, or not any more. */
@@ -159,9 +235,7 @@ function watchJoin(state: RunState, join: Step): void {
 function unwatchJoin(state: RunState, join: Step): void {
   if (!state.joins.delete(join.seq)) return;
   for (const ref of awaitedRefs(join)) {
-    const joins = state.joinsOf.get(ref);
-    joins?.delete(join.seq);
-    if (joins?.size === 0) state.joinsOf.delete(ref);
+    takeFrom(state.joinsOf, ref, join.seq);
   }
 }
 
@@ -174,6 +248,12 @@ function addTo(map: Map<string, Set<number>>, key: string, value: number): void 
   const set = map.get(key);
   if (set === undefined) map.set(key, new Set([value]));
   else set.add(value);
+}
+
+function takeFrom(map: Map<string, Set<number>>, key: string, value: number): void {
+  const set = map.get(key);
+  set?.delete(value);
+  if (set?.size === 0) map.delete(key);
 }
 
 function toggle<Value>(set: Set<Value>, value: Value, wanted: boolean): void {

@@ -1,6 +1,6 @@
 /** What the statuses of steps and runs mean (Conductor's table: terminal, successful, may be tried again). */
 
-import type { Step, StepStatus } from './run.ts';
+import type { RunStatus, Step, StepStatus } from './run.ts';
 
 const successful: ReadonlySet<StepStatus> = new Set<StepStatus>([
   'SCHEDULED',
@@ -22,5 +22,11 @@ export function isUnsuccessful(status: StepStatus): boolean {
 
 /** The step has ended for good: no attempt follows, and what comes after it was decided. */
 export function isDone(step: Step): boolean {
+  if (step.status === 'SKIPPED') return true;
   return step.executed && !step.retried && isTerminal(step.status);
+}
+
+/** The run has ended. */
+export function hasEnded(status: RunStatus): boolean {
+  return status !== 'RUNNING' && status !== 'PAUSED';
 }

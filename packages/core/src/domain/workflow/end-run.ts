@@ -1,0 +1,173 @@
+/** The end of a run: what is still open is cancelled, its output is made, and who must know is told. */
+
+import { isLineshaftError } from '../errors.ts';
+import type { JsonObject } from './definition.ts';
+import type { Draft } from './draft.ts';
+import { outputOf } from './loop-output.ts';
+import { endStep } from './make-step.ts';
+import type { RunStatus, StartRequest, Step } from './run.ts';
+import { isObject, resolveIn, workflowDocument } from './scope.ts';
+import { isUnsuccessful } from './status.ts';
+import { hasJob } from './steps/worker.ts';
+
+/** At most so many failed steps are told to a failure workflow. */
+const toldFailures = 100;
+
+export interface EndOptions {
+  /** Also start the failure workflow. Default: when the run ended badly. */
+  readonly failureWorkflow?: boolean;
+}
+
+/** Ends a run. `by`: the step that brought it about. */
+export function endRun(
+  draft: Draft,
+  status: RunStatus,
+  reason: string | undefined,
+  by: Step | undefined,
+  options: EndOptions = {},
+): void {
+  draft.setRun({ status, reason, endedAt: draft.now });
+  cancelOpen(draft, status, by);
+  const failed = status === 'COMPLETED' ? [] : failedSteps(draft);
+  draft.setRun({
+    output: runOutput(draft, by),
+    failedRefs: [...new Set([...draft.run.failedRefs, ...failed.map((step) => step.ref)])],
+    failedNames: [...new Set([...draft.run.failedNames, ...failed.map((step) => step.name)])],
+  });
+  if (options.failureWorkflow ?? status !== 'COMPLETED') startFailureWorkflow(draft, by, failed);
+}
+
+/** All that is left is done: the run has come to its end. */
+export function completeRun(draft: Draft): void {
+  const failed = [...new Set([...draft.state.unsuccessful, ...draft.changedSteps().map((step) => step.seq)])]
+    .flatMap((seq) => draft.step(seq) ?? [])
+    .filter((step) => isUnsuccessful(step.status) && !step.retried && step.definition.optional !== true)
+    .sort((a, b) => a.seq - b.seq);
+  const [first] = failed;
+  if (first === undefined) {
+    endRun(draft, 'COMPLETED', undefined, undefined);
+    return;
+  }
+  const status =
+    first.status === 'TIMED_OUT' ? 'TIMED_OUT' : first.status === 'CANCELED' ? 'TERMINATED' : 'FAILED';
+  const reason = `Task ${first.id} failed with status: ${status} and reason: '${first.reason ?? null}'`;
+  endRun(draft, status, reason, first);
+}
+
+function cancelOpen(draft: Draft, status: RunStatus, by: Step | undefined): void {
+  for (const step of draft.openSteps()) {
+    endStep(draft, step, 'CANCELED', { output: outputOf(draft, step) });
+    if (hasJob(step)) withdraw(draft, step);
+    if (step.subRunId !== undefined && step.type === 'SUB_WORKFLOW') {
+      const why = by === undefined ? '' : ` by ${by.ref}`;
+      const reason = `Parent workflow has been terminated with status ${status}${why}`;
+      endChild(draft, step.subRunId, reason);
+    }
+  }
+  // What was asked for and not yet written is not wanted any more.
+  draft.evaluations.length = 0;
+  draft.clearReached();
+}
+
+/** One that was to be started by this very decision is not started. */
+function endChild(draft: Draft, runId: string, reason: string): void {
+  const at = draft.starts.findIndex((start) => start.runId === runId);
+  if (at >= 0) draft.starts.splice(at, 1);
+  else draft.terminates.push({ runId, reason });
+}
+
+function withdraw(draft: Draft, step: Step): void {
+  if (!draft.jobs.delete(step.id) || draft.state.byId.has(step.id)) draft.withdrawn.add(step.id);
+}
+
+/** The refs that have failed at any attempt. Looks at all steps, once in the life of a run. */
+function failedSteps(draft: Draft): Step[] {
+  return draft
+    .allSteps()
+    .filter((step) => step.status === 'FAILED' || step.status === 'FAILED_WITH_TERMINAL_ERROR');
+}
+
+/** That of a TERMINATE; else the output parameters; else the output of the step that ended it, or of the last one. */
+function runOutput(draft: Draft, by: Step | undefined): JsonObject {
+  if (by?.type === 'TERMINATE') return by.output;
+  const { outputParameters } = draft.run.definition;
+  if (outputParameters !== undefined && Object.keys(outputParameters).length > 0) {
+    return resolvedOutput(draft, outputParameters);
+  }
+  const last = by ?? lastStep(draft);
+  return last === undefined ? {} : outputOf(draft, last);
+}
+
+/** The run has ended, whatever its output: what can't be made is said in it. */
+function resolvedOutput(draft: Draft, outputParameters: JsonObject): JsonObject {
+  try {
+    const resolved = resolveIn(draft, outputParameters);
+    return isObject(resolved) ? resolved : {};
+  } catch (error) {
+    if (!isLineshaftError(error)) throw error;
+    return { error: error.message };
+  }
+}
+
+function lastStep(draft: Draft): Step | undefined {
+  for (let seq = draft.run.nextSeq - 1; seq > 0; seq -= 1) {
+    const step = draft.step(seq);
+    if (step !== undefined) return step;
+  }
+  return undefined;
+}
+
+function startFailureWorkflow(draft: Draft, by: Step | undefined, failed: readonly Step[]): void {
+  const { run } = draft;
+  const name = failureWorkflowName(run.definition.failureWorkflow, run.input);
+  if (name === undefined) return;
+  const runId = draft.context.newId();
+  const { failureWorkflowVersion } = run.definition;
+  const request: StartRequest = {
+    name,
+    ...(failureWorkflowVersion === undefined ? {} : { version: failureWorkflowVersion }),
+    input: {
+      ...run.input,
+      workflowId: run.id,
+      reason: run.reason ?? null,
+      failureStatus: run.status,
+      ...(by === undefined ? {} : { failureTaskId: by.id }),
+      failedWorkflow: {
+        ...workflowDocument(draft),
+        workflowName: run.definition.name,
+        workflowVersion: run.definition.version ?? 1,
+        createTime: run.createdAt,
+        endTime: run.endedAt ?? draft.now,
+        failedReferenceTaskNames: run.failedRefs,
+        tasks: failed.slice(-toldFailures).map(taskDocument),
+      },
+    },
+    ...(run.correlationId === undefined ? {} : { correlationId: run.correlationId }),
+    taskToDomain: run.taskToDomain,
+    ...(run.createdBy === undefined ? {} : { createdBy: run.createdBy }),
+  };
+  draft.starts.push({ runId, stepId: undefined, attached: false, request });
+  draft.setRun({ output: { ...run.output, 'conductor.failure_workflow': runId } });
+}
+
+/** `$.workflow.input.NAME`: it is told by the input. */
+function failureWorkflowName(name: string | undefined, input: JsonObject): string | undefined {
+  if (name === undefined || name.trim() === '') return undefined;
+  if (!name.startsWith('$')) return name;
+  const told = input[name.split('.')[3] ?? ''];
+  return typeof told === 'string' && told !== '' ? told : undefined;
+}
+
+function taskDocument(step: Step): JsonObject {
+  return {
+    taskId: step.id,
+    taskType: step.type,
+    taskDefName: step.name,
+    referenceTaskName: step.ref,
+    status: step.status,
+    retryCount: step.retryCount,
+    reasonForIncompletion: step.reason ?? null,
+    inputData: step.input,
+    outputData: step.output,
+  };
+}

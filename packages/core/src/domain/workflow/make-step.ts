@@ -1,0 +1,93 @@
+/** New steps, as their types want them. */
+
+import type { JsonObject, StepDefinition, TaskDefinition } from './definition.ts';
+import type { Draft } from './draft.ts';
+import type { Step, StepStatus } from './run.ts';
+import { resolveInput } from './scope.ts';
+import type { Reached } from './steps/step-type.ts';
+import { taskSettings } from './task-settings.ts';
+
+/** What a type says of its new step; the rest is told from where the flow has come to. */
+export interface StepFields {
+  readonly id: string;
+  readonly type: string;
+  readonly name: string;
+  readonly status: StepStatus;
+  readonly input: JsonObject;
+  readonly output?: JsonObject;
+  readonly definition?: StepDefinition;
+  readonly domain?: string | undefined;
+  readonly executed?: boolean;
+  readonly startDelaySeconds?: number;
+  readonly callbackAfterSeconds?: number;
+  readonly reason?: string | undefined;
+  readonly dueAt?: number | undefined;
+  readonly subRunId?: string | undefined;
+  readonly iteration?: number;
+}
+
+/** Adds the step of a node to a decision. */
+export function addStep(draft: Draft, reached: Reached, fields: StepFields): Step {
+  const { node, retryOf } = reached;
+  const { now } = draft;
+  const begun = fields.status !== 'SCHEDULED';
+  return draft.add(
+    {
+      id: fields.id,
+      ref: `${node.ref}${reached.suffix}`,
+      iteration: fields.iteration ?? reached.iteration,
+      retryCount: retryOf === undefined ? 0 : retryOf.retryCount + 1,
+      type: fields.type,
+      name: fields.name,
+      status: fields.status,
+      definition: fields.definition ?? node.definition,
+      input: fields.input,
+      output: fields.output ?? {},
+      domain: fields.domain,
+      scheduledAt: now,
+      firstScheduledAt: retryOf?.firstScheduledAt ?? now,
+      startedAt: begun ? now : undefined,
+      updatedAt: now,
+      endedAt: fields.status === 'IN_PROGRESS' || !begun ? undefined : now,
+      startDelaySeconds: fields.startDelaySeconds ?? 0,
+      callbackAfterSeconds: fields.callbackAfterSeconds ?? 0,
+      pollCount: 0,
+      workerId: undefined,
+      reason: fields.reason,
+      retriedStepId: retryOf?.id,
+      retried: false,
+      executed: fields.executed ?? false,
+      subRunId: fields.subRunId,
+      dueAt: fields.dueAt,
+      parentStepId: reached.parentStepId,
+    },
+    node,
+  );
+}
+
+/** The input of a step that is reached: resolved, over that of the attempt before; what a fork gave to it counts most. */
+export function inputOf(
+  draft: Draft,
+  reached: Reached,
+  stepId: string,
+  task: TaskDefinition = taskSettings(reached.node.definition),
+): JsonObject {
+  const resolved = resolveInput(draft, reached.node.definition, task, stepId);
+  return { ...reached.retryOf?.input, ...resolved, ...reached.input };
+}
+
+/** Seconds to wait before a step begins: after a failed attempt, or as its definition says. */
+export function delayOf(reached: Reached): number {
+  return reached.delaySeconds ?? reached.node.definition.startDelay ?? 0;
+}
+
+/** Ends a step. */
+export function endStep(draft: Draft, step: Step, status: StepStatus, fields: Partial<Step> = {}): Step {
+  return draft.change(step, { endedAt: draft.now, dueAt: undefined, ...fields, status });
+}
+
+/** A value of an input or output as text; null and undefined: `null`, as Java writes it. */
+export function textOf(value: unknown): string {
+  if (value === undefined || value === null) return 'null';
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+}

@@ -1,0 +1,44 @@
+/**
+ * A run that had ended goes on, since a run that one of its steps had started does: that step is in progress again, and
+ * what waited around it waits again.
+ */
+
+import type { Draft } from './draft.ts';
+import type { Step } from './run.ts';
+import { isJoin } from './state.ts';
+import { hasEnded, isTerminal, isUnsuccessful } from './status.ts';
+
+export function reopen(draft: Draft, step: Step): void {
+  const ended = hasEnded(draft.run.status);
+  // Its run went on without it: too late.
+  if (step.executed && !ended && !isUnsuccessful(step.status)) return;
+  if (isTerminal(step.status)) {
+    draft.change(step, { status: 'IN_PROGRESS', executed: false, endedAt: undefined, reason: undefined });
+  }
+  if (!ended) return;
+  draft.setRun({
+    status: 'RUNNING',
+    endedAt: undefined,
+    reason: undefined,
+    output: {},
+    lastRetriedAt: draft.now,
+    failedRefs: draft.run.failedRefs.filter((ref) => ref !== step.ref),
+    failedNames: draft.run.failedNames.filter((name) => name !== step.name),
+  });
+  for (const other of draft.allSteps()) if (waitsAgain(other)) waitAgain(draft, other);
+}
+
+function waitsAgain(step: Step): boolean {
+  return (isJoin(step) || step.type === 'DO_WHILE') && isUnsuccessful(step.status) && !step.retried;
+}
+
+function waitAgain(draft: Draft, step: Step): void {
+  const output = step.type === 'DO_WHILE' ? { iteration: step.iteration } : {};
+  draft.change(step, {
+    status: 'IN_PROGRESS',
+    executed: false,
+    endedAt: undefined,
+    reason: undefined,
+    output,
+  });
+}
