@@ -105,7 +105,15 @@ export class Lineshaft<PayloadMap extends object = Record<string, unknown>> exte
       schedules: this.scheduleBook,
     });
     this.limitBook = new LimitBook(this.pool, this.statements);
-    this.workflows = new WorkflowBooks({ route: this.route, pool: this.pool, statements: this.statements });
+    this.workflows = new WorkflowBooks({
+      route: this.route,
+      pool: this.pool,
+      statements: this.statements,
+      clock,
+      notifications: this.notifications,
+      log: this.log,
+      id: this.ids.next(),
+    });
   }
 
   /** Brings the schema up to date; harmless when it is, and when many processes do it at once. */

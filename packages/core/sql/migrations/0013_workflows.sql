@@ -297,6 +297,7 @@ begin
   perform lineshaft.withdraw_jobs(array(
     select s.id from lineshaft.step s where s.run_id = of_run and s.status in ('SCHEDULED', 'IN_PROGRESS')
   ));
+  delete from lineshaft.step_log g using lineshaft.step s where s.run_id = of_run and g.step_id = s.id;
   delete from lineshaft.step s where s.run_id = of_run;
   delete from lineshaft.run_data d where d.run_id = of_run;
   delete from lineshaft.mark m where m.run_id = of_run;
@@ -313,40 +314,51 @@ begin
 end
 $$;
 
--- Lets jobs of steps wait again, whoever has them: {id, delay}, in ms. What still comes of the attempt is dropped.
+-- Lets jobs of steps wait again, whoever has them: {id, delay}, in ms. What still comes of the attempt is dropped; room under
+-- limits is given back. Jobs that are gone are passed over. Locks: as withdraw_jobs.
 create function lineshaft.requeue_steps(again json)
 returns void language plpgsql
 set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
 declare
-  one record;
-  j lineshaft.job;
-  place text;
-  queues bigint[] := '{}';
-  any_later boolean := false;
-  keyed uuid[] := '{}';
+  ids uuid[];
+  known uuid[];
+  running uuid[];
+  queues bigint[];
+  opened integer[];
+  any_later boolean;
 begin
-  for one in select a.id, a.delay from json_to_recordset(again) as a (id uuid, delay double precision) order by a.id loop
-    select * into j from lineshaft.job k where k.id = one.id for update;
-    continue when not found;
-    place := lineshaft.unplace(j);
-    update lineshaft.job k
-    set fence = k.fence + 1, due = clock_timestamp() + one.delay * interval '1 millisecond'
-    where k.id = one.id
-    returning k.* into j;
-    delete from lineshaft.job_lease l where l.job_id = j.id;
-    if one.delay > 0 then
-      insert into lineshaft.later (due, seq, lane, priority, job_id) values (j.due, j.seq, j.lane, j.priority, j.id);
-      any_later := true;
-    else
-      insert into lineshaft.ready (due, seq, lane, priority, job_id) values (j.due, j.seq, j.lane, j.priority, j.id);
-      queues := queues || (select l.queue_id from lineshaft.lane l where l.id = j.lane);
-    end if;
-    if place = 'running' then
-      keyed := keyed || j.id;
-    end if;
-  end loop;
-  perform lineshaft.release_moved(keyed);
-  perform lineshaft.wake(queues, any_later, 'always');
+  ids := array(select a.id from json_to_recordset(again) as a (id uuid));
+  perform lineshaft.lock_remote(ids);
+  known := array(
+    select k.id
+    from (select distinct t.id from unnest(ids) as t (id) order by t.id offset 0) t
+    cross join lateral (select j.id from lineshaft.job j where j.id = t.id limit 1 for update) k
+  );
+  running := array(select unnest(known) except select unnest(lineshaft.unplace_all(known)));
+  perform lineshaft.drop_remote(running);
+  with moved as (
+    update lineshaft.job j
+    set fence = j.fence + 1, due = clock_timestamp() + a.delay * interval '1 millisecond'
+    from json_to_recordset(again) as a (id uuid, delay double precision)
+    where j.id = a.id
+    returning j.id, j.due, j.seq, j.lane, j.priority, a.delay > 0 as waits
+  ),
+  not_yet as (
+    insert into lineshaft.later (due, seq, lane, priority, job_id)
+    select m.due, m.seq, m.lane, m.priority, m.id from moved m where m.waits
+  ),
+  now_ready as (
+    insert into lineshaft.ready (due, seq, lane, priority, job_id)
+    select m.due, m.seq, m.lane, m.priority, m.id from moved m where not m.waits
+  )
+  select array_agg(distinct l.queue_id) filter (where not m.waits), bool_or(m.waits),
+    array_agg(distinct m.lane) filter (where not m.waits and m.lane < 0)
+  into queues, any_later, opened
+  from moved m
+  join lineshaft.lane l on l.id = m.lane;
+  perform lineshaft.open_lanes(opened);
+  perform lineshaft.release_moved(running);
+  perform lineshaft.wake(coalesce(queues, '{}'), coalesce(any_later, false), 'always');
 end
 $$;
 

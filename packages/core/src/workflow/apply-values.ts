@@ -39,6 +39,8 @@ export interface RunChange {
 
 /** Longest time limit that a job may have; longer ones are looked at when the run is. */
 const jobTimeoutMaxMs = 604_800_000;
+/** What `claim_remote` takes where nothing else is said. */
+const responseUsualMs = 3_600_000;
 
 /** The values of `apply_runs.sql`. */
 export function applyValues(changes: readonly RunChange[]): unknown[] {
@@ -163,7 +165,8 @@ class JobRows {
   add(job: StepJob, payloadText: string): void {
     const { domain, priority } = job;
     const timeoutMs = job.timeoutMs !== undefined && job.timeoutMs <= jobTimeoutMaxMs ? job.timeoutMs : 0;
-    const key = `${priority} ${job.delayMs} ${timeoutMs} ${job.kind} ${domain ?? ''}`;
+    const responseMs = Math.ceil(Math.min(job.responseTimeoutMs ?? jobTimeoutMaxMs, jobTimeoutMaxMs));
+    const key = `${priority} ${job.delayMs} ${timeoutMs} ${responseMs} ${job.kind} ${domain ?? ''}`;
     let number = this.numbers.get(key);
     if (number === undefined) {
       this.templates.push({
@@ -173,6 +176,8 @@ class JobRows {
         ...(job.delayMs > 0 ? { delayMs: Math.ceil(job.delayMs) } : {}),
         ...(domain === undefined ? {} : { requirements: [`domain=${domain}`] }),
         ...(timeoutMs > 0 ? { limits: { timeoutMs: Math.ceil(timeoutMs) } } : {}),
+        // Read by claims for workers that poll; those of our own say that they live by their heartbeats.
+        ...(responseMs === responseUsualMs ? {} : { meta: { responseMs } }),
       });
       number = this.templates.length;
       this.numbers.set(key, number);

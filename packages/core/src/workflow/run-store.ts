@@ -130,6 +130,17 @@ export class RunStore {
     };
   }
 
+  /** Definitions of runs by their hashes; those that do not exist are left out. */
+  async definitionsOf(hashes: readonly string[]): Promise<ReadonlyMap<string, WorkflowDefinition>> {
+    await this.fetchDefinitions(hashes);
+    const found = new Map<string, WorkflowDefinition>();
+    for (const hash of hashes) {
+      const definition = this.definitions.get(hash);
+      if (definition !== undefined) found.set(hash, definition);
+    }
+    return found;
+  }
+
   private async fetchDefinitions(hashes: readonly string[]): Promise<void> {
     const missing = new Set<string>();
     for (const hash of hashes) {

@@ -3,20 +3,33 @@
  * of it.
  */
 
+import type { Clock } from '../domain/clock.ts';
 import type { TaskDefinition, WorkflowDefinition } from '../domain/workflow/definition.ts';
+import type { Log } from '../log.ts';
+import type { Notifications } from '../queue/notifications.ts';
 import type { Pool } from '../store/pool.ts';
 import type { Route } from '../store/session.ts';
 import type { BoundStatements } from '../store/statements.ts';
 import { DefinitionBook } from './definition-book.ts';
-import type { RunView, StepOfRun, Workflows } from './port.ts';
+import { LogBook } from './log-book.ts';
+import { PollBook } from './poll-book.ts';
+import { PollRecords } from './poll-records.ts';
+import { PollWaiters } from './poll-waiters.ts';
+import type { PolledStep, PollRecord, PollRequest, RunView, StepLog, StepOfRun, Workflows } from './port.ts';
 import { RunBook } from './run-book.ts';
 import { RunStore } from './run-store.ts';
+import { StepQueues } from './step-queues.ts';
 
 /** What the books are made of. */
 export interface WorkflowParts {
   readonly route: Route;
   readonly pool: Pool;
   readonly statements: BoundStatements;
+  readonly clock: Clock;
+  readonly notifications: Notifications;
+  readonly log: Log;
+  /** Of this process: a UUID. */
+  readonly id: string;
 }
 
 type Offered =
@@ -32,17 +45,40 @@ type Offered =
   | 'showStep'
   | 'correlated'
   | 'running'
-  | 'remove';
+  | 'remove'
+  | 'poll'
+  | 'giveBack'
+  | 'addLog'
+  | 'logs'
+  | 'queueSizes'
+  | 'pollRecords'
+  | 'requeue';
 
 export class WorkflowBooks implements Pick<Workflows, Offered> {
   private readonly store: RunStore;
   private readonly definitions: DefinitionBook;
   private readonly runBook: RunBook;
+  private readonly polled: PollRecords;
+  private readonly pollBook: PollBook;
+  private readonly logBook: LogBook;
+  private readonly stepQueues: StepQueues;
 
   constructor(parts: WorkflowParts) {
     this.store = new RunStore(parts);
     this.definitions = new DefinitionBook(parts);
     this.runBook = new RunBook({ ...parts, store: this.store });
+    const { log } = parts;
+    const polls = new PollWaiters();
+    this.polled = new PollRecords({ ...parts, waiting: () => polls.lastPolls() });
+    this.pollBook = new PollBook({
+      ...parts,
+      store: this.store,
+      waiters: polls,
+      records: this.polled,
+      onTrouble: (error) => log.warn(`polls get nothing: ${error instanceof Error ? error.message : error}`),
+    });
+    this.logBook = new LogBook(parts);
+    this.stepQueues = new StepQueues(parts);
   }
 
   putWorkflow(definition: WorkflowDefinition, options: { overwrite: boolean }): Promise<void> {
@@ -101,7 +137,36 @@ export class WorkflowBooks implements Pick<Workflows, Offered> {
     return this.runBook.remove(runId);
   }
 
+  poll(request: PollRequest): Promise<PolledStep[]> {
+    return this.pollBook.poll(request);
+  }
+
+  giveBack(stepIds: readonly string[]): Promise<number> {
+    return this.pollBook.giveBack(stepIds);
+  }
+
+  addLog(stepId: string, log: StepLog): Promise<void> {
+    return this.logBook.add(stepId, [log]);
+  }
+
+  logs(stepId: string): Promise<StepLog[]> {
+    return this.logBook.list(stepId);
+  }
+
+  queueSizes(names?: readonly string[]): Promise<Map<string, number>> {
+    return this.stepQueues.sizes(names);
+  }
+
+  pollRecords(kind?: string): Promise<PollRecord[]> {
+    return this.polled.list(kind);
+  }
+
+  requeue(kind: string): Promise<number> {
+    return this.stepQueues.requeue(kind);
+  }
+
   async close(): Promise<void> {
+    await this.pollBook.close();
     await this.store.close();
   }
 }
