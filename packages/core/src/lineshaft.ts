@@ -164,6 +164,7 @@ export class Lineshaft<PayloadMap extends object = Record<string, unknown>> exte
       statements: this.statements,
       schema: this.schema,
       notifications: this.notifications,
+      takers: this.takers,
       clock: this.clock,
       log: this.log,
       build: this.build,

@@ -8,6 +8,7 @@ import type { Plugin, ServiceEvents } from '../plugin.ts';
 import type { Hooks } from '../plugins/hooks.ts';
 import type { PreparedJob } from '../queue/enqueue-batch.ts';
 import type { Notifications } from '../queue/notifications.ts';
+import type { Takers } from '../queue/takers.ts';
 import type { Pool } from '../store/pool.ts';
 import type { Route } from '../store/session.ts';
 import type { BoundStatements } from '../store/statements.ts';
@@ -21,6 +22,8 @@ export interface WorkerParts {
   readonly statements: BoundStatements;
   readonly schema: string;
   readonly notifications: Notifications;
+  /** Where it offers to take what this process enqueues. */
+  readonly takers: Takers;
   readonly clock: Clock;
   readonly log: Log;
   readonly build: string;

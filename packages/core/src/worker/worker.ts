@@ -20,6 +20,7 @@ import { Claimer } from './claimer.ts';
 import { keepHeapCompact } from './compact-heap.ts';
 import { Completer, type Result } from './completer.ts';
 import { ExecutorPool } from './executor-pool.ts';
+import { HandedJobs } from './handed-jobs.ts';
 import { createHeartbeat } from './heartbeat.ts';
 import type { HeldJob, Lease } from './held-job.ts';
 import { JobLeases } from './job-leases.ts';
@@ -55,6 +56,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
   private readonly runner: Runner;
   private readonly completer: Completer;
   private readonly claimer: Claimer;
+  private readonly handed: HandedJobs;
   private readonly circuits: Circuits;
   private readonly executors: ExecutorPool;
   private readonly jobLeases: JobLeases;
@@ -163,7 +165,9 @@ export class Worker extends EventEmitter<WorkerEvents> {
         this.emit('failed', this.reports.failed(job, outcome.error.message, result)),
       onRoom: () => this.claimer.kick(),
     });
-    this.claimer = new Claimer({ host: this.claimerHost(), session: this.sessions.claim, statements, clock });
+    const host = this.claimerHost();
+    this.claimer = new Claimer({ host, session: this.sessions.claim, statements, clock });
+    this.handed = new HandedJobs({ ...host, idle: () => this.idle(), monotonic: () => clock.monotonic() });
     this.queueSettings = new QueueSettings({
       pool: parts.pool,
       statements,
@@ -240,7 +244,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
     await this.circuits.declare();
     await this.queueSettings.load();
     await this.register();
-    await this.releaseUpgrades();
+    await this.sessions.releaseUpgrades(this.parts);
     if (this.options.once) await this.sessions.service.query(this.parts.statements.takeIn, [takeInMax]);
     if (this.options.signals)
       for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, this.onSignal);
@@ -254,6 +258,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
     this.services.start();
     this.circuits.start();
     this.claimer.start();
+    this.handed.start(this.parts.takers);
     this.rest?.start();
     this.scheduleCheck();
     this.log.info('worker started', {
@@ -324,7 +329,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
     this.checkTimer?.();
     this.rest?.stop();
     this.runner.stopStarting();
-    await this.claimer.stop();
+    await Promise.all([this.claimer.stop(), this.handed.stop()]);
     this.runner.giveBack();
     await this.shutdown.endAttempts();
     await this.executors.stop();
@@ -391,15 +396,6 @@ export class Worker extends EventEmitter<WorkerEvents> {
     this.circuits.arrived(jobs);
   }
 
-  /** Jobs that wait because another build could not upgrade their payload may go with this one. */
-  private async releaseUpgrades(): Promise<void> {
-    const [[ids = null] = []] = await this.sessions.service.query(this.parts.statements.releaseUpgrades, [
-      textArray([...this.parts.kinds.keys()]),
-      this.parts.build,
-    ]);
-    if (ids !== null) await this.sessions.service.query(this.parts.statements.retryJobs, [ids]);
-  }
-
   private notified(type: string, body: string): void {
     if (type !== 'd') this.rest?.wake();
     if (type === 'r' || type === 'a') this.claimer.wakeQueues(body.split(',').map(Number), type === 'a');
@@ -440,6 +436,12 @@ export class Worker extends EventEmitter<WorkerEvents> {
     };
   }
 
+  /** It may be handed a job that is enqueued here; not one that stops when all is done, which must look for itself. */
+  private idle(): boolean {
+    const open = this.phase === 'running' && this.rest === undefined && !this.options.once;
+    return open && this.runner.held < this.options.slots;
+  }
+
   private restHost(): RestHost {
     return restHostOf({
       ...this.parts,
@@ -467,9 +469,8 @@ export class Worker extends EventEmitter<WorkerEvents> {
     this.runner.onSettled(results, late);
     if (late) {
       const ids = results.map((result) => result.job.jobId);
-      this.log.warn('a result came too late: its job had been cancelled or given to another worker', {
-        job: ids[0],
-      });
+      const [job] = ids;
+      this.log.warn('a result came too late: its job had been cancelled or given to another worker', { job });
       this.emit('late', { ids });
     } else if (this.listenerCount('finished') > 0) {
       this.emit('finished', {
