@@ -250,7 +250,10 @@ export class Worker extends EventEmitter<WorkerEvents> {
       for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, this.onSignal);
     this.unlisten = this.parts.notifications.add({
       onMessage: (type, body) => this.notified(type, body),
-      onConnected: () => this.listening(),
+      onConnected: () => {
+        this.claimer.lookAround();
+        this.heartbeat.wake();
+      },
       resting: () => this.rest?.resting ?? false,
     });
     await this.parts.hooks.workerStart?.(this.facts);
@@ -404,11 +407,6 @@ export class Worker extends EventEmitter<WorkerEvents> {
     else if (type === 'j') this.runner.leaseLost(body, this.options.graceMs);
     else if (type === 'q') this.queueSettings.reload();
     this.services.message(type, body);
-  }
-
-  private listening(): void {
-    this.claimer.lookAround();
-    this.heartbeat.wake();
   }
 
   private claimerHost(): ConstructorParameters<typeof Claimer>[0]['host'] {
