@@ -33,6 +33,7 @@ export interface WorkflowParts {
 }
 
 type Offered =
+  | 'checkWorkflow'
   | 'putWorkflow'
   | 'getWorkflow'
   | 'listWorkflows'
@@ -79,6 +80,10 @@ export class WorkflowBooks implements Pick<Workflows, Offered> {
     });
     this.logBook = new LogBook(parts);
     this.stepQueues = new StepQueues(parts);
+  }
+
+  async checkWorkflow(definition: WorkflowDefinition): Promise<void> {
+    await this.definitions.check(definition);
   }
 
   putWorkflow(definition: WorkflowDefinition, options: { overwrite: boolean }): Promise<void> {
