@@ -113,6 +113,7 @@ export class Lineshaft<PayloadMap extends object = Record<string, unknown>> exte
       notifications: this.notifications,
       log: this.log,
       id: this.ids.next(),
+      newId: () => this.ids.next(),
     });
   }
 
@@ -164,7 +165,6 @@ export class Lineshaft<PayloadMap extends object = Record<string, unknown>> exte
       statements: this.statements,
       schema: this.schema,
       notifications: this.notifications,
-      takers: this.takers,
       clock: this.clock,
       log: this.log,
       build: this.build,
@@ -181,6 +181,7 @@ export class Lineshaft<PayloadMap extends object = Record<string, unknown>> exte
       options: { ...checked, workerId },
       plugins: this.plugins,
       hooks: this.hooks,
+      steps: this.workflows.steps,
       prepare: (request) => this.prepare(request),
     });
     this.workersOfThis.add(worker);

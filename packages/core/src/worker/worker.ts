@@ -20,7 +20,6 @@ import { Claimer } from './claimer.ts';
 import { keepHeapCompact } from './compact-heap.ts';
 import { Completer, type Result } from './completer.ts';
 import { ExecutorPool } from './executor-pool.ts';
-import { HandedJobs } from './handed-jobs.ts';
 import { createHeartbeat } from './heartbeat.ts';
 import type { HeldJob, Lease } from './held-job.ts';
 import { JobLeases } from './job-leases.ts';
@@ -28,6 +27,7 @@ import { JobReports } from './job-reports.ts';
 import { LaneDirectory } from './lanes.ts';
 import { RescueCounts, snapshot, type WorkerMetrics } from './metrics.ts';
 import { QueueSettings } from './queue-settings.ts';
+import { Registration } from './registration.ts';
 import { kindAmounts } from './registry.ts';
 import { restHostOf } from './rest-host.ts';
 import { Runner } from './runner.ts';
@@ -56,7 +56,6 @@ export class Worker extends EventEmitter<WorkerEvents> {
   private readonly runner: Runner;
   private readonly completer: Completer;
   private readonly claimer: Claimer;
-  private readonly handed: HandedJobs;
   private readonly circuits: Circuits;
   private readonly executors: ExecutorPool;
   private readonly jobLeases: JobLeases;
@@ -67,8 +66,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
   private readonly rest: Rest | undefined;
   private readonly outlook: Outlook;
   private readonly reports: JobReports;
-  private row = '0';
-  private clockOffsetMs = 0;
+  private readonly registration: Registration;
   private readonly rescues = new RescueCounts();
   private phase: 'new' | 'running' | 'stopping' | 'stopped' = 'new';
   private starting: Promise<void> | undefined;
@@ -98,6 +96,14 @@ export class Worker extends EventEmitter<WorkerEvents> {
       kinds: new Set(kinds.keys()),
     });
     this.sessions = new WorkerSessions(route, this.options.leaseMs);
+    this.registration = new Registration({
+      parts,
+      session: this.sessions.claim,
+      options: this.options,
+      id: this.id,
+      tags: this.tags,
+      servedSlugs: () => this.servedSlugs(),
+    });
     this.outlook = new Outlook(clock, () => this.sessions.service.query(statements.outlook));
     const trouble = {
       clock,
@@ -116,12 +122,14 @@ export class Worker extends EventEmitter<WorkerEvents> {
       session: this.sessions.complete,
       statements,
       workerName: this.id,
+      clockOffsetMs: () => this.registration.clockOffsetMs,
       pause: (ms) => new Promise((resolve) => void clock.after(ms, resolve)),
       listener: {
         onSettled: (results, late) => this.settled(results, late),
         onTrouble: (error) => this.troubles.begin('completion', error),
         onRecovered: () => this.troubles.end('completion'),
         onUnknownLimits: (names) => this.reports.unknownLimits(names),
+        onStepsEnded: (ended) => parts.steps.ended(ended),
       },
     });
     this.circuits = new Circuits({
@@ -139,7 +147,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
       ...trouble,
       session: this.sessions.service,
       statements,
-      workerRow: () => this.row,
+      workerRow: () => this.registration.row,
       onTaken: () => this.services.message('lease', ''),
       onLost: (job) => this.runner.leaseLost(job.jobId, 0),
     });
@@ -160,14 +168,12 @@ export class Worker extends EventEmitter<WorkerEvents> {
       reports: this.reports,
       hooks: parts.hooks,
       jobLeases: this.jobLeases,
-      clockOffsetMs: () => this.clockOffsetMs,
+      clockOffsetMs: () => this.registration.clockOffsetMs,
       onFailed: (job, outcome, result) =>
         this.emit('failed', this.reports.failed(job, outcome.error.message, result)),
       onRoom: () => this.claimer.kick(),
     });
-    const host = this.claimerHost();
-    this.claimer = new Claimer({ host, session: this.sessions.claim, statements, clock });
-    this.handed = new HandedJobs({ ...host, idle: () => this.idle(), monotonic: () => clock.monotonic() });
+    this.claimer = new Claimer({ host: this.claimerHost(), session: this.sessions.claim, statements, clock });
     this.queueSettings = new QueueSettings({
       pool: parts.pool,
       statements,
@@ -200,7 +206,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
       plugins: parts.plugins,
       log: this.log,
       worker: this.facts,
-      ...serviceAccess(parts, this.sessions, this.outlook, () => this.row),
+      ...serviceAccess(parts, this.sessions, this.outlook, () => this.registration.row),
       onEvent: (name, ...facts) => this.onServiceEvent(name, ...facts),
     });
     this.heartbeat = createHeartbeat({
@@ -211,7 +217,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
       outlook: this.outlook,
       rest: this.rest,
       host: {
-        workerRow: () => this.row,
+        workerRow: () => this.registration.row,
         running: () => this.runner.running,
         stopping: () => this.phase === 'stopping',
         queueNames: () => textArray(this.servedSlugs()),
@@ -221,7 +227,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
         onCancelled: (jobId) => this.runner.cancel(jobId, this.options.graceMs),
         onSettings: (fingerprint) => this.queueSettings.seen(fingerprint),
         onClock: (offsetMs) => {
-          this.clockOffsetMs = offsetMs;
+          this.registration.clockOffsetMs = offsetMs;
         },
         onDisowned: () => this.disowned(),
         onError: (name, error) => this.troubles.begin(name, error),
@@ -243,17 +249,14 @@ export class Worker extends EventEmitter<WorkerEvents> {
     if (this.options.compactHeap) keepHeapCompact();
     await this.circuits.declare();
     await this.queueSettings.load();
-    await this.register();
-    await this.sessions.releaseUpgrades(this.parts);
+    await this.registration.register();
+    await this.releaseUpgrades();
     if (this.options.once) await this.sessions.service.query(this.parts.statements.takeIn, [takeInMax]);
     if (this.options.signals)
       for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, this.onSignal);
     this.unlisten = this.parts.notifications.add({
       onMessage: (type, body) => this.notified(type, body),
-      onConnected: () => {
-        this.claimer.lookAround();
-        this.heartbeat.wake();
-      },
+      onConnected: () => this.listening(),
       resting: () => this.rest?.resting ?? false,
     });
     await this.parts.hooks.workerStart?.(this.facts);
@@ -261,7 +264,6 @@ export class Worker extends EventEmitter<WorkerEvents> {
     this.services.start();
     this.circuits.start();
     this.claimer.start();
-    this.handed.start(this.parts.takers);
     this.rest?.start();
     this.scheduleCheck();
     this.log.info('worker started', {
@@ -332,7 +334,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
     this.checkTimer?.();
     this.rest?.stop();
     this.runner.stopStarting();
-    await Promise.all([this.claimer.stop(), this.handed.stop()]);
+    await this.claimer.stop();
     this.runner.giveBack();
     await this.shutdown.endAttempts();
     await this.executors.stop();
@@ -343,7 +345,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
     await this.heartbeat.stop();
     this.unlisten?.();
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.off(signal, this.onSignal);
-    await this.sessions.unregister(this.parts.statements, this.row);
+    await this.sessions.unregister(this.parts.statements, this.registration.row);
     await this.sessions.close();
     this.phase = 'stopped';
     this.log.info('worker stopped', { worker: this.id });
@@ -353,26 +355,6 @@ export class Worker extends EventEmitter<WorkerEvents> {
   private signalled(): void {
     if (this.phase === 'running') this.stop().catch((error: unknown) => this.log.error(String(error)));
     else this.stopNow().catch((error: unknown) => this.log.error(String(error)));
-  }
-
-  private async register(): Promise<void> {
-    const askedMs = this.parts.clock.now();
-    const [[row = null, clock = null] = []] = await this.sessions.claim.query(
-      this.parts.statements.registerWorker,
-      [
-        this.id,
-        this.options.name ?? this.id,
-        this.parts.build,
-        textArray(this.tags),
-        textArray([...this.parts.kinds.keys()]),
-        textArray(this.servedSlugs()),
-        this.options.slots,
-        this.options.leaseMs,
-        JSON.stringify(this.options.offers),
-      ],
-    );
-    this.row = row ?? '0';
-    this.clockOffsetMs = Number(clock) - (askedMs + this.parts.clock.now()) / 2;
   }
 
   /** Others took this worker for dead and gave its jobs away. Heartbeat and claim may notice it at the same time. */
@@ -387,7 +369,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
   private async comeBack(): Promise<void> {
     this.log.warn('the lease of this worker ran out; its jobs were given to others', { worker: this.id });
     this.runner.disown();
-    await this.register();
+    await this.registration.register();
     this.emit('disowned');
     this.claimer.lookAround();
   }
@@ -397,6 +379,15 @@ export class Worker extends EventEmitter<WorkerEvents> {
     this.runner.add(lease, jobs);
     this.queueSettings.arrived(new Set(jobs.map((job) => job.runtime)));
     this.circuits.arrived(jobs);
+  }
+
+  /** Jobs that wait because another build could not upgrade their payload may go with this one. */
+  private async releaseUpgrades(): Promise<void> {
+    const [[ids = null] = []] = await this.sessions.service.query(this.parts.statements.releaseUpgrades, [
+      textArray([...this.parts.kinds.keys()]),
+      this.parts.build,
+    ]);
+    if (ids !== null) await this.sessions.service.query(this.parts.statements.retryJobs, [ids]);
   }
 
   private notified(type: string, body: string): void {
@@ -409,13 +400,18 @@ export class Worker extends EventEmitter<WorkerEvents> {
     this.services.message(type, body);
   }
 
+  private listening(): void {
+    this.claimer.lookAround();
+    this.heartbeat.wake();
+  }
+
   private claimerHost(): ConstructorParameters<typeof Claimer>[0]['host'] {
     return {
       directory: this.directory,
       reserveAfterMs: this.options.reserveAfterMs,
       circuits: this.circuits,
       rest: this.rest,
-      workerRow: () => this.row,
+      workerRow: () => this.registration.row,
       runtimes: () => this.queueSettings.runtimes.values(),
       runtime: (queueId) => this.queueSettings.runtimes.get(queueId),
       held: () => this.runner.held,
@@ -423,7 +419,8 @@ export class Worker extends EventEmitter<WorkerEvents> {
       pollingIntervalMs: () => this.options.pollingIntervalMs,
       // One that stops when all is done must have seen so itself.
       sinceEmptyMs: () => (this.options.once ? Number.POSITIVE_INFINITY : this.outlook.sinceEmptyMs()),
-      paused: () => this.phase !== 'running' || this.completer.backlog > backlogMax,
+      paused: () =>
+        this.phase !== 'running' || this.completer.backlog + this.parts.steps.backlog > backlogMax,
       onClaimed: (lease, jobs) => this.claimed(lease, jobs),
       startJobs: () => this.runner.startJobs(),
       onDisowned: () => this.disowned(),
@@ -434,20 +431,14 @@ export class Worker extends EventEmitter<WorkerEvents> {
     };
   }
 
-  /** It may be handed a job that is enqueued here; not one that stops when all is done, which must look for itself. */
-  private idle(): boolean {
-    const open = this.phase === 'running' && this.rest === undefined && !this.options.once;
-    return open && this.runner.held < this.options.slots;
-  }
-
   private restHost(): RestHost {
     return restHostOf({
       ...this.parts,
       session: this.sessions.claim,
       busy: () => this.phase !== 'running' || this.runner.held + this.completer.backlog > 0,
       directory: this.directory,
-      renewal: () => [this.row, 0, false, textArray(this.servedSlugs())],
-      register: () => this.register(),
+      renewal: () => [this.registration.row, 0, false, textArray(this.servedSlugs())],
+      register: () => this.registration.register(),
     });
   }
 
@@ -467,8 +458,9 @@ export class Worker extends EventEmitter<WorkerEvents> {
     this.runner.onSettled(results, late);
     if (late) {
       const ids = results.map((result) => result.job.jobId);
-      const [job] = ids;
-      this.log.warn('a result came too late: its job had been cancelled or given to another worker', { job });
+      this.log.warn('a result came too late: its job had been cancelled or given to another worker', {
+        job: ids[0],
+      });
       this.emit('late', { ids });
     } else if (this.listenerCount('finished') > 0) {
       this.emit('finished', {

@@ -158,17 +158,13 @@ export interface Workflows {
 
   // Workers
   poll(request: PollRequest): Promise<PolledStep[]>;
-  /** Puts steps back that `poll` gave and nobody received, since the connection was cut. Returns how many. */
-  giveBack(stepIds: readonly string[]): Promise<number>;
   /** undefined: nothing to report to, the step or its run has ended. @throws STEP_NOT_FOUND */
   report(report: StepReport): Promise<StepOfRun | undefined>;
   /** The pending instance of a ref, also in a loop. undefined: none. */
   reportByRef(runId: string, ref: string, report: Omit<StepReport, 'stepId'>): Promise<StepOfRun | undefined>;
   addLog(stepId: string, log: StepLog): Promise<void>;
   logs(stepId: string): Promise<StepLog[]>;
-  /** By the name of their queue, `kind` or `domain:kind`; with names each of them, 0 where nothing waits. */
-  queueSizes(names?: readonly string[]): Promise<Map<string, number>>;
+  queueSizes(kinds?: readonly string[]): Promise<Map<string, number>>;
   pollRecords(kind?: string): Promise<PollRecord[]>;
-  /** Has the steps of a kind looked at again by all who may have them; returns how many wait. */
   requeue(kind: string): Promise<number>;
 }
