@@ -1,6 +1,6 @@
 /**
  * Writes `docs/reference/` from the code: errors from the catalogue, options from their interfaces, the command
- * from its program. Run it after changing one of them: `npx node tools/generate-docs.ts`. A test fails where the
+ * from its program; and `api/openapi.json` from the routes of the server. Run it after changing one of them: `npx node tools/generate-docs.ts`. A test fails where the
  * files and the code differ.
  */
 
@@ -13,6 +13,7 @@ type Command = ReturnType<typeof import('../packages/lineshaft/src/program.ts').
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const folder = join(root, 'docs/reference');
+export const openApiFile = join(root, 'api/openapi.json');
 const notice = '<!-- Written by tools/generate-docs.ts; change the source that it names instead. -->';
 
 /** Interfaces whose fields are settings: title, file, name, and what to say of them. */
@@ -62,6 +63,16 @@ const interfaces: readonly (readonly [string, string, string, string])[] = [
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
   mkdirSync(folder, { recursive: true });
   for (const [name, text] of await referencePages()) writeFileSync(join(folder, name), text);
+  mkdirSync(dirname(openApiFile), { recursive: true });
+  writeFileSync(openApiFile, await openApiText());
+}
+
+/** The OpenAPI document of the server, as it is checked in. */
+export async function openApiText(): Promise<string> {
+  const { createServer } = await import('../packages/server/src/index.ts');
+  // Nothing of these is called: routes are described by their schemas.
+  const server = createServer({ lineshaft: {}, workflows: {} } as Parameters<typeof createServer>[0]);
+  return `${JSON.stringify(await server.openApi(), null, 2)}\n`;
 }
 
 /** The pages of the reference: file name and text. */

@@ -20,7 +20,8 @@ export async function openHttpSite(options: Partial<ServerOptions> = {}): Promis
   const other: HttpSite['other'] = async (more = {}) => {
     const server = createServer({
       lineshaft: site.lineshaft,
-      workflows: {} as ServerOptions['workflows'],
+      workflows: site.lineshaft.workflows as unknown as ServerOptions['workflows'],
+      log: site.log,
       port: 0,
       ...options,
       ...more,

@@ -12,5 +12,7 @@
  * @module
  */
 
+export type { OpenApiDocument } from './http/openapi.ts';
+export type { KnownRoute } from './http/route-table.ts';
 export type { ServerOptions } from './options.ts';
 export { createServer, type Server } from './server.ts';

@@ -1,5 +1,6 @@
 /** The HTTP server: puts routes, limits and access together, listens, and stops without cutting anybody off. */
 
+import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { LineshaftError, silentLog } from '@lineshaft/core';
 import { Gate } from './access/gate.ts';
@@ -8,12 +9,16 @@ import { isLoopback } from './access/loopback.ts';
 import { conductor } from './dialects/conductor/dialect.ts';
 import { type App, createApp } from './http/app.ts';
 import { addHealth } from './http/health.ts';
+import { type OpenApiDocument, openApiDocument } from './http/openapi.ts';
 import type { KnownRoute } from './http/route-table.ts';
 import { HttpCounts } from './metrics/http-counts.ts';
 import { addMetrics } from './metrics/metrics-route.ts';
 import { PollCounts } from './metrics/poll-counts.ts';
 import { type CheckedOptions, checkServerOptions, type ServerOptions } from './options.ts';
 
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
 /** How long a stop waits for requests that are being answered. */
 const stopTimeoutMs = 30_000;
 
@@ -49,6 +54,7 @@ export class Server {
     addGuard(fastify, () => this.openGate());
     addHealth(fastify, { lineshaft, stopping: () => this.stopping !== undefined });
     addMetrics(fastify, { http, polls, statements: () => lineshaft.statementCounts(), worker });
+    this.addDocument();
     for (const { routes } of dialects) fastify.register(routes, { workflows: polls.workflows });
   }
 
@@ -63,6 +69,12 @@ export class Server {
   /** All routes, with their schemas and settings. */
   routes(): readonly KnownRoute[] {
     return this.app.routes.list();
+  }
+
+  /** The OpenAPI document of all routes; what `/api-docs` answers. */
+  async openApi(): Promise<OpenApiDocument> {
+    await this.app.fastify.ready();
+    return openApiDocument(this.routes(), version);
   }
 
   /** Begins to serve. @throws LineshaftError ADDRESS_UNAVAILABLE, KEYS_MISSING, DATABASE_UNAVAILABLE, SCHEMA_MISSING */
@@ -115,6 +127,19 @@ export class Server {
       clearTimeout(timer);
       this.gate?.close();
     }
+  }
+
+  private addDocument(): void {
+    const schema = {
+      summary: 'This document',
+      tags: ['health'],
+      response: { 200: { description: 'OpenAPI 3.1', type: 'object' } },
+    };
+    let text: string | undefined;
+    this.app.fastify.get('/api-docs', { schema }, async (_request, reply) => {
+      text ??= JSON.stringify(await this.openApi());
+      return reply.type('application/json; charset=utf-8').send(text);
+    });
   }
 
   private openGate(): Gate {

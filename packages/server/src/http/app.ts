@@ -88,6 +88,10 @@ export function createApp(options: AppOptions): App {
     reply.header(requestIdHeader, request.id);
     if (/%00/.test(request.url)) throw nulInUrl;
   });
+  // Tells a client whose connection is to be closed not to send the next request on it.
+  fastify.addHook('onSend', async (_request, reply) => {
+    if (lifetimes.stopped) reply.header('connection', 'close');
+  });
   fastify.addHook('onRoute', (route) => routes.add(route));
   addAccessLog(fastify, log);
   addBodyParser(fastify);

@@ -11,7 +11,8 @@ declare module 'fastify' {
 
 export class Lifetimes {
   private readonly open = new Set<AbortController>();
-  private stopped = false;
+  /** The server stops. */
+  stopped = false;
 
   of(reply: FastifyReply): AbortSignal {
     const controller = new AbortController();
