@@ -6,7 +6,7 @@ import { dial, everything, type HttpSite, openHttpSite, raw } from './http-site.
 let http: HttpSite;
 
 beforeAll(async () => {
-  http = await openHttpSite({ requestTimeoutMs: 400, bodyMaxBytes: 100_000 });
+  http = await openHttpSite({ bodyMaxBytes: 100_000 });
 });
 
 afterAll(async () => {
@@ -144,11 +144,12 @@ describe('connections', () => {
   });
 
   it('that send half a request are answered when the time is over', async () => {
-    const half = dial(http.port).then((socket) => {
+    const { port } = await http.other({ requestTimeoutMs: 400 });
+    const half = dial(port).then((socket) => {
       socket.write('POST /api/nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"a"');
       return everything(socket);
     });
-    const header = raw(http.port, 'GET /api/nowhere HTTP/1.1\r\nHos');
+    const header = raw(port, 'GET /api/nowhere HTTP/1.1\r\nHos');
     await demandAlive();
     expect(await half).toMatch(/^HTTP\/1\.1 408 /);
     expect(await header).toMatch(/^HTTP\/1\.1 408 /);
