@@ -21,7 +21,7 @@ import type {
   WorkflowDefinition,
 } from '../domain/workflow/definition.ts';
 import type { Run, Step, StepStatus } from '../domain/workflow/run.ts';
-import { applyDecision, type RunState, readState, stepsOf } from '../domain/workflow/state.ts';
+import { applyDecision, applyRows, type RunState, readState, stepsOf } from '../domain/workflow/state.ts';
 
 export interface SimulatedOptions {
   readonly definition?: Partial<WorkflowDefinition>;
@@ -61,6 +61,9 @@ export class SimulatedRun {
   /** Tells the run what has happened, until it has nothing more to decide at once. */
   tell(...events: RunEvent[]): Decision {
     let told = events;
+    // Whoever ends a job has it no more.
+    for (const event of events)
+      if (event.type === 'reported' || event.type === 'lapsed') this.jobs.delete(event.stepId);
     for (;;) {
       this.last = decide(this.state, told, this.#context());
       this.#write(this.last);
@@ -117,6 +120,11 @@ export class SimulatedRun {
     this.state = readState(throughJson(this.state.run), this.steps.map(throughJson));
   }
 
+  /** Writes fields of the run, as those who control it do. */
+  write(fields: Partial<Run>): void {
+    applyRows(this.state, { ...this.run, ...fields }, [], []);
+  }
+
   #context(): DecideContext {
     return {
       now: this.now,
@@ -142,9 +150,8 @@ export class SimulatedRun {
     this.wakeAt = decision.wakeAt;
     for (const job of decision.jobs) this.jobs.set(job.stepId, job);
     for (const id of decision.withdrawn) this.jobs.delete(id);
-    for (const id of this.jobs.keys()) if (!this.#isOpen(id)) this.jobs.delete(id);
     for (const one of decision.evaluations) this.evaluations.set(one.stepId, one);
-    for (const id of this.evaluations.keys()) if (!this.#isOpen(id)) this.evaluations.delete(id);
+    for (const id of this.evaluations.keys()) if (!this.#isAsking(id)) this.evaluations.delete(id);
     for (const start of decision.starts) {
       this.started.push(start);
       if (start.stepId !== undefined) this.children.set(start.stepId, start);
@@ -152,6 +159,10 @@ export class SimulatedRun {
     for (const id of this.children.keys()) if (!this.#isOpen(id)) this.children.delete(id);
     for (const { runId } of decision.terminates) this.terminated.push(runId);
     this.messages.push(...decision.messages);
+  }
+
+  #isAsking(stepId: string): boolean {
+    return this.#isOpen(stepId) && this.state.byId.get(stepId)?.dueAt !== undefined;
   }
 
   #isOpen(stepId: string): boolean {
