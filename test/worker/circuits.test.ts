@@ -215,7 +215,10 @@ describe.each(versions)('circuit breakers, on PostgreSQL %i', (version) => {
     const worker = client.worker({ queues: [queue], signals: false });
     await worker.start();
     await site.lineshaft.setCircuit(kind, { probes: 1 });
-    await site.lineshaft.openCircuit(kind, { until: new Date(Date.now() + 200) });
+    const opened = heard(worker, 'open');
+    await site.lineshaft.openCircuit(kind, { until: new Date(Date.now() + 1_000) });
+    // Before it has heard of it the worker would run all three.
+    await opened;
     const closed = heard(worker, 'closed');
     await site.lineshaft.enqueueMany(['later', 'a', 'b'].map((payload) => ({ kind, queue, payload })));
     await closed;

@@ -300,15 +300,8 @@ function makeWorker(session: Session): ModelWorker {
     session,
     statements,
     workerName: 'model',
-    clockOffsetMs: () => 0,
     pause: () => Promise.resolve(),
-    listener: {
-      onSettled,
-      onTrouble: fail,
-      onRecovered: () => {},
-      onUnknownLimits: () => {},
-      onStepsEnded: () => {},
-    },
+    listener: { onSettled, onTrouble: fail, onRecovered: () => {}, onUnknownLimits: () => {} },
   });
   return { session, completer, held: new Set(), late, row: '0' };
 }

@@ -89,14 +89,12 @@ export function aStep(given: Partial<Step> = {}): Step {
   };
 }
 
-type Written = NonNullable<RunChange['decision']>;
-
 /** The change that makes a run, with steps and a job for each of them. */
 export function beginning(
   run: Run,
   steps: readonly Step[],
-  given: Partial<Written> = {},
-): RunChange & { readonly decision: Written } {
+  given: Partial<RunChange['decision']> = {},
+): RunChange {
   return {
     before: undefined,
     after: run,
@@ -130,7 +128,7 @@ export function beginning(
 export function further(
   before: Run,
   after: Partial<Run>,
-  given: Partial<Written> = {},
+  given: Partial<RunChange['decision']> = {},
   rest: Partial<RunChange> = {},
 ): RunChange {
   return {

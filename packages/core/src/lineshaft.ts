@@ -109,11 +109,11 @@ export class Lineshaft<PayloadMap extends object = Record<string, unknown>> exte
       route: this.route,
       pool: this.pool,
       statements: this.statements,
+      schema: this.schema,
       clock,
       notifications: this.notifications,
       log: this.log,
       id: this.ids.next(),
-      newId: () => this.ids.next(),
     });
   }
 
@@ -165,6 +165,7 @@ export class Lineshaft<PayloadMap extends object = Record<string, unknown>> exte
       statements: this.statements,
       schema: this.schema,
       notifications: this.notifications,
+      takers: this.takers,
       clock: this.clock,
       log: this.log,
       build: this.build,
@@ -181,7 +182,6 @@ export class Lineshaft<PayloadMap extends object = Record<string, unknown>> exte
       options: { ...checked, workerId },
       plugins: this.plugins,
       hooks: this.hooks,
-      steps: this.workflows.steps,
       prepare: (request) => this.prepare(request),
     });
     this.workersOfThis.add(worker);

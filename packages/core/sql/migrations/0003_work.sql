@@ -171,14 +171,7 @@ begin
   if coalesce(cardinality(ids), 0) = 0 then
     return 0;
   end if;
-  perform from (
-    select l.id
-    from unnest(ids) as t (id)
-    cross join lateral (select p.lease from lineshaft.job_lease p where p.job_id = t.id and p.worker = 0 limit 1) p
-    join lineshaft.lease l on l.id = p.lease
-    order by l.id
-    for update of l
-  ) held;
+  perform lineshaft.lock_remote(ids);
   known := array(
     select k.id
     from (select distinct t.id from unnest(ids) as t (id) order by t.id offset 0) t
@@ -212,6 +205,24 @@ begin
   end if;
   perform lineshaft.release(freed);
   return cardinality(known);
+end
+$$;
+
+-- Locks the leases of jobs that are with the row `remote`.
+create function lineshaft.lock_remote(ids uuid[])
+returns void language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
+begin
+  perform from (
+    select
+    from (
+      select p.lease
+      from unnest(ids) as t (id)
+      cross join lateral (select p.lease from lineshaft.job_lease p where p.job_id = t.id and p.worker = 0 limit 1) p
+      order by p.lease
+      offset 0
+    ) o
+    cross join lateral (select from lineshaft.lease l where l.id = o.lease limit 1 for update) l
+  ) held;
 end
 $$;
 

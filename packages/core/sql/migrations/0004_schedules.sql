@@ -59,7 +59,7 @@ declare
 begin
   select s.* into found_schedule
   from lineshaft.schedule s join lineshaft.project p on p.id = s.project_id
-  where p.name = of_project and s.name = of_name
+  where p.name = of_project and s.name = of_name and s.workflow_schedule is null
   for update of s;
   if not found then
     perform lineshaft.fail('LS404', 'SCHEDULE_NOT_FOUND',
@@ -375,9 +375,12 @@ $$;
 -- Applies plans (domain/plan-schedule.ts): enqueues the jobs of the ticks that overlap policies let through, and sets
 -- the clocks, in one transaction. A plan is {id, revision, ticks: [[ms, missed]], next, due, missed, trouble}, times in
 -- milliseconds. A plan is dropped if the schedule has changed since it was made, by whomever: so a tick has one job,
--- also when several do this at once. `of_term`: of the leader, see demand_term. Returns how many plans were applied and
--- how many jobs enqueued. Locks: the leader's row for share, then the schedules in the order of their ids (skip locked).
-create function lineshaft.run_schedules(plans jsonb, of_term bigint, out applied integer, out enqueued integer)
+-- also when several do this at once. `of_term`: of the leader, see demand_term. Returns how many plans were applied,
+-- how many jobs enqueued and how many runs are to start.
+-- Locks: the leader's row for share, then the schedules in the order of their ids (skip locked).
+create function lineshaft.run_schedules(
+  plans jsonb, of_term bigint, out applied integer, out enqueued integer, out started integer
+)
 language plpgsql
 -- Plans that were made while there were few schedules would join thousands the wrong way round.
 set plan_cache_mode = force_custom_plan as $$
@@ -398,12 +401,15 @@ declare
   misses integer[] := '{}';
   troubles text[] := '{}';
   jobs uuid[];
+  run_rules bigint[] := '{}';
+  run_starts timestamptz[] := '{}';
   ticks jsonb;
   still_waiting timestamptz[];
   chosen jsonb;
   skips_now integer;
   live boolean;
 begin
+  started := 0;
   perform lineshaft.demand_term('main', of_term);
   -- A unique key may be held by somebody's open transaction: the other schedules shall not wait for long.
   perform set_config('lock_timeout', '500ms', true);
@@ -415,7 +421,7 @@ begin
     ),
     held as materialized (
       select s.id, s.name, s.overlap, s.waiting, s.last_job_id, s.template, s.payload::text as payload, m.ticks, m.next, m.due,
-        m.missed, m.trouble
+        m.missed, m.trouble, s.workflow_schedule
       from made m join lineshaft.schedule s on s.id = m.id and s.revision = m.revision and s.state = 'active'
       order by s.id
       for update of s skip locked
@@ -450,12 +456,21 @@ begin
         perform lineshaft.cancel(array[plan.last_job_id], format('replaced by a later tick of schedule %s', plan.name));
       end if;
     end if;
-    for place in 0 .. jsonb_array_length(chosen) - 1 loop
-      templates := templates || plan.template;
-      payloads := payloads || plan.payload;
-      marks := marks || lineshaft.schedule_mark(plan.name,
-        to_timestamp((chosen -> place ->> 0)::double precision / 1000), (chosen -> place ->> 1)::boolean, false);
-    end loop;
+    if plan.workflow_schedule is not null then
+      -- Such ticks start runs, which is done when this is committed: see 0017.
+      for place in 0 .. jsonb_array_length(chosen) - 1 loop
+        run_rules := run_rules || plan.id;
+        run_starts := run_starts || to_timestamp((chosen -> place ->> 0)::double precision / 1000);
+      end loop;
+      started := started + jsonb_array_length(chosen);
+    else
+      for place in 0 .. jsonb_array_length(chosen) - 1 loop
+        templates := templates || plan.template;
+        payloads := payloads || plan.payload;
+        marks := marks || lineshaft.schedule_mark(plan.name,
+          to_timestamp((chosen -> place ->> 0)::double precision / 1000), (chosen -> place ->> 1)::boolean, false);
+      end loop;
+    end if;
     ids := ids || plan.id;
     next_ticks := next_ticks || to_timestamp(plan.next / 1000);
     next_dues := next_dues || to_timestamp(plan.due / 1000);
@@ -465,12 +480,15 @@ begin
     waitings := waitings || still_waiting::text;
     counts := counts || jsonb_array_length(chosen);
     skips := skips || skips_now;
-    last_of := last_of || case when chosen <> '[]' then cardinality(templates) end;
+    last_of := last_of || case when chosen <> '[]' and plan.workflow_schedule is null then cardinality(templates) end;
     run_ticks := run_ticks || case when chosen <> '[]'
       then to_timestamp((chosen -> -1 ->> 0)::double precision / 1000) end;
   end loop;
   applied := cardinality(ids);
   enqueued := cardinality(templates);
+  if started > 0 then
+    perform lineshaft.note_scheduled_runs(run_rules, run_starts);
+  end if;
   if enqueued > 0 then
     jobs := lineshaft.enqueue_ticks(templates, payloads, marks);
   end if;

@@ -20,14 +20,20 @@ create table lineshaft.job_lease (
   lease bigint not null,
   fence integer not null,
   lease_ms integer not null,
-  until timestamptz not null
+  until timestamptz not null,
+  -- Of steps that workers poll for: when the attempt must have ended, whoever is heard of (null: any time); the name of the
+  -- worker; the call that took it.
+  ends timestamptz,
+  holder text,
+  claim text
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
 create index job_lease_until on lineshaft.job_lease (until);
 
 -- Takes back the jobs whose own lease has lapsed; not before a full lease has passed since the database came up, and
 -- since who asks has been connected (heard_ms). As in `rescue`, the lease of the batch is locked first, which completions
 -- hold; then, in statements of their own, it is looked whether there is still something to take back.
--- Returns a row per job: which, with which fence, of which worker, and whether it is a dead letter now.
+-- The jobs of steps are not given back: their run is told, and decides whether there is another attempt.
+-- Returns a row per job: which, with which fence, of which worker, and whether it is a dead letter now (null: its run decides).
 create function lineshaft.rescue_jobs(max_rescues integer, heard_ms double precision)
 returns table (job_id uuid, fence integer, worker_id text, buried boolean) language plpgsql as $$
 #variable_conflict use_column
@@ -55,6 +61,16 @@ begin
     delete from lineshaft.job_lease l
     where l.job_id = one.job_id and l.fence = one.fence and l.until < clock_timestamp();
     continue when not found;
+    if lineshaft.lapse_step(one) then
+      job_id := one.job_id;
+      fence := one.fence;
+      worker_id := coalesce(one.holder, (select w.worker_id from lineshaft.worker w where w.id = one.worker));
+      buried := null;
+      return next;
+      continue;
+    elsif one.worker = 0 then
+      continue;
+    end if;
     held.job_ids := array[one.job_id];
     held.fences := array[one.fence];
     held.suspects := array[one.job_id];
@@ -70,5 +86,37 @@ begin
     return next;
   end loop;
   perform lineshaft.after_rescue(moved);
+end
+$$;
+
+-- What becomes of a job of a step whose worker was not heard of: it ends, and its run is told. The caller has locked the lease
+-- of its batch; of workers that poll it is the job's own, and goes too, also where the job has moved on. False: it is no job
+-- of a step, or has moved on.
+create function lineshaft.lapse_step(one lineshaft.job_lease)
+returns boolean language plpgsql as $$
+declare
+  j lineshaft.job;
+  since timestamptz;
+begin
+  select e.taken_at into since from lineshaft.lease e where e.id = one.lease;
+  select k.* into j from lineshaft.job k where k.id = one.job_id and k.fence = one.fence for update;
+  if one.worker = 0 then
+    delete from lineshaft.lease e where e.id = one.lease;
+  end if;
+  if j.id is null or not lineshaft.is_of_steps(j.lane) then
+    return false;
+  end if;
+  perform lineshaft.mark_step(j.id, jsonb_strip_nulls(jsonb_build_object(
+    'type', 'lapsed', 'startedAt', (date_part('epoch', since) * 1000)::bigint,
+    'at', (date_part('epoch', clock_timestamp()) * 1000)::bigint, 'workerId', one.holder
+  )));
+  delete from lineshaft.job k where k.id = j.id;
+  if one.worker <> 0 then
+    perform pg_notify('lineshaft', 'j' || j.id);
+  end if;
+  if j.lane < 0 then
+    perform lineshaft.release(array[(j.id, j.lane, j.costs, 'e')::lineshaft.freed]);
+  end if;
+  return true;
 end
 $$;

@@ -18,22 +18,6 @@ create table lineshaft.task_definition (
   updated_at timestamptz not null default now()
 );
 
--- Grows with each change of a definition: who keeps definitions in memory asks for it, and for nothing else while it is
--- the same. One row.
-create table lineshaft.definition_stamp (changes bigint not null);
-insert into lineshaft.definition_stamp (changes) values (1);
-create function lineshaft.stamp_definitions()
-returns trigger language plpgsql as $$
-begin
-  update lineshaft.definition_stamp set changes = changes + 1;
-  return null;
-end
-$$;
-create trigger stamp after insert or update or delete on lineshaft.workflow_definition
-  for each statement execute function lineshaft.stamp_definitions();
-create trigger stamp after insert or update or delete on lineshaft.task_definition
-  for each statement execute function lineshaft.stamp_definitions();
-
 -- What runs do: a definition as it was when they started, with the task definitions of that time inside. Kept once for
 -- all runs that have the same; never changed.
 create table lineshaft.run_definition (
@@ -60,7 +44,7 @@ create table lineshaft.run (
   reason text,
   -- taskToDomain, reRunFrom, failedRefs, failedNames, where there is something to say.
   facts json,
-  -- What follows stays as it was at the start; the definition changes where a run begins anew with the latest.
+  -- What follows stays as it was at the start.
   definition text not null,
   name text not null,
   version integer not null,
@@ -124,9 +108,7 @@ create table lineshaft.mark (
   -- Whose job has ended; null: of the run as a whole, or of a step that another run tells.
   step_id uuid,
   at timestamptz not null default clock_timestamp(),
-  event json not null,
-  -- Left by somebody who does not go on with the run himself.
-  orphan boolean not null default false
+  event json not null
 ) with (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
 create index mark_run on lineshaft.mark (run_id);
 
@@ -142,7 +124,7 @@ insert into lineshaft.queue (project_id, name, steps, max_attempts) values (1, '
 -- Writes what was decided about runs, all of it or nothing. Every array may be empty ('[]'). Documents come in arrays of
 -- their own: PostgreSQL hands them on as they are, also what it could not take apart (NUL).
 -- `runs`: {id, revision (that was read; 0: it is new), status, next, wake, removed (steps are), updated, ended, retried,
---   reason, facts, correlation, definition and version where they are others by now}; of new ones also {name, priority, idempotency, createdBy, event,
+--   reason, facts, correlation}; of new ones also {definition, name, version, priority, idempotency, createdBy, event,
 --   created, parentRun, parentStep}. Times in ms since 1970.
 -- `document_runs`, `run_inputs`, `run_outputs`, `run_variables`: the documents of these runs, null: as it was. `hashes`, `definitions`: that may be new.
 -- `fresh`: new steps {run, seq, id, revision, ref, iteration, retries, type, name, status, scheduled, started, updated,
@@ -257,12 +239,10 @@ begin
     end,
     removed_in = case when w.removed then r.revision + 1 else r.removed_in end,
     updated_at = to_timestamp(w.updated / 1000), ended_at = to_timestamp(w.ended / 1000),
-    retried_at = to_timestamp(w.retried / 1000), reason = w.reason, facts = w.facts, correlation_id = w.correlation,
-    definition = coalesce(w.definition, r.definition), version = coalesce(w.version, r.version)
+    retried_at = to_timestamp(w.retried / 1000), reason = w.reason, facts = w.facts, correlation_id = w.correlation
   from json_to_recordset(runs) as w (
     id uuid, revision integer, status text, next integer, wake double precision, removed boolean,
-    updated double precision, ended double precision, retried double precision, reason text, facts json, correlation text,
-    definition text, version integer
+    updated double precision, ended double precision, retried double precision, reason text, facts json, correlation text
   )
   where r.id = w.id and w.revision > 0;
   if cardinality(document_runs) = 0 then
@@ -317,6 +297,7 @@ begin
   perform lineshaft.withdraw_jobs(array(
     select s.id from lineshaft.step s where s.run_id = of_run and s.status in ('SCHEDULED', 'IN_PROGRESS')
   ));
+  delete from lineshaft.step_log g using lineshaft.step s where s.run_id = of_run and g.step_id = s.id;
   delete from lineshaft.step s where s.run_id = of_run;
   delete from lineshaft.run_data d where d.run_id = of_run;
   delete from lineshaft.mark m where m.run_id = of_run;
@@ -333,40 +314,51 @@ begin
 end
 $$;
 
--- Lets jobs of steps wait again, whoever has them: {id, delay}, in ms. What still comes of the attempt is dropped.
+-- Lets jobs of steps wait again, whoever has them: {id, delay}, in ms. What still comes of the attempt is dropped; room under
+-- limits is given back. Jobs that are gone are passed over. Locks: as withdraw_jobs.
 create function lineshaft.requeue_steps(again json)
 returns void language plpgsql
 set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
 declare
-  one record;
-  j lineshaft.job;
-  place text;
-  queues bigint[] := '{}';
-  any_later boolean := false;
-  keyed uuid[] := '{}';
+  ids uuid[];
+  known uuid[];
+  running uuid[];
+  queues bigint[];
+  opened integer[];
+  any_later boolean;
 begin
-  for one in select a.id, a.delay from json_to_recordset(again) as a (id uuid, delay double precision) order by a.id loop
-    select * into j from lineshaft.job k where k.id = one.id for update;
-    continue when not found;
-    place := lineshaft.unplace(j);
-    update lineshaft.job k
-    set fence = k.fence + 1, due = clock_timestamp() + one.delay * interval '1 millisecond'
-    where k.id = one.id
-    returning k.* into j;
-    delete from lineshaft.job_lease l where l.job_id = j.id;
-    if one.delay > 0 then
-      insert into lineshaft.later (due, seq, lane, priority, job_id) values (j.due, j.seq, j.lane, j.priority, j.id);
-      any_later := true;
-    else
-      insert into lineshaft.ready (due, seq, lane, priority, job_id) values (j.due, j.seq, j.lane, j.priority, j.id);
-      queues := queues || (select l.queue_id from lineshaft.lane l where l.id = j.lane);
-    end if;
-    if place = 'running' then
-      keyed := keyed || j.id;
-    end if;
-  end loop;
-  perform lineshaft.release_moved(keyed);
-  perform lineshaft.wake(queues, any_later, 'always');
+  ids := array(select a.id from json_to_recordset(again) as a (id uuid));
+  perform lineshaft.lock_remote(ids);
+  known := array(
+    select k.id
+    from (select distinct t.id from unnest(ids) as t (id) order by t.id offset 0) t
+    cross join lateral (select j.id from lineshaft.job j where j.id = t.id limit 1 for update) k
+  );
+  running := array(select unnest(known) except select unnest(lineshaft.unplace_all(known)));
+  perform lineshaft.drop_remote(running);
+  with moved as (
+    update lineshaft.job j
+    set fence = j.fence + 1, due = clock_timestamp() + a.delay * interval '1 millisecond'
+    from json_to_recordset(again) as a (id uuid, delay double precision)
+    where j.id = a.id
+    returning j.id, j.due, j.seq, j.lane, j.priority, a.delay > 0 as waits
+  ),
+  not_yet as (
+    insert into lineshaft.later (due, seq, lane, priority, job_id)
+    select m.due, m.seq, m.lane, m.priority, m.id from moved m where m.waits
+  ),
+  now_ready as (
+    insert into lineshaft.ready (due, seq, lane, priority, job_id)
+    select m.due, m.seq, m.lane, m.priority, m.id from moved m where not m.waits
+  )
+  select array_agg(distinct l.queue_id) filter (where not m.waits), bool_or(m.waits),
+    array_agg(distinct m.lane) filter (where not m.waits and m.lane < 0)
+  into queues, any_later, opened
+  from moved m
+  join lineshaft.lane l on l.id = m.lane;
+  perform lineshaft.open_lanes(opened);
+  perform lineshaft.release_moved(running);
+  perform lineshaft.wake(coalesce(queues, '{}'), coalesce(any_later, false), 'always');
 end
 $$;
 
@@ -374,8 +366,8 @@ $$;
 create function lineshaft.mark_step(of_step uuid, event jsonb)
 returns void language plpgsql as $$
 begin
-  insert into lineshaft.mark (run_id, step_id, event, orphan)
-  select s.run_id, s.id, (event || jsonb_build_object('stepId', of_step))::json, true from lineshaft.step s where s.id = of_step;
+  insert into lineshaft.mark (run_id, step_id, event)
+  select s.run_id, s.id, (event || jsonb_build_object('stepId', of_step))::json from lineshaft.step s where s.id = of_step;
   if found then
     perform pg_notify('lineshaft', 'm');
   end if;

@@ -3,7 +3,7 @@
 select w.worker_id, w.name, w.lease_until::text as since,
   (select count(*) from lineshaft.lease l where l.worker = w.id) as leases
 from lineshaft.worker w
-where w.lease_until + w.lease_ms * interval '1 millisecond' < clock_timestamp()
+where w.id > 0 and w.lease_until + w.lease_ms * interval '1 millisecond' < clock_timestamp()
   and pg_postmaster_start_time() + 2 * w.lease_ms * interval '1 millisecond' < clock_timestamp()
 order by w.lease_until
 limit 100

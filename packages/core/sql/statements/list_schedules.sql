@@ -12,6 +12,6 @@ select s.*, p.name as project, clock_timestamp() as present,
     )
   end as last_state
 from lineshaft.schedule s join lineshaft.project p on p.id = s.project_id
-where ($1::text is null or p.name = $1) and ($2::text is null or s.name = $2)
+where s.workflow_schedule is null and ($1::text is null or p.name = $1) and ($2::text is null or s.name = $2)
 order by p.id, s.name
 limit $3::integer

@@ -4,6 +4,8 @@ select
   (
     select extract(epoch from w.lease_until - clock_timestamp()) * 1000
     from lineshaft.worker w
+    -- The row for workers that poll never runs out.
+    where w.lease_until < 'infinity'
     order by w.lease_until
     limit 1
   ) as worker_ms,

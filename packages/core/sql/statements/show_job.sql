@@ -17,8 +17,13 @@ select j.id, l.kind, q.name as queue, p.name as project,
   coalesce((j.options ->> 'maxAttempts')::integer, q.max_attempts::integer) as max_attempts,
   (select jsonb_build_object('current', g.current, 'total', g.total) from lineshaft.progress g where g.job_id = j.id) as progress,
   (
-    select jsonb_build_object('workerId', k.worker_id, 'name', k.name, 'since', e.taken_at, 'leaseUntil', k.lease_until)
-    from lineshaft.lease e join lineshaft.worker k on k.id = e.worker
+    select jsonb_build_object(
+      'workerId', coalesce(p.holder, k.worker_id), 'name', k.name, 'since', e.taken_at,
+      'leaseUntil', case k.id when 0 then p.until else k.lease_until end
+    )
+    from lineshaft.lease e
+    join lineshaft.worker k on k.id = e.worker
+    left join lineshaft.job_lease p on p.job_id = j.id and p.fence = j.fence
     where d.job_id is null and j.id = any (e.job_ids) and e.fences[array_position(e.job_ids, j.id)] = j.fence
     limit 1
   ) as worker

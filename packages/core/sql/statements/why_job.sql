@@ -8,11 +8,16 @@ with at as materialized (
   where j.id = $1::uuid
 ),
 holder as materialized (
-  select k.worker_id, e.taken_at, k.lease_until, k.running,
-    (select coalesce(sum(cardinality(o.job_ids)), 0) from lineshaft.lease o where o.worker = k.id) as held
+  select coalesce(p.holder, k.worker_id) as worker_id, e.taken_at,
+    case k.id when 0 then p.until else k.lease_until end as lease_until, case k.id when 0 then 1 else k.running end as running,
+    case k.id
+      when 0 then 1
+      else (select coalesce(sum(cardinality(o.job_ids)), 0) from lineshaft.lease o where o.worker = k.id)
+    end as held
   from at a
   cross join lineshaft.lease e
   join lineshaft.worker k on k.id = e.worker
+  left join lineshaft.job_lease p on p.job_id = a.id and p.fence = a.fence
   where a.id = any (e.job_ids) and e.fences[array_position(e.job_ids, a.id)] = a.fence
   limit 1
 )

@@ -114,3 +114,11 @@ describe('what is wrong is refused with its place', () => {
     expect(refusal(text).message).toContain(message);
   });
 });
+
+test('of rules of Conductor a day must fit both fields of days', () => {
+  // In January 2023 the 13th is a Friday, and so are the 6th, the 20th and the 27th.
+  const days = (rule: 'either' | 'both') => daysOf(parseCron('0 0 9 13 * FRI', 'cron', rule), 2023, 1);
+  expect(days('both')).toBe(1 << 13);
+  expect(days('either')).toBe((1 << 6) | (1 << 13) | (1 << 20) | (1 << 27));
+  expect(daysOf(parseCron('0 0 9 ? * FRI', 'cron', 'both'), 2023, 1)).toBe(days('either'));
+});

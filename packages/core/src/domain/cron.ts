@@ -19,7 +19,11 @@ export interface CronRule {
   readonly months: number;
   readonly monthDays: MonthDays;
   readonly weekDays: WeekDays;
+  /** Where both fields of days are restricted: a day fits that fits `either` or only one that fits `both`. */
+  readonly days: DayRule;
 }
+
+export type DayRule = 'either' | 'both';
 
 interface MonthDays {
   /** The field is `*` or `?`. */
@@ -93,10 +97,11 @@ interface Part {
  * month: `L` (the last), `L-3`, `15W` (the nearest of Monday to Friday), `LW`. Day of week: `5L` (the last Friday),
  * `5#2` (the second). `?` is `*` in a field of days. Where both fields of days are restricted, a day that fits one of
  * them is enough, as everywhere since Version 7 Unix.
+ * @param days `both` for rules of Conductor, where a day must fit both fields, as in Spring and Quartz. Default `either`.
  * @throws OPTION_INVALID with the field, its number and the character, or for a rule that never comes due
  * @example parseCron('30 2 * * MON-FRI')
  */
-export function parseCron(text: unknown, field = 'cron'): CronRule {
+export function parseCron(text: unknown, field = 'cron', days: DayRule = 'either'): CronRule {
   if (typeof text !== 'string' || text.trim() === '' || text.length > textMax) {
     throw refused(
       field,
@@ -106,7 +111,7 @@ export function parseCron(text: unknown, field = 'cron'): CronRule {
   const trimmed = text.trim();
   if (trimmed.startsWith('@')) {
     const known = namedRules[trimmed.toLowerCase()];
-    if (known !== undefined) return { ...parseCron(known, field), text: trimmed };
+    if (known !== undefined) return { ...parseCron(known, field, days), text: trimmed };
     const names = Object.keys(namedRules);
     throw refused(
       field,
@@ -143,6 +148,7 @@ export function parseCron(text: unknown, field = 'cron'): CronRule {
     months: maskOf(read(month)),
     monthDays: monthDaysOf(monthDay, field),
     weekDays: weekDaysOf(weekDay, field),
+    days,
   };
   if (!everComes(rule)) {
     throw refused(field, `${field} '${trimmed}' never comes due: no month that it names has such a day`);
@@ -160,6 +166,7 @@ export function daysOf(rule: CronRule, year: number, month: number): number {
   if (monthDays.any && weekDays.any) return all;
   const byMonth = monthDays.any ? 0 : monthDayMask(monthDays, length, firstWeekDay) & all;
   const byWeek = weekDays.any ? 0 : weekDayMask(weekDays, length, firstWeekDay);
+  if (rule.days === 'both' && !monthDays.any && !weekDays.any) return byMonth & byWeek;
   return byMonth | byWeek;
 }
 

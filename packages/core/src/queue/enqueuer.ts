@@ -21,6 +21,7 @@ import {
   splitBatches,
   type WakeMode,
 } from './enqueue-batch.ts';
+import type { Takers } from './takers.ts';
 
 interface Call {
   readonly job: PreparedJob;
@@ -52,13 +53,14 @@ export class Enqueuer {
   private readonly wake: WakeMode;
   private closed = false;
 
-  constructor(route: Route, statements: BoundStatements, wake: WakeMode) {
+  /** @param takers who may be handed a job that comes alone */
+  constructor(route: Route, statements: BoundStatements, wake: WakeMode, takers?: Takers) {
     this.route = route;
     this.statements = statements;
     this.wake = wake;
     this.patience = new Patience(route, statements);
-    this.plain = new Flusher(route, statements, wake, this.patience);
-    this.keyed = new Flusher(route, statements, wake, this.patience);
+    this.plain = new Flusher(route, statements, wake, this.patience, takers);
+    this.keyed = new Flusher(route, statements, wake, this.patience, undefined);
     this.bulk = [];
   }
 
@@ -182,11 +184,19 @@ class Flusher {
   private readonly statements: BoundStatements;
   private readonly wake: WakeMode;
   private readonly patience: Patience;
+  private readonly takers: Takers | undefined;
   private waiting: Call[] = [];
   private flushing = false;
   private idle: Promise<void> = Promise.resolve();
 
-  constructor(route: Route, statements: BoundStatements, wake: WakeMode, patience: Patience) {
+  constructor(
+    route: Route,
+    statements: BoundStatements,
+    wake: WakeMode,
+    patience: Patience,
+    takers: Takers | undefined,
+  ) {
+    this.takers = takers;
     this.session = new Session(route, 'hot');
     this.patience = patience;
     this.statements = statements;
@@ -233,11 +243,38 @@ class Flusher {
     return this.waiting.splice(0, count);
   }
 
+  /** Writes a job that comes alone and hands it to an idle worker of this process; false if nothing was written. */
+  private async hand(calls: readonly Call[], plain: readonly unknown[] | undefined): Promise<boolean> {
+    const [call] = calls;
+    if (call === undefined || calls.length > 1 || plain === undefined || this.takers === undefined)
+      return false;
+    const [queue, kind] = plain as readonly string[];
+    const place = this.takers.offer(queue ?? '', kind ?? '');
+    if (place === undefined) return false;
+    const { id, payloadText } = call.job;
+    let taken = false;
+    try {
+      const values = [queue, kind, id, payloadText, place.worker, place.lane];
+      const [row] = await this.session.query(this.statements.enqueueHanded, values);
+      const [lease = null, createdMs = null] = row ?? [];
+      taken = lease !== null;
+      if (lease !== null) place.take({ lease, id, createdMs: createdMs ?? '', payloadText });
+      return row !== undefined;
+    } catch (error) {
+      // The worker was taken for dead, and the statement undone: the job goes the ordinary way.
+      if (isWorkerGone(error)) return false;
+      throw error;
+    } finally {
+      if (!taken) place.leave();
+    }
+  }
+
   private async flush(calls: Call[]): Promise<void> {
     const jobs = calls.map((call) => call.job);
     const values = enqueueValues(jobs, this.wake, null);
     try {
-      if (await writePlainly(this.session, this.statements, plainValues(jobs, this.wake, null))) {
+      const plain = plainValues(jobs, this.wake, null);
+      if ((await this.hand(calls, plain)) || (await writePlainly(this.session, this.statements, plain))) {
         settle(calls, []);
         return;
       }
@@ -264,6 +301,10 @@ class Flusher {
       await this.flush(calls.slice(middle));
     }
   }
+}
+
+function isWorkerGone(error: unknown): boolean {
+  return isLineshaftError(error) && error.details['sqlstate'] === '23503';
 }
 
 function settle(calls: readonly Call[], named: Named): void {

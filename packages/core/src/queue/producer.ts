@@ -28,6 +28,7 @@ import {
 } from './caller-transaction.ts';
 import type { PreparedJob } from './enqueue-batch.ts';
 import { Enqueuer } from './enqueuer.ts';
+import { Takers } from './takers.ts';
 
 export type { CallerTransaction } from './caller-transaction.ts';
 
@@ -94,6 +95,8 @@ export class Producer<PayloadMap extends object = Record<string, unknown>> imple
   protected readonly log: Log;
   protected readonly hooks: Hooks;
   private readonly payloadMaxBytes: number | undefined;
+  /** Workers of this process that may be handed what is enqueued here. */
+  protected readonly takers = new Takers();
   private readonly enqueuer: Enqueuer;
   private readonly statementsWithin: StatementsWithin;
   private readonly waker: AfterCommitWaker;
@@ -128,7 +131,7 @@ export class Producer<PayloadMap extends object = Record<string, unknown>> imple
       plain: within(this.statements.enqueuePlain),
       many: within(this.statements.enqueueMany),
     };
-    this.enqueuer = new Enqueuer(this.route, this.statements, 'always');
+    this.enqueuer = new Enqueuer(this.route, this.statements, 'always', this.takers);
     this.waker = new AfterCommitWaker(this.pool, this.statements);
   }
 

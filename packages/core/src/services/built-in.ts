@@ -11,7 +11,6 @@ import { promoter } from './promoter.ts';
 import { pruner } from './pruner.ts';
 import { rescuer } from './rescuer.ts';
 import { scheduler } from './scheduler.ts';
-import { workflows } from './workflows.ts';
 
 /** Those that the caller neither replaces nor switches off (`orderPlugins`) start in this order, and stop in reverse. */
 export const builtInPlugins: readonly Plugin[] = [
@@ -22,5 +21,4 @@ export const builtInPlugins: readonly Plugin[] = [
   pruner(),
   scheduler(),
   limiter(),
-  workflows(),
 ];

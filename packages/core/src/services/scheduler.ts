@@ -4,7 +4,7 @@
  * next schedule is due, and is woken when one has changed.
  */
 
-import { type CronRule, parseCron } from '../domain/cron.ts';
+import { type CronRule, type DayRule, parseCron } from '../domain/cron.ts';
 import { isLineshaftError } from '../domain/errors.ts';
 import { type Clockwork, planSchedule, type SchedulePlan } from '../domain/plan-schedule.ts';
 import { timeZoneOf } from '../domain/time-zone.ts';
@@ -112,11 +112,12 @@ function clockworkOf(row: Row, rules: Map<string, CronRule>): Clockwork {
     most,
     last,
     next,
+    ofWorkflow,
   ] = row;
   return {
     id: id ?? '',
     timing: {
-      cron: cron == null ? undefined : ruleOf(cron, rules),
+      cron: cron == null ? undefined : ruleOf(cron, ofWorkflow === 't' ? 'both' : 'either', rules),
       zone: timeZoneOf(zone),
       everyMs: numberOf(everyMs),
       anchorMs: Number(anchor),
@@ -137,12 +138,13 @@ function numberOf(value: string | null | undefined): number | undefined {
   return value == null ? undefined : Number(value);
 }
 
-function ruleOf(text: string, rules: Map<string, CronRule>): CronRule {
-  const known = rules.get(text);
+function ruleOf(text: string, days: DayRule, rules: Map<string, CronRule>): CronRule {
+  const key = days === 'both' ? `${text} both` : text;
+  const known = rules.get(key);
   if (known !== undefined) return known;
   if (rules.size >= rulesMax) rules.clear();
-  const rule = parseCron(text);
-  rules.set(text, rule);
+  const rule = parseCron(text, 'cron', days);
+  rules.set(key, rule);
   return rule;
 }
 

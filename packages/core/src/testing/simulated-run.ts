@@ -72,6 +72,13 @@ export class SimulatedRun {
     }
   }
 
+  /** Does what somebody wants of the run. */
+  change(decideWith: (state: RunState, context: DecideContext) => Decision): Decision {
+    this.last = decideWith(this.state, this.#context());
+    this.#write(this.last);
+    return this.last;
+  }
+
   /** The last instance of a step, by its ref with `__N`. */
   step(ref: string): Step {
     const step = this.state.latest.get(ref);

@@ -8,10 +8,10 @@ import type { Plugin, ServiceEvents } from '../plugin.ts';
 import type { Hooks } from '../plugins/hooks.ts';
 import type { PreparedJob } from '../queue/enqueue-batch.ts';
 import type { Notifications } from '../queue/notifications.ts';
+import type { Takers } from '../queue/takers.ts';
 import type { Pool } from '../store/pool.ts';
 import type { Route } from '../store/session.ts';
 import type { BoundStatements } from '../store/statements.ts';
-import type { StepRuns } from '../workflow/step-runs.ts';
 import type { RegisteredKind } from './registry.ts';
 import type { CheckedWorkerOptions } from './worker-options.ts';
 
@@ -22,6 +22,8 @@ export interface WorkerParts {
   readonly statements: BoundStatements;
   readonly schema: string;
   readonly notifications: Notifications;
+  /** Where it offers to take what this process enqueues. */
+  readonly takers: Takers;
   readonly clock: Clock;
   readonly log: Log;
   readonly build: string;
@@ -39,8 +41,6 @@ export interface WorkerParts {
   /** All of them, built-ins too, in the order in which their services start. */
   readonly plugins: readonly Plugin[];
   readonly hooks: Hooks;
-  /** The runs of which jobs are steps. */
-  readonly steps: StepRuns;
   prepare(request: EnqueueRequest): PreparedJob;
 }
 

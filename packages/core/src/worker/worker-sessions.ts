@@ -1,7 +1,9 @@
 /** The connections of a worker: a claim never waits behind a flush, and neither behind house-keeping. */
 
+import { textArray } from '../queue/enqueue-batch.ts';
 import { type Route, Session } from '../store/session.ts';
 import type { BoundStatements } from '../store/statements.ts';
+import type { WorkerParts } from './worker-parts.ts';
 
 /** No answer for less than this says nothing, however short the lease is. */
 const silenceMinMs = 1_000;
@@ -37,6 +39,13 @@ export class WorkerSessions {
         // The connection was lost; the second attempt makes a new one.
       }
     }
+  }
+
+  /** Jobs that wait because another build could not upgrade their payload may go with this one. */
+  async releaseUpgrades({ statements, kinds, build }: WorkerParts): Promise<void> {
+    const values = [textArray([...kinds.keys()]), build];
+    const [[ids = null] = []] = await this.service.query(statements.releaseUpgrades, values);
+    if (ids !== null) await this.service.query(statements.retryJobs, [ids]);
   }
 
   async close(): Promise<void> {

@@ -20,6 +20,7 @@ import { Claimer } from './claimer.ts';
 import { keepHeapCompact } from './compact-heap.ts';
 import { Completer, type Result } from './completer.ts';
 import { ExecutorPool } from './executor-pool.ts';
+import { HandedJobs } from './handed-jobs.ts';
 import { createHeartbeat } from './heartbeat.ts';
 import type { HeldJob, Lease } from './held-job.ts';
 import { JobLeases } from './job-leases.ts';
@@ -27,7 +28,6 @@ import { JobReports } from './job-reports.ts';
 import { LaneDirectory } from './lanes.ts';
 import { RescueCounts, snapshot, type WorkerMetrics } from './metrics.ts';
 import { QueueSettings } from './queue-settings.ts';
-import { Registration } from './registration.ts';
 import { kindAmounts } from './registry.ts';
 import { restHostOf } from './rest-host.ts';
 import { Runner } from './runner.ts';
@@ -56,6 +56,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
   private readonly runner: Runner;
   private readonly completer: Completer;
   private readonly claimer: Claimer;
+  private readonly handed: HandedJobs;
   private readonly circuits: Circuits;
   private readonly executors: ExecutorPool;
   private readonly jobLeases: JobLeases;
@@ -66,7 +67,8 @@ export class Worker extends EventEmitter<WorkerEvents> {
   private readonly rest: Rest | undefined;
   private readonly outlook: Outlook;
   private readonly reports: JobReports;
-  private readonly registration: Registration;
+  private row = '0';
+  private clockOffsetMs = 0;
   private readonly rescues = new RescueCounts();
   private phase: 'new' | 'running' | 'stopping' | 'stopped' = 'new';
   private starting: Promise<void> | undefined;
@@ -96,14 +98,6 @@ export class Worker extends EventEmitter<WorkerEvents> {
       kinds: new Set(kinds.keys()),
     });
     this.sessions = new WorkerSessions(route, this.options.leaseMs);
-    this.registration = new Registration({
-      parts,
-      session: this.sessions.claim,
-      options: this.options,
-      id: this.id,
-      tags: this.tags,
-      servedSlugs: () => this.servedSlugs(),
-    });
     this.outlook = new Outlook(clock, () => this.sessions.service.query(statements.outlook));
     const trouble = {
       clock,
@@ -122,14 +116,12 @@ export class Worker extends EventEmitter<WorkerEvents> {
       session: this.sessions.complete,
       statements,
       workerName: this.id,
-      clockOffsetMs: () => this.registration.clockOffsetMs,
       pause: (ms) => new Promise((resolve) => void clock.after(ms, resolve)),
       listener: {
         onSettled: (results, late) => this.settled(results, late),
         onTrouble: (error) => this.troubles.begin('completion', error),
         onRecovered: () => this.troubles.end('completion'),
         onUnknownLimits: (names) => this.reports.unknownLimits(names),
-        onStepsEnded: (ended) => parts.steps.ended(ended),
       },
     });
     this.circuits = new Circuits({
@@ -147,7 +139,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
       ...trouble,
       session: this.sessions.service,
       statements,
-      workerRow: () => this.registration.row,
+      workerRow: () => this.row,
       onTaken: () => this.services.message('lease', ''),
       onLost: (job) => this.runner.leaseLost(job.jobId, 0),
     });
@@ -168,12 +160,14 @@ export class Worker extends EventEmitter<WorkerEvents> {
       reports: this.reports,
       hooks: parts.hooks,
       jobLeases: this.jobLeases,
-      clockOffsetMs: () => this.registration.clockOffsetMs,
+      clockOffsetMs: () => this.clockOffsetMs,
       onFailed: (job, outcome, result) =>
         this.emit('failed', this.reports.failed(job, outcome.error.message, result)),
       onRoom: () => this.claimer.kick(),
     });
-    this.claimer = new Claimer({ host: this.claimerHost(), session: this.sessions.claim, statements, clock });
+    const host = this.claimerHost();
+    this.claimer = new Claimer({ host, session: this.sessions.claim, statements, clock });
+    this.handed = new HandedJobs({ ...host, idle: () => this.idle(), monotonic: () => clock.monotonic() });
     this.queueSettings = new QueueSettings({
       pool: parts.pool,
       statements,
@@ -206,7 +200,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
       plugins: parts.plugins,
       log: this.log,
       worker: this.facts,
-      ...serviceAccess(parts, this.sessions, this.outlook, () => this.registration.row),
+      ...serviceAccess(parts, this.sessions, this.outlook, () => this.row),
       onEvent: (name, ...facts) => this.onServiceEvent(name, ...facts),
     });
     this.heartbeat = createHeartbeat({
@@ -217,7 +211,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
       outlook: this.outlook,
       rest: this.rest,
       host: {
-        workerRow: () => this.registration.row,
+        workerRow: () => this.row,
         running: () => this.runner.running,
         stopping: () => this.phase === 'stopping',
         queueNames: () => textArray(this.servedSlugs()),
@@ -227,7 +221,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
         onCancelled: (jobId) => this.runner.cancel(jobId, this.options.graceMs),
         onSettings: (fingerprint) => this.queueSettings.seen(fingerprint),
         onClock: (offsetMs) => {
-          this.registration.clockOffsetMs = offsetMs;
+          this.clockOffsetMs = offsetMs;
         },
         onDisowned: () => this.disowned(),
         onError: (name, error) => this.troubles.begin(name, error),
@@ -249,14 +243,17 @@ export class Worker extends EventEmitter<WorkerEvents> {
     if (this.options.compactHeap) keepHeapCompact();
     await this.circuits.declare();
     await this.queueSettings.load();
-    await this.registration.register();
-    await this.releaseUpgrades();
+    await this.register();
+    await this.sessions.releaseUpgrades(this.parts);
     if (this.options.once) await this.sessions.service.query(this.parts.statements.takeIn, [takeInMax]);
     if (this.options.signals)
       for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, this.onSignal);
     this.unlisten = this.parts.notifications.add({
       onMessage: (type, body) => this.notified(type, body),
-      onConnected: () => this.listening(),
+      onConnected: () => {
+        this.claimer.lookAround();
+        this.heartbeat.wake();
+      },
       resting: () => this.rest?.resting ?? false,
     });
     await this.parts.hooks.workerStart?.(this.facts);
@@ -264,6 +261,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
     this.services.start();
     this.circuits.start();
     this.claimer.start();
+    this.handed.start(this.parts.takers);
     this.rest?.start();
     this.scheduleCheck();
     this.log.info('worker started', {
@@ -334,7 +332,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
     this.checkTimer?.();
     this.rest?.stop();
     this.runner.stopStarting();
-    await this.claimer.stop();
+    await Promise.all([this.claimer.stop(), this.handed.stop()]);
     this.runner.giveBack();
     await this.shutdown.endAttempts();
     await this.executors.stop();
@@ -345,7 +343,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
     await this.heartbeat.stop();
     this.unlisten?.();
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.off(signal, this.onSignal);
-    await this.sessions.unregister(this.parts.statements, this.registration.row);
+    await this.sessions.unregister(this.parts.statements, this.row);
     await this.sessions.close();
     this.phase = 'stopped';
     this.log.info('worker stopped', { worker: this.id });
@@ -355,6 +353,26 @@ export class Worker extends EventEmitter<WorkerEvents> {
   private signalled(): void {
     if (this.phase === 'running') this.stop().catch((error: unknown) => this.log.error(String(error)));
     else this.stopNow().catch((error: unknown) => this.log.error(String(error)));
+  }
+
+  private async register(): Promise<void> {
+    const askedMs = this.parts.clock.now();
+    const [[row = null, clock = null] = []] = await this.sessions.claim.query(
+      this.parts.statements.registerWorker,
+      [
+        this.id,
+        this.options.name ?? this.id,
+        this.parts.build,
+        textArray(this.tags),
+        textArray([...this.parts.kinds.keys()]),
+        textArray(this.servedSlugs()),
+        this.options.slots,
+        this.options.leaseMs,
+        JSON.stringify(this.options.offers),
+      ],
+    );
+    this.row = row ?? '0';
+    this.clockOffsetMs = Number(clock) - (askedMs + this.parts.clock.now()) / 2;
   }
 
   /** Others took this worker for dead and gave its jobs away. Heartbeat and claim may notice it at the same time. */
@@ -369,7 +387,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
   private async comeBack(): Promise<void> {
     this.log.warn('the lease of this worker ran out; its jobs were given to others', { worker: this.id });
     this.runner.disown();
-    await this.registration.register();
+    await this.register();
     this.emit('disowned');
     this.claimer.lookAround();
   }
@@ -379,15 +397,6 @@ export class Worker extends EventEmitter<WorkerEvents> {
     this.runner.add(lease, jobs);
     this.queueSettings.arrived(new Set(jobs.map((job) => job.runtime)));
     this.circuits.arrived(jobs);
-  }
-
-  /** Jobs that wait because another build could not upgrade their payload may go with this one. */
-  private async releaseUpgrades(): Promise<void> {
-    const [[ids = null] = []] = await this.sessions.service.query(this.parts.statements.releaseUpgrades, [
-      textArray([...this.parts.kinds.keys()]),
-      this.parts.build,
-    ]);
-    if (ids !== null) await this.sessions.service.query(this.parts.statements.retryJobs, [ids]);
   }
 
   private notified(type: string, body: string): void {
@@ -400,18 +409,13 @@ export class Worker extends EventEmitter<WorkerEvents> {
     this.services.message(type, body);
   }
 
-  private listening(): void {
-    this.claimer.lookAround();
-    this.heartbeat.wake();
-  }
-
   private claimerHost(): ConstructorParameters<typeof Claimer>[0]['host'] {
     return {
       directory: this.directory,
       reserveAfterMs: this.options.reserveAfterMs,
       circuits: this.circuits,
       rest: this.rest,
-      workerRow: () => this.registration.row,
+      workerRow: () => this.row,
       runtimes: () => this.queueSettings.runtimes.values(),
       runtime: (queueId) => this.queueSettings.runtimes.get(queueId),
       held: () => this.runner.held,
@@ -419,8 +423,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
       pollingIntervalMs: () => this.options.pollingIntervalMs,
       // One that stops when all is done must have seen so itself.
       sinceEmptyMs: () => (this.options.once ? Number.POSITIVE_INFINITY : this.outlook.sinceEmptyMs()),
-      paused: () =>
-        this.phase !== 'running' || this.completer.backlog + this.parts.steps.backlog > backlogMax,
+      paused: () => this.phase !== 'running' || this.completer.backlog > backlogMax,
       onClaimed: (lease, jobs) => this.claimed(lease, jobs),
       startJobs: () => this.runner.startJobs(),
       onDisowned: () => this.disowned(),
@@ -431,14 +434,20 @@ export class Worker extends EventEmitter<WorkerEvents> {
     };
   }
 
+  /** It may be handed a job that is enqueued here; not one that stops when all is done, which must look for itself. */
+  private idle(): boolean {
+    const open = this.phase === 'running' && this.rest === undefined && !this.options.once;
+    return open && this.runner.held < this.options.slots;
+  }
+
   private restHost(): RestHost {
     return restHostOf({
       ...this.parts,
       session: this.sessions.claim,
       busy: () => this.phase !== 'running' || this.runner.held + this.completer.backlog > 0,
       directory: this.directory,
-      renewal: () => [this.registration.row, 0, false, textArray(this.servedSlugs())],
-      register: () => this.registration.register(),
+      renewal: () => [this.row, 0, false, textArray(this.servedSlugs())],
+      register: () => this.register(),
     });
   }
 
@@ -458,9 +467,8 @@ export class Worker extends EventEmitter<WorkerEvents> {
     this.runner.onSettled(results, late);
     if (late) {
       const ids = results.map((result) => result.job.jobId);
-      this.log.warn('a result came too late: its job had been cancelled or given to another worker', {
-        job: ids[0],
-      });
+      const [job] = ids;
+      this.log.warn('a result came too late: its job had been cancelled or given to another worker', { job });
       this.emit('late', { ids });
     } else if (this.listenerCount('finished') > 0) {
       this.emit('finished', {

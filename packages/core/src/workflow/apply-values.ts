@@ -28,22 +28,19 @@ export interface RunChange {
   readonly after: Run;
   /** What is known of the step with this number before the change. */
   readonly stepBefore: (seq: number) => Step | undefined;
-  /** undefined: nothing is to be written about it, but marks are done with. */
-  readonly decision: Pick<Decision, 'steps' | 'removed' | 'jobs' | 'withdrawn' | 'wakeAt'> | undefined;
+  readonly decision: Pick<Decision, 'steps' | 'removed' | 'jobs' | 'withdrawn' | 'wakeAt'>;
   /** Marks that were decided on. */
   readonly decided: readonly number[];
   /** What other runs are to hear. */
   readonly tells: readonly { readonly runId: string; readonly event: RunEvent }[];
-  /** Of a run that is new, or begins anew with another definition. */
+  /** Of a run that is new. */
   readonly kept: KeptDefinition | undefined;
-  /** Told how many bytes of documents were written. */
-  readonly onSize?: (bytes: number) => void;
 }
-
-type Written = NonNullable<RunChange['decision']>;
 
 /** Longest time limit that a job may have; longer ones are looked at when the run is. */
 const jobTimeoutMaxMs = 604_800_000;
+/** What `claim_remote` takes where nothing else is said. */
+const responseUsualMs = 3_600_000;
 
 /** The values of `apply_runs.sql`. */
 export function applyValues(changes: readonly RunChange[]): unknown[] {
@@ -74,9 +71,7 @@ class Write {
   add(change: RunChange): void {
     const { before, after, decision } = change;
     const { id } = after;
-    this.decided.push(...change.decided);
-    if (decision === undefined) return;
-    this.runs.push(runRow(change, decision));
+    this.runs.push(runRow(change));
     const documents = runDocuments(before, after);
     if (documents !== undefined) {
       this.documentRuns.push(id);
@@ -87,17 +82,13 @@ class Write {
     if (change.kept !== undefined) this.kept.set(change.kept.hash, change.kept);
     const revision = (before?.revision ?? 0) + 1;
     const texts = new Map<object, string>();
-    this.addSteps(change, decision, revision, texts);
-    if (change.onSize !== undefined) {
-      let bytes = 500 * decision.steps.length;
-      for (const text of texts.values()) bytes += text.length;
-      change.onSize(bytes);
-    }
+    this.addSteps(change, revision, texts);
     for (const seq of decision.removed) this.removed.push(`{"run":"${id}","seq":${seq}}`);
     for (const { runId, event } of change.tells) {
       this.markRuns.push(runId);
       this.events.push(JSON.stringify(event));
     }
+    this.decided.push(...change.decided);
     this.withdrawn.push(...decision.withdrawn);
     for (const job of decision.jobs) {
       if (job.again) this.again.push(`{"id":"${job.stepId}","delay":${job.delayMs}}`);
@@ -136,8 +127,8 @@ class Write {
     ];
   }
 
-  private addSteps(change: RunChange, decision: Written, revision: number, texts: Map<object, string>): void {
-    const { before, after } = change;
+  private addSteps(change: RunChange, revision: number, texts: Map<object, string>): void {
+    const { before, after, decision } = change;
     const definitions = stepDefinitions(after.definition);
     for (const step of decision.steps) {
       if (before === undefined || step.seq >= before.nextSeq) {
@@ -174,7 +165,8 @@ class JobRows {
   add(job: StepJob, payloadText: string): void {
     const { domain, priority } = job;
     const timeoutMs = job.timeoutMs !== undefined && job.timeoutMs <= jobTimeoutMaxMs ? job.timeoutMs : 0;
-    const key = `${priority} ${job.delayMs} ${timeoutMs} ${job.kind} ${domain ?? ''}`;
+    const responseMs = Math.ceil(Math.min(job.responseTimeoutMs ?? jobTimeoutMaxMs, jobTimeoutMaxMs));
+    const key = `${priority} ${job.delayMs} ${timeoutMs} ${responseMs} ${job.kind} ${domain ?? ''}`;
     let number = this.numbers.get(key);
     if (number === undefined) {
       this.templates.push({
@@ -184,6 +176,8 @@ class JobRows {
         ...(job.delayMs > 0 ? { delayMs: Math.ceil(job.delayMs) } : {}),
         ...(domain === undefined ? {} : { requirements: [`domain=${domain}`] }),
         ...(timeoutMs > 0 ? { limits: { timeoutMs: Math.ceil(timeoutMs) } } : {}),
+        // Read by claims for workers that poll; those of our own say that they live by their heartbeats.
+        ...(responseMs === responseUsualMs ? {} : { meta: { responseMs } }),
       });
       number = this.templates.length;
       this.numbers.set(key, number);
@@ -194,8 +188,7 @@ class JobRows {
   }
 }
 
-function runRow({ before, after, kept }: RunChange, decision: Written): string {
-  const { definition } = after;
+function runRow({ before, after, decision, kept }: RunChange): string {
   const changing = {
     id: after.id,
     revision: before?.revision ?? 0,
@@ -210,12 +203,13 @@ function runRow({ before, after, kept }: RunChange, decision: Written): string {
     facts: runFacts(after),
     correlation: clean(after.correlationId),
   };
-  const defined = kept === undefined ? {} : { definition: kept.hash, version: definition.version ?? 1 };
-  if (before !== undefined) return JSON.stringify({ ...changing, ...defined });
+  if (before !== undefined) return JSON.stringify(changing);
+  const { definition } = after;
   return JSON.stringify({
     ...changing,
-    ...defined,
+    definition: kept?.hash,
     name: definition.name,
+    version: definition.version ?? 1,
     priority: after.priority,
     idempotency: clean(after.idempotencyKey),
     createdBy: clean(after.createdBy),

@@ -4,12 +4,9 @@ import { createHash } from 'node:crypto';
 import { LineshaftError } from '../domain/errors.ts';
 import { didYouMean } from '../domain/suggest.ts';
 import type { StepDefinition, TaskDefinition, WorkflowDefinition } from '../domain/workflow/definition.ts';
-import { validateTask, withoutNulls } from '../domain/workflow/validate-task.ts';
-import { refuseViolations } from '../domain/workflow/violation.ts';
 import type { Pool } from '../store/pool.ts';
 import type { BoundStatements } from '../store/statements.ts';
 import type { KeptDefinition } from './apply-values.ts';
-import { checkDefinition } from './check-definition.ts';
 import { stepDefinitions } from './rows.ts';
 
 interface DefinitionRow {
@@ -30,26 +27,8 @@ export class DefinitionBook {
     this.statements = parts.statements;
   }
 
-  /**
-   * A document as a definition that may be run, without fields that are null.
-   * @throws LineshaftError DEFINITION_INVALID with details.violations
-   */
-  check(document: unknown): Promise<WorkflowDefinition> {
-    return checkDefinition(document, {
-      tasks: async (names) => new Map((await this.tasks(names)).map((task) => [task.name, task])),
-      workflow: async ({ name, version }) => {
-        const [row] = await this.pool.query<DefinitionRow>(this.statements.getWorkflow, [
-          name,
-          version ?? null,
-        ]);
-        return row?.definition as WorkflowDefinition | undefined;
-      },
-    });
-  }
-
   /** @throws LineshaftError WORKFLOW_EXISTS, DEFINITION_INVALID */
-  async putWorkflow(document: WorkflowDefinition, options: { overwrite: boolean }): Promise<void> {
-    const definition = await this.check(document);
+  async putWorkflow(definition: WorkflowDefinition, options: { overwrite: boolean }): Promise<void> {
     const { name } = definition;
     const version = definition.version ?? 1;
     const rows = await this.pool.query(this.statements.putWorkflow, [
@@ -98,26 +77,18 @@ export class DefinitionBook {
   }
 
   /** @throws LineshaftError DEFINITION_INVALID */
-  async putTask(document: TaskDefinition): Promise<void> {
-    refuseViolations('the task definition', validateTask(document));
-    const definition = withoutNulls(document);
+  async putTask(definition: TaskDefinition): Promise<void> {
     await this.pool.query(this.statements.putTask, [definition.name, JSON.stringify(definition)]);
   }
 
   /** @throws LineshaftError TASK_NOT_FOUND */
   async getTask(name: string): Promise<TaskDefinition> {
-    const [task] = await this.tasks([name]);
-    if (task !== undefined) return task;
+    const [row] = await this.pool.query<DefinitionRow>(this.statements.getTasks, [`{${quoted(name)}}`]);
+    if (row !== undefined) return dated<TaskDefinition>(row);
     throw taskNotFound(
       name,
       (await this.listTasks()).map((task) => task.name),
     );
-  }
-
-  private async tasks(names: readonly string[]): Promise<TaskDefinition[]> {
-    const list = `{${names.map(quoted).join(',')}}`;
-    const rows = await this.pool.query<DefinitionRow>(this.statements.getTasks, [list]);
-    return rows.map((row) => dated<TaskDefinition>(row));
   }
 
   async listTasks(): Promise<TaskDefinition[]> {

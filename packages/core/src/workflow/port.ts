@@ -73,11 +73,18 @@ export interface RunSearch {
   readonly freeText?: string;
   /** `field:ASC|DESC`, several joined by `|`. */
   readonly sort?: string;
+  /** 0 to 100,000. Default 0. */
   readonly start?: number;
+  /** 0 to 5,000. Default 100. */
   readonly size?: number;
+  /** Only runs that no step of another has started. Default false. */
+  readonly topLevelOnly?: boolean;
+  /** Only runs whose definition has it as `classifier` in its `metadata`. */
+  readonly classifier?: string;
 }
 
 export interface Found<Item> {
+  /** Counted up to 10,000, or to the end of the page. */
   readonly totalHits: number;
   readonly results: readonly Item[];
 }
@@ -158,13 +165,17 @@ export interface Workflows {
 
   // Workers
   poll(request: PollRequest): Promise<PolledStep[]>;
+  /** Puts steps back that `poll` gave and nobody received, since the connection was cut. Returns how many. */
+  giveBack(stepIds: readonly string[]): Promise<number>;
   /** undefined: nothing to report to, the step or its run has ended. @throws STEP_NOT_FOUND */
   report(report: StepReport): Promise<StepOfRun | undefined>;
   /** The pending instance of a ref, also in a loop. undefined: none. */
   reportByRef(runId: string, ref: string, report: Omit<StepReport, 'stepId'>): Promise<StepOfRun | undefined>;
   addLog(stepId: string, log: StepLog): Promise<void>;
   logs(stepId: string): Promise<StepLog[]>;
-  queueSizes(kinds?: readonly string[]): Promise<Map<string, number>>;
+  /** By the name of their queue, `kind` or `domain:kind`; with names each of them, 0 where nothing waits. */
+  queueSizes(names?: readonly string[]): Promise<Map<string, number>>;
   pollRecords(kind?: string): Promise<PollRecord[]>;
+  /** Has the steps of a kind looked at again by all who may have them; returns how many wait. */
   requeue(kind: string): Promise<number>;
 }

@@ -77,8 +77,18 @@ export class RunBook {
     if (found !== 't') throw runNotFound(runId);
   }
 
+  /** Steps by their ids, in that order; those that do not exist are left out. */
+  async steps(ids: readonly string[]): Promise<StepOfRun[]> {
+    const found = new Map((await this.store.steps(ids)).map((each) => [each.step.id, each]));
+    const steps = ids.flatMap((id) => found.get(id)?.step ?? []);
+    return (await this.withHolders(steps)).flatMap((step) => {
+      const each = found.get(step.id);
+      return each === undefined ? [] : [{ ...each, step }];
+    });
+  }
+
   /** In the order of the ids; runs that do not exist are left out. */
-  private async views(ids: readonly string[], withSteps: boolean): Promise<RunView[]> {
+  async views(ids: readonly string[], withSteps: boolean): Promise<RunView[]> {
     const wanted = new Map(ids.filter(isUuid).map((id) => [id, 0]));
     const loaded = new Map<string, LoadedRun>();
     for (const each of await this.store.load(wanted, withSteps)) loaded.set(each.id, each);

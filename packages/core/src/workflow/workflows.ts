@@ -5,34 +5,47 @@
 
 import type { Clock } from '../domain/clock.ts';
 import type { TaskDefinition, WorkflowDefinition } from '../domain/workflow/definition.ts';
-import type { StartRequest } from '../domain/workflow/run.ts';
+import type { Run } from '../domain/workflow/run.ts';
 import type { Log } from '../log.ts';
 import type { Notifications } from '../queue/notifications.ts';
 import type { Pool } from '../store/pool.ts';
 import type { Route } from '../store/session.ts';
 import type { BoundStatements } from '../store/statements.ts';
-import { assembleRuns, type RunMachinery } from './assemble-runs.ts';
 import { DefinitionBook } from './definition-book.ts';
-import type { RunView, StepOfRun, Workflows } from './port.ts';
+import { LogBook } from './log-book.ts';
+import { PollBook } from './poll-book.ts';
+import { PollRecords } from './poll-records.ts';
+import { PollWaiters } from './poll-waiters.ts';
+import type {
+  Found,
+  PolledStep,
+  PollRecord,
+  PollRequest,
+  RunSearch,
+  RunView,
+  StepLog,
+  StepOfRun,
+  Workflows,
+} from './port.ts';
 import { RunBook } from './run-book.ts';
 import { RunStore } from './run-store.ts';
-import type { StepRuns } from './step-runs.ts';
+import { SearchBook } from './search-book.ts';
+import { StepQueues } from './step-queues.ts';
 
 /** What the books are made of. */
 export interface WorkflowParts {
   readonly route: Route;
   readonly pool: Pool;
   readonly statements: BoundStatements;
+  readonly schema: string;
   readonly clock: Clock;
   readonly notifications: Notifications;
   readonly log: Log;
   /** Of this process: a UUID. */
   readonly id: string;
-  readonly newId: () => string;
 }
 
 type Offered =
-  | 'checkWorkflow'
   | 'putWorkflow'
   | 'getWorkflow'
   | 'listWorkflows'
@@ -41,30 +54,48 @@ type Offered =
   | 'getTask'
   | 'listTasks'
   | 'deleteTask'
-  | 'start'
   | 'show'
   | 'showStep'
   | 'correlated'
   | 'running'
-  | 'waitForRun'
-  | 'decide'
-  | 'remove';
+  | 'searchRuns'
+  | 'searchSteps'
+  | 'remove'
+  | 'poll'
+  | 'giveBack'
+  | 'addLog'
+  | 'logs'
+  | 'queueSizes'
+  | 'pollRecords'
+  | 'requeue';
 
 export class WorkflowBooks implements Pick<Workflows, Offered> {
   private readonly store: RunStore;
   private readonly definitions: DefinitionBook;
   private readonly runBook: RunBook;
-  private readonly machinery: RunMachinery;
+  private readonly searchBook: SearchBook;
+  private readonly polled: PollRecords;
+  private readonly pollBook: PollBook;
+  private readonly logBook: LogBook;
+  private readonly stepQueues: StepQueues;
 
   constructor(parts: WorkflowParts) {
     this.store = new RunStore(parts);
     this.definitions = new DefinitionBook(parts);
     this.runBook = new RunBook({ ...parts, store: this.store });
-    this.machinery = assembleRuns({ ...parts, store: this.store, definitions: this.definitions });
-  }
-
-  async checkWorkflow(definition: WorkflowDefinition): Promise<void> {
-    await this.definitions.check(definition);
+    this.searchBook = new SearchBook({ ...parts, runs: this.runBook });
+    const { log } = parts;
+    const polls = new PollWaiters();
+    this.polled = new PollRecords({ ...parts, waiting: () => polls.lastPolls() });
+    this.pollBook = new PollBook({
+      ...parts,
+      store: this.store,
+      waiters: polls,
+      records: this.polled,
+      onTrouble: (error) => log.warn(`polls get nothing: ${error instanceof Error ? error.message : error}`),
+    });
+    this.logBook = new LogBook(parts);
+    this.stepQueues = new StepQueues(parts);
   }
 
   putWorkflow(definition: WorkflowDefinition, options: { overwrite: boolean }): Promise<void> {
@@ -99,32 +130,6 @@ export class WorkflowBooks implements Pick<Workflows, Offered> {
     return this.definitions.deleteTask(name);
   }
 
-  /** What workers and services of this process tell runs. */
-  get steps(): StepRuns {
-    return this.machinery.advancer;
-  }
-
-  /**
-   * Starts a run; resolves with its id when it is durable.
-   * @throws LineshaftError WORKFLOW_NOT_FOUND, DEFINITION_INVALID, OPTION_INVALID
-   * @example const runId = await lineshaft.workflows.start({ name: 'order', input: { order: 17 } })
-   */
-  async start(request: StartRequest): Promise<string> {
-    return (await this.machinery.runs.start(request)).id;
-  }
-
-  waitForRun(
-    runId: string,
-    done: (view: RunView) => boolean,
-    options: { timeoutMs: number; signal?: AbortSignal },
-  ): Promise<RunView> {
-    return this.machinery.waiters.wait(runId, () => this.runBook.show(runId), done, options);
-  }
-
-  async decide(runId: string): Promise<void> {
-    await this.machinery.runs.look(runId);
-  }
-
   show(runId: string, options?: { steps?: boolean }): Promise<RunView> {
     return this.runBook.show(runId, options);
   }
@@ -145,12 +150,48 @@ export class WorkflowBooks implements Pick<Workflows, Offered> {
     return this.runBook.running(name, version, between);
   }
 
+  searchRuns(search: RunSearch): Promise<Found<Run>> {
+    return this.searchBook.searchRuns(search);
+  }
+
+  searchSteps(search: RunSearch): Promise<Found<StepOfRun>> {
+    return this.searchBook.searchSteps(search);
+  }
+
   remove(runId: string): Promise<void> {
     return this.runBook.remove(runId);
   }
 
+  poll(request: PollRequest): Promise<PolledStep[]> {
+    return this.pollBook.poll(request);
+  }
+
+  giveBack(stepIds: readonly string[]): Promise<number> {
+    return this.pollBook.giveBack(stepIds);
+  }
+
+  addLog(stepId: string, log: StepLog): Promise<void> {
+    return this.logBook.add(stepId, [log]);
+  }
+
+  logs(stepId: string): Promise<StepLog[]> {
+    return this.logBook.list(stepId);
+  }
+
+  queueSizes(names?: readonly string[]): Promise<Map<string, number>> {
+    return this.stepQueues.sizes(names);
+  }
+
+  pollRecords(kind?: string): Promise<PollRecord[]> {
+    return this.polled.list(kind);
+  }
+
+  requeue(kind: string): Promise<number> {
+    return this.stepQueues.requeue(kind);
+  }
+
   async close(): Promise<void> {
-    await this.machinery.close();
+    await this.pollBook.close();
     await this.store.close();
   }
 }

@@ -30,15 +30,26 @@ import { runDeadline, runTimeoutReason, timeOut } from './timeouts.ts';
  */
 export function decide(state: RunState, events: readonly RunEvent[], context: DecideContext): Decision {
   const draft = new Draft(state, context);
-  guarded(draft, () => {
+  const act = () => {
     for (const event of events) takeEvent(draft, event);
     if (hasEnded(draft.run.status)) return;
     const late = runTimeoutReason(draft);
     if (late === undefined) takeTime(draft);
     else endRun(draft, 'TIMED_OUT', late, undefined);
-  });
+  };
   // Without news, as after a pause, whatever waits inside the run is looked at too.
   const told = events.some((event) => event.type !== 'time');
+  return conclude(draft, act, told);
+}
+
+/**
+ * Goes on from what was changed in a draft, as far as it goes.
+ *
+ * @param act what is done first; where it finds that the run can't go on, that ends the run
+ * @param told whether there is news: without, whatever waits inside the run is looked at too. Default false.
+ */
+export function conclude(draft: Draft, act: () => void = () => {}, told = false): Decision {
+  guarded(draft, act);
   guarded(draft, () => advance(draft, told));
   return decisionOf(draft);
 }

@@ -23,7 +23,8 @@ export function settle(draft: Draft, step: Step): void {
     return;
   }
   if (mayRetry(draft, step)) {
-    retry(draft, step);
+    const delay = retryDelaySeconds(taskSettings(step.definition), step.retryCount, draft.context.random());
+    attemptAgain(draft, step, delay);
     return;
   }
   const { optional, permissive } = step.definition;
@@ -63,9 +64,8 @@ function mayRetry(draft: Draft, step: Step): boolean {
 }
 
 /** Another attempt: a new step, whose input is resolved again. */
-function retry(draft: Draft, step: Step): void {
+export function attemptAgain(draft: Draft, step: Step, delaySeconds: number): void {
   const retried = draft.change(step, { retried: true, executed: true });
-  const task = taskSettings(step.definition);
   const given = givenByFork(draft, step);
   draft.reach([
     {
@@ -74,14 +74,14 @@ function retry(draft: Draft, step: Step): void {
       iteration: step.iteration,
       parentStepId: step.parentStepId,
       retryOf: retried,
-      delaySeconds: retryDelaySeconds(task, step.retryCount, draft.context.random()),
+      delaySeconds,
       ...(given === undefined ? {} : { input: given }),
     },
   ]);
 }
 
 /** What a dynamic fork gave to this branch. */
-function givenByFork(draft: Draft, step: Step): Record<string, unknown> | undefined {
+export function givenByFork(draft: Draft, step: Step): Record<string, unknown> | undefined {
   const fork = step.parentStepId === undefined ? undefined : draft.byId(step.parentStepId);
   if (fork?.definition.type !== 'FORK_JOIN_DYNAMIC') return undefined;
   const inputs = fork.input[fork.definition.dynamicForkTasksInputParamName ?? ''];

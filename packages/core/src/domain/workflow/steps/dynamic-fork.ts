@@ -39,7 +39,8 @@ export const dynamicFork: StepType = {
   },
 };
 
-function branchReached(draft: Draft, within: Omit<Reached, 'node'>, branch: Branch): Reached {
+/** A branch that is to begin. */
+export function branchReached(draft: Draft, within: Omit<Reached, 'node'>, branch: Branch): Reached {
   const definition = withTask(draft, branch.definition);
   const { root, byRef } = dynamicNodes(definition, within.suffix);
   draft.addNodes(byRef);

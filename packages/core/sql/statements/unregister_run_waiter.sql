@@ -1,2 +1,0 @@
--- Says that this process waits for runs no more. $1 id uuid
-delete from lineshaft.run_waiter where id = $1::uuid

@@ -1,0 +1,414 @@
+/**
+ * Polls for steps. All polls of this process wait in memory; one claim at a time takes steps for all of them that are worth
+ * a look: their kind was enqueued here, the database said that something is ready, or nobody has looked since. So polls that
+ * wait cost the database nothing, whatever their number. Without notifications (behind a pooler) it looks every 100 ms.
+ */
+
+import type { Clock } from '../domain/clock.ts';
+import { boundedText, maxDurationMs, wholeNumber } from '../domain/fields.ts';
+import type { WorkflowDefinition } from '../domain/workflow/definition.ts';
+import type { Notifications } from '../queue/notifications.ts';
+import { type Route, type Row, Session } from '../store/session.ts';
+import type { BoundStatements } from '../store/statements.ts';
+import type { PollRecords } from './poll-records.ts';
+import type { ClaimPlan, Pair, Poll, PollWaiters } from './poll-waiters.ts';
+import { Wheel } from './poll-wheel.ts';
+import type { PolledStep, PollRequest } from './port.ts';
+import { stepFromText } from './rows.ts';
+import type { RunStore } from './run-store.ts';
+
+/** Polls that wait in one process; more are answered at once. */
+const pollsMost = 200_000;
+/** How often all that is waited for is looked at where nobody says that something has come, and where they do. */
+const blindLookMs = 100;
+const safetyLookMs = 5_000;
+/** Looks at all pairs take at most this share of the time. */
+const lookShare = 0.1;
+const errorPauseMaxMs = 2_000;
+/** After so long a pair is looked at again of which somebody has locked the lanes. */
+const lockedPauseMs = 5;
+const undoAgainMs = 10_000;
+
+export class PollBook {
+  private readonly session: Session;
+  private readonly statements: BoundStatements;
+  private readonly clock: Clock;
+  private readonly notifications: Notifications;
+  private readonly store: RunStore;
+  private readonly records: PollRecords;
+  private readonly onTrouble: (error: unknown) => void;
+  private readonly id: string;
+  private readonly waiters: PollWaiters;
+  private readonly wheel: Wheel<Poll>;
+  private running: Promise<void> | undefined;
+  /** Counts what says that something may have come for anybody. */
+  private wakes = 0;
+  /** Something has come for whom it may concern: look at all, not before `lookAtMs`. */
+  private lookWanted = false;
+  private lookAtMs = 0;
+  private takeBackLook: (() => void) | undefined;
+  private takeBackTick: (() => void) | undefined;
+  private unlisten: (() => void) | undefined;
+  private queueId: string | undefined;
+  private claims = 0;
+  /** Claims whose answer was lost: what they took is given back. */
+  private readonly lost: string[] = [];
+  private failures = 0;
+  private closed = false;
+
+  constructor(parts: {
+    readonly route: Route;
+    readonly statements: BoundStatements;
+    readonly clock: Clock;
+    readonly notifications: Notifications;
+    readonly store: RunStore;
+    readonly waiters: PollWaiters;
+    readonly records: PollRecords;
+    /** Claims fail; told once per outage. */
+    readonly onTrouble: (error: unknown) => void;
+    /** Of this process. */
+    readonly id: string;
+  }) {
+    this.session = new Session(parts.route, 'hot');
+    this.statements = parts.statements;
+    this.clock = parts.clock;
+    this.notifications = parts.notifications;
+    this.store = parts.store;
+    this.onTrouble = parts.onTrouble;
+    this.id = parts.id;
+    this.waiters = parts.waiters;
+    this.records = parts.records;
+    this.wheel = new Wheel<Poll>(parts.clock, (polls) => this.expire(polls));
+  }
+
+  /**
+   * Steps of a kind for a worker; waits until there is one, or the time is over: then none. At least one comes as soon as
+   * there is one, never is waited for `count` of them. Steps that nobody took since the client went away are given back.
+   * @throws LineshaftError OPTION_INVALID
+   */
+  poll(request: PollRequest): Promise<PolledStep[]> {
+    const checked = checkPoll(request);
+    this.records.record(checked.kind, checked.domain, checked.workerId);
+    if (this.closed || request.signal?.aborted === true || this.waiters.polls >= pollsMost)
+      return Promise.resolve([]);
+    const pair = this.waiters.pairOf(checked);
+    const unknown = !this.knownEmpty(pair);
+    if (!unknown && checked.timeoutMs === 0) return Promise.resolve([]);
+    this.begin();
+    return new Promise((resolve) => {
+      const aborted = (): void => this.abandon(poll);
+      const poll: Poll = {
+        pair,
+        workerId: checked.workerId,
+        count: checked.count,
+        resolve,
+        steps: [],
+        expired: checked.timeoutMs === 0,
+        over: false,
+        leave: () => request.signal?.removeEventListener('abort', aborted),
+      };
+      request.signal?.addEventListener('abort', aborted);
+      this.waiters.add(poll, unknown);
+      if (!poll.expired) this.wheel.add(poll, checked.timeoutMs);
+      if (unknown) this.kick();
+    });
+  }
+
+  /** Steps of these kinds were enqueued by this process, and are committed: those who wait for them look at once. */
+  enqueued(steps: Iterable<{ readonly kind: string; readonly domain: string | undefined }>): void {
+    let any = false;
+    for (const { kind, domain } of steps) any = this.waiters.touch(kind, domain) || any;
+    if (any) this.kick();
+  }
+
+  /** Puts steps back that a poll answered and nobody received: the connection was cut. Returns how many. */
+  async giveBack(stepIds: readonly string[]): Promise<number> {
+    if (stepIds.length === 0) return 0;
+    const [[returned = '0'] = []] = await this.session.query(this.statements.returnPolled, [stepIds]);
+    return Number(returned);
+  }
+
+  /** Answers all polls that wait, with what they have. */
+  async close(): Promise<void> {
+    this.closed = true;
+    this.unlisten?.();
+    this.takeBackLook?.();
+    this.takeBackTick?.();
+    this.wheel.stop();
+    await this.running;
+    for (const poll of [...this.waiters.waiting()]) this.answer(poll);
+    await this.records.close();
+    await this.session.close();
+  }
+
+  private begin(): void {
+    this.unlisten ??= this.notifications.add({
+      onMessage: (type, body) => this.heard(type, body),
+      onConnected: () => this.lookSoon(),
+      resting: () => this.waiters.polls === 0,
+    });
+    this.takeBackTick ??= this.clock.after(
+      this.notifications.connected ? safetyLookMs : blindLookMs,
+      () => {
+        this.takeBackTick = undefined;
+        if (this.waiters.polls === 0) return;
+        this.lookSoon();
+        this.begin();
+      },
+      true,
+    );
+  }
+
+  private heard(type: string, body: string): void {
+    // Ready jobs, or settings of queues: one may have been resumed.
+    if (type === 'q') this.queueId = undefined;
+    else if (type !== 'r' && type !== 'a') return;
+    else if (this.queueId !== undefined && !body.split(',').includes(this.queueId)) return;
+    this.lookSoon();
+  }
+
+  /** Something may have come for anybody. */
+  private lookSoon(): void {
+    this.wakes += 1;
+    if (this.waiters.polls === 0) return;
+    this.lookWanted = true;
+    this.kick();
+  }
+
+  /** Nothing waits there: a claim has said so, and nobody has said otherwise since. */
+  private knownEmpty(pair: Pair): boolean {
+    if (pair.emptyAt !== this.wakes) return false;
+    return this.notifications.connected || this.clock.monotonic() - pair.emptyAtMs < blindLookMs;
+  }
+
+  private kick(): void {
+    if (this.running !== undefined || this.closed) return;
+    this.running = this.run().finally(() => {
+      this.running = undefined;
+      // What came between the last look and here.
+      if (this.failures === 0 && this.anythingToDo()) this.kick();
+    });
+  }
+
+  private anythingToDo(): boolean {
+    return this.waiters.anyUrgent || (this.lookWanted && this.clock.monotonic() >= this.lookAtMs);
+  }
+
+  private async run(): Promise<void> {
+    // Polls that come in the same turn of the event loop go together.
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    while (!this.closed) {
+      if (this.lost.length > 0 && !(await this.tryUndoLost())) return;
+      const all = this.lookWanted && this.clock.monotonic() >= this.lookAtMs;
+      if (all) {
+        this.lookWanted = false;
+        this.waiters.touchAll();
+      } else if (this.lookWanted) this.lookLater();
+      if (!this.waiters.anyUrgent) return;
+      const plan = this.waiters.plan();
+      const startedMs = this.clock.monotonic();
+      try {
+        await this.claim(plan);
+        this.failures = 0;
+      } catch (error) {
+        this.failed(plan.pairs, error);
+        return;
+      }
+      const tookMs = this.clock.monotonic() - startedMs;
+      if (all) this.lookAtMs = startedMs + tookMs / lookShare;
+    }
+  }
+
+  private async tryUndoLost(): Promise<boolean> {
+    try {
+      await this.undoLost();
+      return true;
+    } catch (error) {
+      this.failed([], error);
+      return false;
+    }
+  }
+
+  private lookLater(): void {
+    this.takeBackLook?.();
+    const inMs = Math.max(this.lookAtMs - this.clock.monotonic(), 1);
+    this.takeBackLook = this.clock.after(inMs, () => this.kick());
+  }
+
+  private async claim(plan: ClaimPlan): Promise<void> {
+    this.queueId ??= (await this.session.query(this.statements.polledQueue))[0]?.[0] ?? undefined;
+    const { wakes } = this;
+    this.claims += 1;
+    const claim = `${this.id}:${this.claims}`;
+    const rows = await this.session
+      .query(this.statements.claimRemote, [
+        plan.pairs.map(({ jobKind }) => jobKind),
+        plan.pairs.map(({ domain }) => domain ?? null),
+        plan.counts,
+        plan.holders,
+        claim,
+      ])
+      .catch((error: unknown) => {
+        this.lost.push(claim);
+        throw error;
+      });
+    const definitions = await this.store
+      .definitionsOf(rows.flatMap(([, , , , , , hash]) => hash ?? []))
+      .catch((error: unknown) => {
+        this.lost.push(claim);
+        throw error;
+      });
+    await this.deliver(plan, rows, definitions);
+    this.settle(plan, rows, wakes);
+  }
+
+  /**
+   * Gives back what was taken by claims whose answer was lost; a second time after a while, since one may still have been at
+   * work in the database.
+   */
+  private async undoLost(): Promise<void> {
+    for (let claim = this.lost[0]; claim !== undefined; claim = this.lost[0]) {
+      const undo = [this.statements.returnClaim, [claim]] as const;
+      await this.session.query(...undo);
+      this.lost.shift();
+      this.clock.after(undoAgainMs, () => void this.session.query(...undo).catch(() => {}), true);
+    }
+  }
+
+  /** Hands the steps to the polls that they were taken for. */
+  private async deliver(
+    plan: ClaimPlan,
+    rows: readonly Row[],
+    definitions: ReadonlyMap<string, WorkflowDefinition>,
+  ): Promise<void> {
+    const unwanted: string[] = [];
+    const orphans: string[] = [];
+    for (const [pair, place, id, taken, text, runId, hash, correlationId, priority] of rows) {
+      if (id == null) continue;
+      const poll = plan.places[Number(pair) - 1]?.[Number(place) - 1];
+      const definition = definitions.get(hash ?? '');
+      if (text == null || runId == null || definition === undefined) orphans.push(id);
+      else if (poll === undefined || poll.over) unwanted.push(id);
+      else {
+        const step = stepFromText(text, definition);
+        const takenAt = Number(taken);
+        poll.steps.push({
+          step: {
+            ...step,
+            status: 'IN_PROGRESS',
+            startedAt: step.startedAt ?? takenAt,
+            updatedAt: takenAt,
+            workerId: poll.workerId,
+            pollCount: step.pollCount + 1,
+            callbackAfterSeconds: 0,
+          },
+          run: {
+            id: runId,
+            correlationId: correlationId ?? undefined,
+            priority: Number(priority),
+            definition,
+          },
+        });
+      }
+    }
+    try {
+      await this.giveBack(unwanted);
+      if (orphans.length > 0) await this.session.query(this.statements.withdrawJobs, [orphans]);
+    } catch (error) {
+      // The response time-out of the steps sees to it.
+      this.onTrouble(error);
+    }
+  }
+
+  /** Answers polls that have something or whose time is over, and notes where nothing is left. */
+  private settle(plan: ClaimPlan, rows: readonly Row[], wakes: number): void {
+    const got = new Array<number>(plan.pairs.length).fill(0);
+    const left = new Set<number>();
+    for (const [pair, , id] of rows) {
+      const n = Number(pair) - 1;
+      if (id == null) left.add(n);
+      else got[n] = (got[n] ?? 0) + 1;
+    }
+    for (const [n, pair] of plan.pairs.entries()) {
+      const drained = (got[n] ?? 0) < (plan.counts[n] ?? 0);
+      if (drained && left.has(n)) this.lookAgainAt(pair);
+      else if (drained && pair.touched === plan.touched[n]) {
+        pair.emptyAt = wakes;
+        pair.emptyAtMs = this.clock.monotonic();
+      }
+      for (const poll of plan.places[n] ?? []) {
+        if (poll.over) continue;
+        if (poll.expired || poll.steps.length === poll.count || (drained && poll.steps.length > 0))
+          this.answer(poll);
+      }
+      // Whoever came while the claim was under way, and whoever wants more than it could give.
+      if (!left.has(n) && !this.knownEmpty(pair)) this.waiters.again(pair);
+      else for (const poll of [...pair.polls]) if (poll.expired) this.answer(poll);
+    }
+  }
+
+  /** Others have locked what may be left there: soon they are done. */
+  private lookAgainAt(pair: Pair): void {
+    pair.emptyAt = -1;
+    this.clock.after(lockedPauseMs, () => {
+      this.waiters.again(pair);
+      this.kick();
+    });
+  }
+
+  private failed(pairs: readonly Pair[], error: unknown): void {
+    this.failures += 1;
+    if (this.failures === 1) this.onTrouble(error);
+    for (const pair of pairs) this.waiters.again(pair);
+    for (const poll of [...this.waiters.waiting()])
+      if (poll.expired || poll.steps.length > 0) this.answer(poll);
+    if (this.closed || (this.waiters.polls === 0 && this.lost.length === 0)) return;
+    const pauseMs = Math.min(50 * 2 ** Math.min(this.failures, 6), errorPauseMaxMs);
+    this.takeBackLook?.();
+    this.takeBackLook = this.clock.after(pauseMs, () => this.kick());
+  }
+
+  /** Polls whose time is over. One that a claim may be about to give something waits for it. */
+  private expire(polls: ReadonlySet<Poll>): void {
+    for (const poll of polls) {
+      poll.expired = true;
+      const looked = this.failures > 0 || (this.running === undefined && !this.waiters.anyUrgent);
+      if (looked || this.knownEmpty(poll.pair)) this.answer(poll);
+      else this.waiters.again(poll.pair);
+    }
+    if (this.waiters.anyUrgent) this.kick();
+  }
+
+  private answer(poll: Poll): void {
+    if (poll.over) return;
+    this.end(poll);
+    poll.resolve(poll.steps);
+  }
+
+  /** The client went away: what was taken for it goes to others. */
+  private abandon(poll: Poll): void {
+    if (poll.over) return;
+    this.end(poll);
+    const ids = poll.steps.map(({ step }) => step.id);
+    // Where it fails, the response time-out of the steps sees to it.
+    this.giveBack(ids).catch((error: unknown) => this.onTrouble(error));
+    poll.resolve([]);
+  }
+
+  private end(poll: Poll): void {
+    poll.over = true;
+    poll.leave();
+    this.wheel.remove(poll);
+    this.waiters.remove(poll);
+  }
+}
+
+function checkPoll(request: PollRequest): Omit<PollRequest, 'signal'> {
+  return {
+    kind: boundedText(request.kind, 'kind', 1, 500),
+    ...(request.domain === undefined ? {} : { domain: boundedText(request.domain, 'domain', 0, 500) }),
+    workerId: boundedText(request.workerId, 'workerId', 0, 500),
+    count: wholeNumber(request.count, 'count', 1, 1_000),
+    timeoutMs: wholeNumber(request.timeoutMs, 'timeoutMs', 0, maxDurationMs),
+  };
+}

@@ -1,0 +1,95 @@
+/**
+ * The time-outs of very many waiting things by one timer: they stand in slots of 20 ms, and the timer is set to the
+ * first slot that has one. Adding and removing cost the same whatever else waits.
+ */
+
+import type { Clock } from '../domain/clock.ts';
+
+const slotMs = 20;
+
+export class Wheel<Item> {
+  private readonly clock: Clock;
+  private readonly onDue: (items: ReadonlySet<Item>) => void;
+  private readonly slots = new Map<number, Set<Item>>();
+  /** The numbers of the slots that exist, in order. */
+  private readonly order: number[] = [];
+  private readonly slotOf = new Map<Item, number>();
+  private armed: { readonly slot: number; readonly takeBack: () => void } | undefined;
+
+  /** @param onDue is told all whose time has come together; they are out of the wheel then */
+  constructor(clock: Clock, onDue: (items: ReadonlySet<Item>) => void) {
+    this.clock = clock;
+    this.onDue = onDue;
+  }
+
+  /** How many wait. */
+  get size(): number {
+    return this.slotOf.size;
+  }
+
+  /** It comes due in so long, at most 20 ms later. An item is in the wheel once. */
+  add(item: Item, inMs: number): void {
+    const slot = Math.ceil((this.clock.monotonic() + inMs) / slotMs);
+    let items = this.slots.get(slot);
+    if (items === undefined) {
+      items = new Set();
+      this.slots.set(slot, items);
+      this.order.splice(placeOf(this.order, slot), 0, slot);
+    }
+    items.add(item);
+    this.slotOf.set(item, slot);
+    if (this.order[0] === slot && this.armed?.slot !== slot) this.arm();
+  }
+
+  remove(item: Item): void {
+    const slot = this.slotOf.get(item);
+    if (slot === undefined) return;
+    this.slotOf.delete(item);
+    // An empty slot stays until its time: its like is wanted again soon.
+    this.slots.get(slot)?.delete(item);
+  }
+
+  stop(): void {
+    this.armed?.takeBack();
+    this.armed = undefined;
+    this.slots.clear();
+    this.slotOf.clear();
+    this.order.length = 0;
+  }
+
+  private arm(): void {
+    this.armed?.takeBack();
+    this.armed = undefined;
+    const [slot] = this.order;
+    if (slot === undefined) return;
+    const inMs = Math.max(slot * slotMs - this.clock.monotonic(), 0);
+    this.armed = { slot, takeBack: this.clock.after(inMs, () => this.turn()) };
+  }
+
+  private turn(): void {
+    this.armed = undefined;
+    const now = Math.floor(this.clock.monotonic() / slotMs);
+    const count = placeOf(this.order, now + 1);
+    for (const slot of this.order.splice(0, count)) {
+      const items = this.slots.get(slot) ?? new Set<Item>();
+      this.slots.delete(slot);
+      for (const item of items) this.slotOf.delete(item);
+      if (items.size > 0) this.onDue(items);
+    }
+    this.arm();
+  }
+}
+
+/** Where a number belongs in an ordered list: before the first that is not less. */
+function placeOf(order: readonly number[], wanted: number): number {
+  let low = 0;
+  let high = order.length;
+  // Mostly it is the last.
+  if (high > 0 && (order[high - 1] ?? 0) < wanted) return high;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((order[middle] ?? 0) < wanted) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
