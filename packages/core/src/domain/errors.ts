@@ -126,6 +126,24 @@ export const errorCatalogue = {
     cause: 'No step of a run has this id: it never existed, or its run was removed or began anew.',
     remedy: 'Check the id, or look at the run.',
   },
+  EVENT_HANDLER_EXISTS: {
+    category: 'conflict',
+    retryable: false,
+    cause: 'An event handler of this name exists already.',
+    remedy: 'Give it another name, or replace the one that is there.',
+  },
+  EVENT_HANDLER_NOT_FOUND: {
+    category: 'not-found',
+    retryable: false,
+    cause: 'No event handler has this name.',
+    remedy: 'Add it first, or use a name that exists.',
+  },
+  INBOX_FULL: {
+    category: 'limit',
+    retryable: true,
+    cause: 'More messages wait for a run than are kept for it.',
+    remedy: 'Let its PULL_WORKFLOW_MESSAGES take some, and send it again.',
+  },
   CIRCUIT_NOT_FOUND: {
     category: 'not-found',
     retryable: false,
