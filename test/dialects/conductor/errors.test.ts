@@ -56,7 +56,23 @@ describe('not found: 404', () => {
       message: run.message,
     },
     { route: 'GET /workflow/nowhere', status: 404, message: 'Workflow with Id: nowhere not found.' },
-    { route: 'PUT /workflow/nowhere/pause', status: 404 },
+    { route: 'PUT /workflow/nowhere/pause', status: 404, message: 'No such workflow found by id: nowhere' },
+    { route: 'GET /tasks/nowhere', status: 404, message: 'Task not found for taskId: nowhere' },
+    { route: 'POST /tasks/nowhere/a/COMPLETED/sync', body: {}, status: 404 },
+    { route: 'POST /tasks/nowhere/COMPLETED/signal', body: {}, status: 404 },
+    {
+      route: 'POST /workflow',
+      body: { name: 'none' },
+      port: { start: refusal('WORKFLOW_NOT_FOUND', { name: 'none' }) },
+      status: 404,
+      message: 'No such workflow defined. name=none, version=null',
+    },
+    {
+      route: 'GET /scheduler/schedules/none',
+      port: { 'schedules.get': refusal('SCHEDULE_NOT_FOUND', { name: 'none' }) },
+      status: 404,
+      message: "Schedule 'none' not found",
+    },
     { route: 'DELETE /workflow/nowhere/remove', status: 404 },
     {
       route: 'POST /workflow/none',
@@ -154,11 +170,6 @@ describe('bad arguments: 400', () => {
     { route: 'GET /tasks/poll/batch/a?count=-1', status: 400 },
     { route: 'GET /tasks/poll/batch/a?count=many', status: 400 },
     {
-      route: 'GET /workflow/search?size=5001',
-      status: 400,
-      message: /^Cannot return more than 5000 workflows/,
-    },
-    {
       route: 'GET /tasks/externalstoragelocation?path=p&operation=STEAL&payloadType=TASK_INPUT',
       status: 400,
     },
@@ -167,9 +178,8 @@ describe('bad arguments: 400', () => {
       route: 'POST /workflow',
       body: { name: 'w', input: null },
       status: 400,
-      message: /Input cannot be null/,
+      message: 'NULL input passed when starting workflow',
     },
-    { route: 'POST /workflow', body: { name: 'w', priority: 100 }, status: 400 },
     { route: 'POST /workflow', body: { name: 'w', input: [1] }, status: 400 },
     { route: 'POST /workflow', body: [1], status: 400 },
     { route: `POST /tasks/${runId}/ref/DONE`, body: {}, status: 400 },
@@ -184,7 +194,12 @@ describe('bad arguments: 400', () => {
       port: { rerun: refusal('STEP_NOT_FOUND', { stepId }) },
       status: 400,
     },
-    { route: `POST /workflow/${runId}/rerun`, body: { reRunFromTaskId: 'nowhere' }, status: 400 },
+    {
+      route: `POST /workflow/${runId}/rerun`,
+      body: { reRunFromTaskId: 'nowhere' },
+      status: 400,
+      message: 'Task nowhere not found',
+    },
     { route: 'POST /workflow/execute/w/1?returnStrategy=ANY', body: {}, status: 400 },
     { route: 'POST /metadata/taskdefs', body: [5], status: 400 },
     { route: 'POST /workflow/w', body: '{"a":', status: 400 },
@@ -211,16 +226,8 @@ describe('validation: 400 with all that is wrong', () => {
       status: 400,
       message,
       validationErrors: [
-        {
-          path: 'updateTask.taskResult.workflowInstanceId',
-          message: 'Workflow Id cannot be null or empty',
-          invalidValue: '',
-        },
-        {
-          path: 'updateTask.taskResult.taskId',
-          message: 'Task ID cannot be null or empty',
-          invalidValue: '',
-        },
+        { path: 'updateTask.arg0.taskId', message: 'Task ID cannot be null or empty' },
+        { path: 'updateTask.arg0.workflowInstanceId', message: 'Workflow Id cannot be null or empty' },
       ],
     },
     {
@@ -228,7 +235,34 @@ describe('validation: 400 with all that is wrong', () => {
       body: {},
       status: 400,
       message,
-      validationErrors: [expect.objectContaining({ message: 'Workflow name cannot be null or empty' })],
+      validationErrors: [
+        { path: 'startWorkflow.arg0.name', message: 'Workflow name cannot be null or empty' },
+      ],
+    },
+    {
+      route: 'POST /workflow',
+      body: { name: 'w', priority: 100 },
+      status: 400,
+      message,
+      validationErrors: [
+        {
+          path: 'startWorkflow.arg0.priority',
+          message: 'priority: 100 should be maximum 99',
+          invalidValue: '100',
+        },
+      ],
+    },
+    {
+      route: 'GET /workflow/search?size=5001',
+      status: 400,
+      message,
+      validationErrors: [
+        {
+          path: 'searchWorkflows.arg1',
+          message: 'Cannot return more than 5000 workflows. Please use pagination.',
+          invalidValue: '5001',
+        },
+      ],
     },
     {
       route: 'PUT /workflow/bulk/pause',

@@ -55,7 +55,7 @@ describe('Task', () => {
       workflowPriority: 0,
       iteration: 0,
       subworkflowChanged: false,
-      firstStartTime: 1_700_000_000_300,
+      firstStartTime: 0,
       queueWaitTime: 200,
       loopOverTask: false,
     });
@@ -110,6 +110,7 @@ describe('Task', () => {
 describe('Workflow', () => {
   it('has every primitive and every empty map and list, and no property that is null', () => {
     expect(read(workflowText({ run: sampleRun(), steps: [] }))).toEqual({
+      ownerApp: '',
       createTime: 1_700_000_000_000,
       updateTime: 1_700_000_000_500,
       status: 'RUNNING',
@@ -200,6 +201,7 @@ describe('definitions', () => {
       loopOver: [],
       onStateChange: {},
       permissive: false,
+      metadata: {},
     });
     expect(read(workflowDefText({ name: 'w', tasks: [step as never] }))).toMatchObject({
       name: 'w',
@@ -213,9 +215,19 @@ describe('definitions', () => {
       outputParameters: {},
       variables: {},
       inputTemplate: {},
+      createTime: 0,
+      updateTime: 0,
+      enforceSchema: true,
+      metadata: {},
+      maskedFields: [],
     });
     expect(read(taskDefText({ name: 't', retryCount: 0, pollTimeoutSeconds: null }))).toEqual({
       name: 't',
+      createTime: 0,
+      updateTime: 0,
+      runtimeMetadata: [],
+      taskStatusListenerEnabled: true,
+      enforceSchema: false,
       retryCount: 0,
       timeoutSeconds: 0,
       inputKeys: [],
@@ -291,6 +303,8 @@ describe('summaries', () => {
       priority: 0,
       failedTaskNames: [],
       taskToDomain: {},
+      parentWorkflowId: '',
+      classifier: 'workflow',
       inputSize: 9,
       outputSize: 2,
     });

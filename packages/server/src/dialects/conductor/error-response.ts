@@ -14,13 +14,15 @@ declare module 'fastify' {
     wrongState?: 500 | 'restart' | 'retry';
     /** What it means that a step is not known. Default 404. */
     unknownStep?: 400;
+    /** Says that something is not there in words of its own, which clients compare. */
+    words?: 'start' | 'workflow' | 'task' | 'rerun';
   }
 }
 
 export function errorResponse(failure: Failure, request: FailedRequest): ErrorAnswer {
   const { code, violations } = failure;
   const status = statusOf(failure, request.config);
-  const message = violations.length === 0 ? messageOf(failure) : validationFailed;
+  const message = violations.length === 0 ? messageOf(failure, request.config.words) : validationFailed;
   return {
     status,
     body: {
@@ -66,24 +68,36 @@ function stateStatus(wrongState: FastifyContextConfig['wrongState'], status: unk
 }
 
 /** The words that clients compare; all else says what Lineshaft says. */
-function messageOf({ code, message, details }: Failure): string {
-  const text = (name: string): string => String(details[name] ?? '');
+function messageOf({ code, message, details }: Failure, words?: FastifyContextConfig['words']): string {
+  const text = (name: string): string => String(details[name] ?? 'null');
   switch (code) {
     case 'WORKFLOW_NOT_FOUND':
-      return `No such workflow found by name: ${text('name')}, version: ${details['version'] ?? 'null'}`;
+      if (words === 'start')
+        return `No such workflow defined. name=${text('name')}, version=${text('version')}`;
+      return `No such workflow found by name: ${text('name')}, version: ${text('version')}`;
     case 'WORKFLOW_EXISTS':
       return `Workflow with ${text('name')}.${text('version')} already exists!`;
     case 'TASK_NOT_FOUND':
       return `No such taskType found by name: ${text('name')}`;
     case 'RUN_NOT_FOUND':
-      return details['runId'] === undefined ? message : `Workflow with Id: ${text('runId')} not found.`;
+      if (details['runId'] === undefined) return message;
+      if (words === 'workflow') return `Workflow with Id: ${text('runId')} not found.`;
+      return `No such workflow found by id: ${text('runId')}`;
     case 'STEP_NOT_FOUND':
-      return details['stepId'] === undefined ? message : `No such task found by id: ${text('stepId')}`;
+      return details['stepId'] === undefined ? message : stepWords(text('stepId'), words);
     case 'EVENT_HANDLER_EXISTS':
       return `EventHandler with name ${text('name')} already exists!`;
     case 'EVENT_HANDLER_NOT_FOUND':
       return `EventHandler with name ${text('name')} not found!`;
+    case 'SCHEDULE_NOT_FOUND':
+      return details['name'] === undefined ? message : `Schedule '${text('name')}' not found`;
     default:
       return message;
   }
+}
+
+function stepWords(id: string, words: FastifyContextConfig['words']): string {
+  if (words === 'task') return `Task not found for taskId: ${id}`;
+  if (words === 'rerun') return `Task ${id} not found`;
+  return `No such task found by id: ${id}`;
 }

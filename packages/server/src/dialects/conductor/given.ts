@@ -194,8 +194,8 @@ export function reportOf(body: Fields): StepReport {
   const taskId = field(body, 'taskId').text() ?? '';
   const workflowId = field(body, 'workflowInstanceId').text() ?? '';
   demandFilled([
-    ['updateTask.taskResult.workflowInstanceId', workflowId, 'Workflow Id cannot be null or empty'],
-    ['updateTask.taskResult.taskId', taskId, 'Task ID cannot be null or empty'],
+    ['updateTask.arg0.taskId', taskId, 'Task ID cannot be null or empty'],
+    ['updateTask.arg0.workflowInstanceId', workflowId, 'Workflow Id cannot be null or empty'],
   ]);
   const reason = field(body, 'reasonForIncompletion').text();
   const workerId = field(body, 'workerId').text();
@@ -228,7 +228,7 @@ export function demandFilled(
 ): void {
   const violations = fields
     .filter(([, value]) => value.trim() === '')
-    .map(([path, invalidValue, message]) => ({ path, message, invalidValue }));
+    .map(([path, , message]) => ({ path, message }));
   if (violations.length > 0) throw violated(violations);
 }
 

@@ -8,7 +8,7 @@ import type {
   StepStatus,
   WorkflowDefinition,
 } from '@lineshaft/core';
-import { demandFilled, field, invalid, isFields, wordOf } from './given.ts';
+import { demandFilled, field, invalid, isFields, violated, wordOf } from './given.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -16,7 +16,9 @@ const strategies: readonly IdempotencyStrategy[] = ['FAIL', 'RETURN_EXISTING', '
 
 /** @throws LineshaftError REQUEST_INVALID */
 export function startRequestOf(body: Fields): StartRequest {
-  if (body.input === null) throw invalid('input', 'Input cannot be null', body.input);
+  if (body.input === null) {
+    throw invalid('input', 'NULL input passed when starting workflow', undefined);
+  }
   const given: Record<string, unknown> = {
     name: nameOf(body),
     version: field(body, 'version').whole(0, 2 ** 31 - 1) || undefined,
@@ -76,14 +78,16 @@ function outcomeOf(mock: Fields): RehearsedOutcome {
 function nameOf(body: Fields): string {
   const inner = field(body, 'workflowDef').object();
   const name = field(body, 'name').text() ?? (inner === undefined ? '' : (field(inner, 'name').text() ?? ''));
-  demandFilled([['startWorkflow.startWorkflowRequest.name', name, 'Workflow name cannot be null or empty']]);
+  demandFilled([['startWorkflow.arg0.name', name, 'Workflow name cannot be null or empty']]);
   return name;
 }
 
 function priorityOf(body: Fields): number {
   const priority = field(body, 'priority').whole(-(2 ** 31), 2 ** 31) ?? 0;
   if (priority >= 0 && priority <= 99) return priority;
-  throw invalid('priority', 'priority must be from 0 to 99', priority);
+  const bound = priority < 0 ? 'minimum 0' : 'maximum 99';
+  const message = `priority: ${priority} should be ${bound}`;
+  throw violated([{ path: 'startWorkflow.arg0.priority', message, invalidValue: String(priority) }]);
 }
 
 function domainsOf(body: Fields): Readonly<Record<string, string>> {

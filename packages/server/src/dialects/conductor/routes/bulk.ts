@@ -87,7 +87,7 @@ function addSearch(app: FastifyInstance, workflows: Workflows): void {
       const views = await showAll(workflows, ids.filter(isRunId), steps);
       const known = new Map(views.map((view) => [view.run.id, view]));
       const missing = ids.filter((id) => !known.has(id.toLowerCase()));
-      const errors = Object.fromEntries(missing.map((id) => [id, `Workflow with Id: ${id} not found.`]));
+      const errors = Object.fromEntries(missing.map((id) => [id, `No such workflow found by id: ${id}`]));
       const shown = views.map((view) => workflowText(view, steps));
       return json(reply, bulkText(errors, `[${shown.join(',')}]`));
     },
@@ -106,7 +106,7 @@ function isRunId(id: string): boolean {
 /** @throws LineshaftError REQUEST_INVALID */
 function idsOf(request: FastifyRequest): string[] {
   const ids = textsBody(request);
-  const path = 'workflowIds';
+  const path = 'workflowIds.arg0';
   if (ids.length === 0) throw violated([{ path, message: 'WorkflowIds list cannot be null.' }]);
   if (ids.length <= idsMax) return ids;
   throw violated([

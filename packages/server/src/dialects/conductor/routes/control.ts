@@ -87,7 +87,7 @@ function addRepeating(app: FastifyInstance, workflows: Workflows): void {
       },
     },
     answers: { 200: rawText('The id of the workflow'), 409: answer('The workflow has not ended') },
-    config: { unknownStep: 400 },
+    config: { unknownStep: 400, words: 'rerun' },
     handle: async (request, reply) => {
       const body = objectBody(request);
       const fromStepId = field(body, 'reRunFromTaskId').text();

@@ -80,8 +80,9 @@ export function addEventRoutes(app: FastifyInstance, { events }: Workflows): voi
   });
 }
 
-/** As it was sent; whether it is active is always said. */
+/** As it was sent; whether it is active, and whether texts are read as JSON, is always said. */
 function handlerText(handler: EventHandler): string {
   const shown = Object.entries(handler).filter(([, value]) => value !== null);
-  return JSON.stringify({ active: false, ...Object.fromEntries(shown) });
+  const actions = handler.actions.map((action) => ({ expandInlineJSON: false, ...action }));
+  return JSON.stringify({ active: false, ...Object.fromEntries(shown), actions });
 }

@@ -148,7 +148,7 @@ function definitionsText(definitions: readonly WorkflowDefinition[]): string {
 }
 
 function versionDocument({ name, version, createTime, updateTime }: WorkflowDefinition): unknown {
-  return { name, version: version ?? 1, createTime, updateTime };
+  return { name, version: version ?? 1, createTime: createTime ?? 0, updateTime: updateTime ?? 0 };
 }
 
 function addTaskDefs(app: FastifyInstance, workflows: Workflows): void {

@@ -3,7 +3,7 @@
 import type { Workflows } from '@lineshaft/core';
 import type { FastifyInstance } from 'fastify';
 import { json } from '../answers.ts';
-import { requiredText, wordOf } from '../given.ts';
+import { invalid, requiredText } from '../given.ts';
 import { answer, oneOf, text } from '../parameters.ts';
 import { addRoute } from '../route.ts';
 
@@ -29,15 +29,22 @@ export function addPayloadRoutes(app: FastifyInstance, { payloads }: Workflows):
       handle: async (request, reply) => {
         const location = await payloads.location({
           path: requiredText(request, 'path'),
-          operation: wordOf('operation', requiredText(request, 'operation').toUpperCase(), operations),
-          payloadType: wordOf(
-            'payloadType',
-            requiredText(request, 'payloadType').toUpperCase(),
-            payloadTypes,
-          ),
+          ...kindOf(requiredText(request, 'operation'), requiredText(request, 'payloadType')),
         });
         return json(reply, JSON.stringify(location));
       },
     });
   }
+}
+
+/** @throws LineshaftError REQUEST_INVALID */
+function kindOf(
+  operation: string,
+  payloadType: string,
+): { readonly operation: (typeof operations)[number]; readonly payloadType: (typeof payloadTypes)[number] } {
+  const known = operations.find((each) => each === operation.toUpperCase());
+  const type = payloadTypes.find((each) => each === payloadType.toUpperCase());
+  if (known !== undefined && type !== undefined) return { operation: known, payloadType: type };
+  const message = `Invalid input - Operation: ${operation}, PayloadType: ${payloadType}`;
+  throw invalid('operation', message, undefined);
 }

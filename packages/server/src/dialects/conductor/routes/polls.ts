@@ -13,7 +13,7 @@ const longestPollMs = 60_000;
 const shortPollMs = 100;
 const countMax = 1_000;
 
-const frequent = { frequent: true };
+const frequent = { frequent: true, action: 'work' } as const;
 const pollQuery = { workerid: text, domain: text };
 
 export function addPollRoutes(app: FastifyInstance, workflows: Workflows): void {

@@ -15,7 +15,9 @@ export function addProductRoutes(app: FastifyInstance, product: Product): void {
     response: { 200: answer('It does') },
   };
   for (const url of ['/health', '/api/health']) {
-    app.get(url, { config: { frequent: true }, schema }, async (_request, reply) => json(reply, health));
+    app.get(url, { config: { frequent: true, action: 'watch' }, schema }, async (_request, reply) =>
+      json(reply, health),
+    );
   }
   addRoute(app, {
     method: 'GET',
@@ -30,8 +32,8 @@ export function addProductRoutes(app: FastifyInstance, product: Product): void {
     paths: ['/environment'],
     tag: 'environment',
     summary: 'Variables that workflows may see; none are kept here',
-    answers: { 200: answer('Variables by name') },
-    handle: async (_request, reply) => json(reply, '{}'),
+    answers: { 200: answer('Names', texts) },
+    handle: async (_request, reply) => json(reply, '[]'),
   });
   addRoute(app, {
     method: 'GET',

@@ -3,7 +3,7 @@
 import type { PollRecord, RunSearch, Workflows } from '@lineshaft/core';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { json, list, plain } from '../answers.ts';
-import { param, queryText, queryTexts, queryWhole, requiredText } from '../given.ts';
+import { param, queryText, queryTexts, queryWhole, requiredText, violated } from '../given.ts';
 import { answer, anyObject, found, listOf, rawText, searchQuery, text, texts } from '../parameters.ts';
 import { addRoute } from '../route.ts';
 import { foundText, taskSummaryText } from '../wire/summary.ts';
@@ -169,14 +169,16 @@ export function searchOf(request: FastifyRequest, sizeMax: number): RunSearch {
   const [query, freeText, sort] = ['query', 'freeText', 'sort'].map((name) => queryText(request, name));
   return {
     start: queryWhole(request, 'start', { least: 0, most: 2 ** 31 - 1, otherwise: 0 }),
-    size: queryWhole(request, 'size', {
-      least: 0,
-      most: sizeMax,
-      otherwise: 100,
-      message: `Cannot return more than ${sizeMax} workflows. Please use pagination.`,
-    }),
+    size: sizeOf(request, sizeMax),
     ...(query === undefined || query === '' ? {} : { query }),
     ...(freeText === undefined || freeText === '' ? {} : { freeText }),
     ...(sort === undefined || sort === '' ? {} : { sort }),
   };
+}
+
+function sizeOf(request: FastifyRequest, sizeMax: number): number {
+  const size = queryWhole(request, 'size', { least: 0, most: 2 ** 31 - 1, otherwise: 100 });
+  if (size <= sizeMax) return size;
+  const message = `Cannot return more than ${sizeMax} workflows. Please use pagination.`;
+  throw violated([{ path: 'searchWorkflows.arg1', message, invalidValue: String(size) }]);
 }

@@ -2,7 +2,7 @@
 
 import { isLineshaftError, type WorkflowSchedule, type Workflows } from '@lineshaft/core';
 import type { FastifyInstance } from 'fastify';
-import { done, json, nothing } from '../answers.ts';
+import { done, json } from '../answers.ts';
 import { saidOf } from '../error-response.ts';
 import {
   objectBody,
@@ -21,6 +21,8 @@ import { bulkText } from './bulk.ts';
 import { searchOf } from './queues.ts';
 
 const schedulesMax = 1_000;
+/** Also where the method says otherwise. */
+const changes = { action: 'write' } as const;
 
 export function addSchedulerRoutes(app: FastifyInstance, workflows: Workflows): void {
   addKeeping(app, workflows);
@@ -53,10 +55,10 @@ function addKeeping(app: FastifyInstance, { schedules }: Workflows): void {
     paths: ['/scheduler/schedules/:name'],
     tag: 'scheduler',
     summary: 'Remove a schedule',
-    answers: { 204: noBody('Removed'), 404: answer('There is no such schedule') },
+    answers: { 200: noBody('Removed'), 404: answer('There is no such schedule') },
     handle: async (request, reply) => {
       await schedules.delete(param(request, 'name'));
-      return nothing(reply);
+      return done(reply);
     },
   });
 }
@@ -66,6 +68,7 @@ function addPausing(app: FastifyInstance, { schedules }: Workflows): void {
     addRoute(app, {
       method,
       paths: ['/scheduler/schedules/:name/pause'],
+      config: changes,
       tag: 'scheduler',
       summary: 'Pause a schedule',
       query: { reason: text },
@@ -77,6 +80,7 @@ function addPausing(app: FastifyInstance, { schedules }: Workflows): void {
     addRoute(app, {
       method,
       paths: ['/scheduler/schedules/:name/resume'],
+      config: changes,
       tag: 'scheduler',
       summary: 'Resume a schedule',
       handle: async (request, reply) => {
@@ -195,23 +199,30 @@ function addLooking(app: FastifyInstance, { schedules }: Workflows): void {
 
 /** All schedules at once. */
 function addAdministration(app: FastifyInstance, { schedules }: Workflows): void {
-  const all = (name: string, change: (schedule: WorkflowSchedule) => Promise<void>): void =>
+  const all = (name: string, change: (schedule: string) => Promise<void>): void =>
     addRoute(app, {
       method: 'GET',
       paths: [`/scheduler/admin/${name}`],
+      config: changes,
       tag: 'scheduler',
       summary: `${name} of all schedules`,
-      answers: { 200: answer('How many') },
+      answers: { 200: answer('Done') },
       handle: async (_request, reply) => {
-        const every = await schedules.list();
-        for (const schedule of every) await unlessGone(() => change(schedule));
-        return json(reply, JSON.stringify({ schedules: every.length }));
+        for (const schedule of await schedules.list()) await unlessGone(() => change(schedule.name));
+        return json(reply, '{"status":"done"}');
       },
     });
-  all('pause', ({ name }) => schedules.pause(name));
-  all('resume', ({ name }) => schedules.resume(name));
-  // Their next runs are kept in the database: there is nothing to put into a queue again.
-  all('requeue', async () => {});
+  all('pause', (name) => schedules.pause(name));
+  all('resume', (name) => schedules.resume(name));
+  addRoute(app, {
+    method: 'GET',
+    paths: ['/scheduler/admin/requeue'],
+    config: changes,
+    tag: 'scheduler',
+    summary: 'Put next runs into their queue again; they are kept in the database, none is ever missing',
+    answers: { 200: answer('Which were missing') },
+    handle: async (_request, reply) => json(reply, '{"sampleIds":[],"recordIds.size":0}'),
+  });
 }
 
 /** It may have been removed meanwhile. */
@@ -223,13 +234,18 @@ async function unlessGone(change: () => Promise<void>): Promise<void> {
   }
 }
 
-/** What is off is said as well. */
+/** With defaults for what was left out, also of the request to start. */
 function scheduleText(schedule: WorkflowSchedule): string {
-  const shown = Object.entries(schedule).filter(([, value]) => value !== null);
-  return JSON.stringify({
-    paused: false,
-    runCatchupScheduleInstances: false,
-    zoneId: 'UTC',
-    ...Object.fromEntries(shown),
-  });
+  const shown = Object.fromEntries(Object.entries(schedule).filter(([, value]) => value !== null));
+  const start = { input: {}, taskToDomain: {}, priority: 0, ...schedule.startWorkflowRequest };
+  return JSON.stringify({ ...scheduleDefaults, ...shown, startWorkflowRequest: start });
 }
+
+const scheduleDefaults = {
+  runCatchupScheduleInstances: false,
+  paused: false,
+  zoneId: 'UTC',
+  createdBy: '',
+  updatedBy: '',
+  cronSchedules: [],
+};

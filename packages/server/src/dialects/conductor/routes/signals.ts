@@ -63,7 +63,7 @@ export function addSignalRoutes(app: FastifyInstance, workflows: Workflows): voi
       const signalled = await workflows.signal(runId, status, objectBody(request));
       if (signalled === undefined) {
         throw new LineshaftError('STEP_NOT_FOUND', {
-          message: `No blocked task found in workflow: ${runId}`,
+          message: `Found no blocked task in workflow ${runId} to signal`,
         });
       }
       return await respond(workflows, request, reply, { runId, refs: [], timeoutMs });
@@ -107,6 +107,7 @@ function addExecute(app: FastifyInstance, workflows: Workflows): void {
     },
     body: startWorkflowRequest,
     answers: { 200: signalResponse, 404: answer('There is no such definition') },
+    config: { words: 'start' },
     handle: start,
   });
 }

@@ -32,6 +32,7 @@ function addShowing(app: FastifyInstance, workflows: Workflows, root: string, ed
       edition === 'swift'
         ? { 200: answer('The task'), 204: noBody('There is no such task') }
         : { 200: answer('The task'), 404: answer('There is no such task') },
+    config: { words: 'task' },
     handle: async (request, reply) => {
       try {
         const { step, run } = await workflows.showStep(demandStepId(param(request, 'taskId')));
@@ -77,7 +78,7 @@ function addLogging(app: FastifyInstance, workflows: Workflows): void {
     tag: 'tasks',
     summary: 'Log a line of a task; the body is kept as it is',
     body: text,
-    config: { body: 'text', frequent: true },
+    config: { body: 'text', frequent: true, action: 'work' },
     handle: async (request, reply) => {
       const log = typeof request.body === 'string' ? request.body : '';
       await workflows.addLog(demandStepId(param(request, 'taskId')), { log, createdTime: Date.now() });
@@ -120,17 +121,24 @@ function addByReference(app: FastifyInstance, workflows: Workflows): void {
   });
 }
 
+/** @returns undefined if no task of the reference is pending, also if there is no such workflow */
 async function reportByReference(
   workflows: Workflows,
   request: FastifyRequest,
 ): Promise<StepOfRun | undefined> {
   const workerId = queryText(request, 'workerid');
-  return await workflows.reportByRef(runIdOf(request), param(request, 'taskRefName'), {
+  const report = {
     status: reportStatus(param(request, 'status')),
     output: objectBody(request),
     merge: true,
     ...(workerId === undefined ? {} : { workerId }),
-  });
+  };
+  try {
+    return await workflows.reportByRef(runIdOf(request), param(request, 'taskRefName'), report);
+  } catch (error) {
+    if (isLineshaftError(error, 'RUN_NOT_FOUND')) return undefined;
+    throw error;
+  }
 }
 
 function nonePending(request: FastifyRequest): LineshaftError {

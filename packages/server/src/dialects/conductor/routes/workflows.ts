@@ -86,7 +86,7 @@ function addStarts(app: FastifyInstance, workflows: Workflows): void {
     summary: 'Start a workflow',
     body: startWorkflowRequest,
     answers,
-    config: { frequent: true },
+    config: { frequent: true, words: 'start' },
     handle: async (request, reply) =>
       plain(reply, await workflows.start(startRequestOf(objectBody(request)))),
   });
@@ -120,7 +120,7 @@ function addShowing(app: FastifyInstance, workflows: Workflows): void {
     summary: 'A workflow, with its tasks',
     query: { includeTasks: flag(true) },
     answers: { 200: answer('The workflow'), 404: answer('There is no such workflow') },
-    config: { frequent: true },
+    config: { frequent: true, words: 'workflow' },
     handle: async (request, reply) => {
       const steps = queryFlag(request, 'includeTasks', true);
       return json(reply, workflowText(await workflows.show(runIdOf(request), { steps }), steps));

@@ -8,6 +8,8 @@ import type { StepDefinition, TaskDefinition, WorkflowDefinition } from '@linesh
 type Document = Readonly<Record<string, unknown>>;
 
 const workflowDefaults = {
+  createTime: 0,
+  updateTime: 0,
   version: 1,
   inputParameters: [],
   outputParameters: {},
@@ -18,6 +20,9 @@ const workflowDefaults = {
   timeoutSeconds: 0,
   variables: {},
   inputTemplate: {},
+  enforceSchema: true,
+  metadata: {},
+  maskedFields: [],
 } as const;
 
 const stepDefaults = {
@@ -34,13 +39,17 @@ const stepDefaults = {
   loopOver: [],
   onStateChange: {},
   permissive: false,
+  metadata: {},
 } as const;
 
 const taskDefaults = {
+  createTime: 0,
+  updateTime: 0,
   retryCount: 3,
   timeoutSeconds: 0,
   inputKeys: [],
   outputKeys: [],
+  runtimeMetadata: [],
   timeoutPolicy: 'TIME_OUT_WF',
   retryLogic: 'FIXED',
   retryDelaySeconds: 60,
@@ -52,6 +61,8 @@ const taskDefaults = {
   maxRetryDelaySeconds: 0,
   backoffJitterMs: 0,
   totalTimeoutSeconds: 0,
+  taskStatusListenerEnabled: true,
+  enforceSchema: false,
 } as const;
 
 const workflowTexts = new WeakMap<object, string>();

@@ -24,7 +24,7 @@ export function workflowSummaryText(run: Run): string {
   text += `,"priority":${run.priority},"failedTaskNames":${JSON.stringify(run.failedNames)}`;
   text += `${property('createdBy', run.createdBy)},"taskToDomain":${JSON.stringify(run.taskToDomain)}`;
   text += property('idempotencyKey', run.idempotencyKey);
-  text += property('parentWorkflowId', run.parent?.runId);
+  text += `,"parentWorkflowId":${quoted(run.parent?.runId ?? '')},"classifier":"workflow"`;
   return `${text},"inputSize":${input.length},"outputSize":${output.length}}`;
 }
 

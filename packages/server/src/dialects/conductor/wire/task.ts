@@ -27,7 +27,7 @@ export function taskText(step: Step, run: RunOfTask): string {
   text += `,"workflowPriority":${run.priority}${property('executionNameSpace', task?.executionNameSpace)}`;
   text += `${property('isolationGroupId', task?.isolationGroupId)},"iteration":${step.iteration}`;
   text += `${property('subWorkflowId', step.subRunId)},"subworkflowChanged":false`;
-  text += `${property('parentTaskId', step.parentStepId)},"firstStartTime":${startTime}`;
+  text += `${property('parentTaskId', step.parentStepId)},"firstStartTime":0`;
   text += `,"queueWaitTime":${queueWaitTime(step)},"loopOverTask":${step.iteration > 0}`;
   return `${text}${definitionOf(task)}}`;
 }

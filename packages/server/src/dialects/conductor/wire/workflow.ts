@@ -6,7 +6,7 @@ import { property, quoted, taskText } from './task.ts';
 
 /** @param tasks whether its tasks are shown; without, the list is there and empty */
 export function workflowText({ run, steps }: RunView, tasks = true): string {
-  let text = `{"createTime":${run.createdAt},"updateTime":${run.updatedAt}${property('createdBy', run.createdBy)}`;
+  let text = `{"ownerApp":"","createTime":${run.createdAt},"updateTime":${run.updatedAt}${property('createdBy', run.createdBy)}`;
   text += `,"status":"${run.status}","endTime":${run.endedAt ?? 0},"workflowId":"${run.id}"${parentOf(run)}`;
   text += `,"tasks":[${tasks ? steps.map((step) => taskText(step, run)).join(',') : ''}]`;
   text += `,"input":${JSON.stringify(run.input)},"output":${JSON.stringify(run.output)}`;
