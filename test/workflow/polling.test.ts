@@ -186,34 +186,6 @@ describe.each(versions)('polls on PostgreSQL %s', (version) => {
     expect(await site.lineshaft.workflows.requeue(kind)).toBe(5);
   });
 
-  it('holds a limit with eight pollers, and lets the next go as soon as there is room', async () => {
-    const kind = freshName('kind');
-    await site.lineshaft.declareLimit({ name: kind, concurrency: 3, kinds: [kind], queues: ['workflow'] });
-    const made = await waitingSteps(site, kind, 60);
-    const servers = [site.lineshaft, site.other()];
-    const done = new Set<string>();
-    let now = 0;
-    let most = 0;
-    await Promise.all(
-      Array.from({ length: 8 }, async (_, n) => {
-        while (done.size < made.length) {
-          const polled = await poll({ kind, count: 2, timeoutMs: 500, workerId: `w${n}` }, servers[n % 2]);
-          now += polled.length;
-          most = Math.max(most, now);
-          await new Promise((resolve) => setTimeout(resolve, 3));
-          for (const { step } of polled) {
-            expect(done.has(step.id)).toBe(false);
-            done.add(step.id);
-            now -= 1;
-            await site.rows('select lineshaft.withdraw_jobs($1)', [[step.id]]);
-          }
-        }
-      }),
-    );
-    expect(most).toBe(3);
-    expect(await site.rows('select from lineshaft.counter where used <> 0')).toEqual([]);
-  });
-
   it('goes on after the database was away, and answers with nothing meanwhile', async () => {
     const kind = freshName('kind');
     const other = site.other();

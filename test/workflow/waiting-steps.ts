@@ -2,6 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { uuidV7 } from '../../packages/core/src/domain/uuid.ts';
+import { stepKind } from '../../packages/core/src/domain/workflow/step-kind.ts';
 import type { EnqueueOptions } from '../../packages/core/src/index.ts';
 import type { Site } from '../worker/site.ts';
 
@@ -45,7 +46,7 @@ export async function waitingSteps(
   );
   await site.lineshaft.enqueueMany(
     stepIds.map((id) => ({
-      kind,
+      kind: stepKind(kind) ?? '',
       queue: 'workflow',
       id,
       payload: {},

@@ -49,7 +49,15 @@ export {
   type Kinds,
   type RetryFunction,
 } from './domain/kinds.ts';
-export type { Limit, LimitDeclaration, LimitKey, LimitRate, LimitTier, Under } from './domain/limit.ts';
+export type {
+  KeptRate,
+  Limit,
+  LimitDeclaration,
+  LimitKey,
+  LimitRate,
+  LimitTier,
+  Under,
+} from './domain/limit.ts';
 export type { Queue, QueueDeclaration } from './domain/queue.ts';
 export type { RetryRule } from './domain/retry-rules.ts';
 export type { RuleLike, RuleNode } from './domain/rules.ts';

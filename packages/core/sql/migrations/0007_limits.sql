@@ -12,6 +12,8 @@ create table lineshaft.limit (
   rate double precision check (rate > 0),
   period_ms double precision check (period_ms > 0),
   burst double precision check (burst >= 1),
+  -- Not a bucket but a window: in no stretch of a period start more than `rate`, which is `burst` too.
+  sliding boolean not null default false,
   -- Its jobs run one after the other per key, by time and sequence; the next starts when the one before is final.
   fifo boolean not null default false,
   -- Keys take turns, by weight.
@@ -43,6 +45,9 @@ create table lineshaft.counter (
   -- Tokens at `refilled_at`; null: as many as are kept at most.
   tokens double precision,
   refilled_at timestamptz,
+  -- Of a sliding limit instead: what started in the last period, by hundredths of it, under their ends.
+  spent_at timestamptz[],
+  spent integer[],
   -- Nothing starts before: somebody was told to wait.
   closed_until timestamptz,
   -- When parked lanes may go on by time alone.
@@ -115,11 +120,43 @@ language sql stable as $$
   ) t
 $$;
 
+-- What started in the last `period_ms`, of a sliding limit. Apart, since tokens_of must stay an expression.
+create function lineshaft.spent_of(c lineshaft.counter, period_ms double precision, present timestamptz)
+returns double precision language sql immutable as $$
+  select coalesce(sum(s.n), 0)
+  from unnest(c.spent_at, c.spent) as s (at, n)
+  where s.at > present - period_ms * interval '1 millisecond'
+$$;
+
 -- The tokens of a counter now.
 create function lineshaft.tokens_of(c lineshaft.counter, per_ms double precision, burst double precision, present timestamptz)
 returns double precision language sql immutable as $$
-  select least(burst, coalesce(c.tokens, burst)
-    + greatest(extract(epoch from present - coalesce(c.refilled_at, present))::double precision, 0) * 1000 * per_ms)
+  select case
+    when c.spent_at is null then least(burst, coalesce(c.tokens, burst)
+      + greatest(extract(epoch from present - coalesce(c.refilled_at, present))::double precision, 0) * 1000 * per_ms)
+    else burst - lineshaft.spent_of(c, burst / per_ms, present)
+  end
+$$;
+
+-- When a counter will have so many tokens, of which it has too few now; ten years at most.
+create function lineshaft.tokens_due(
+  c lineshaft.counter, per_ms double precision, burst double precision, tokens double precision, need double precision,
+  present timestamptz
+)
+returns timestamptz language sql immutable as $$
+  select case
+    when c.spent_at is null
+    then present + least(greatest(ceil((need - tokens) / per_ms), 2), 315360000000) * interval '1 millisecond'
+    else (
+      select max(s.at) + least(burst / per_ms + 2, 315360000000) * interval '1 millisecond'
+      from (
+        select s.at, sum(s.n) over (order by s.at) - s.n as before
+        from unnest(c.spent_at, c.spent) as s (at, n)
+        where s.at > present - burst / per_ms * interval '1 millisecond'
+      ) s
+      where s.before < need - tokens
+    )
+  end
 $$;
 
 -- The room in a counter: how much may start now.

@@ -86,8 +86,7 @@ begin
     select c.limit_id, c.key, least(case
         when c.closed_until > present then c.closed_until
         when e.per_ms is not null and t.tokens < coalesce(nullif(h.held, 0), n.need)
-        then present + least(greatest(ceil((coalesce(nullif(h.held, 0), n.need) - t.tokens) / e.per_ms), 2), 315360000000)
-          * interval '1 millisecond'
+        then lineshaft.tokens_due(c, e.per_ms, e.burst, t.tokens, coalesce(nullif(h.held, 0), n.need), present)
       end,
       -- Nobody may be there to take what was kept.
       case when h.held > 0 and c.short_opened > present - interval '5 s' then c.short_opened + interval '5001 ms' end
@@ -262,7 +261,8 @@ begin
     ) k
   loop
     update lineshaft.counter k
-    set tokens = case when one.per_ms is null then k.tokens
+    -- A sliding limit counts starts, whatever they cost in the end.
+    set tokens = case when one.per_ms is null or k.spent_at is not null then k.tokens
         else lineshaft.tokens_of(k, one.per_ms, one.burst, present) + one.back end,
       refilled_at = case when one.per_ms is null then k.refilled_at else present end,
       -- Who was told of a later end is right.

@@ -560,6 +560,24 @@ begin
 end
 $$;
 
+-- What a sliding counter has spent in the last period, and so much more now. In hundredths of the period, each under its end:
+-- what comes back comes up to a hundredth later than it could, and never too early.
+create function lineshaft.spend(
+  c lineshaft.counter, units integer, period_ms double precision, present timestamptz, out at timestamptz[], out n integer[]
+)
+language sql immutable as $$
+  select array_agg(x.at order by x.at), array_agg(x.n order by x.at)
+  from (
+    select s.at, sum(s.n)::integer as n
+    from (
+      select o.at, o.n from unnest(c.spent_at, c.spent) as o (at, n) where o.at > present - period_ms * interval '1 millisecond'
+      union all
+      select to_timestamp(ceil(extract(epoch from present)::double precision * 100000 / period_ms) * period_ms / 100000), units
+    ) s
+    group by s.at
+  ) x
+$$;
+
 -- Counts up what was taken of counters that are locked, and sets their virtual times and holders.
 create function lineshaft.count_up(
   limits integer[], keys text[], units integer[], times double precision[], holders uuid[], present timestamptz
@@ -569,7 +587,7 @@ declare
   one record;
 begin
   for one in
-    select k.place, a.units, a.at, a.holder, e.per_ms, e.burst
+    select k.place, a.units, a.at, a.holder, e.per_ms, e.burst, l.sliding and e.per_ms is not null as sliding
     from unnest(limits, keys, units, times, holders) as a (limit_id, key, units, at, holder)
     join lineshaft.limit l on l.id = a.limit_id
     cross join lateral (
@@ -580,7 +598,12 @@ begin
   loop
     update lineshaft.counter k
     set used = k.used + one.units,
-      tokens = case when one.per_ms is not null then lineshaft.tokens_of(k, one.per_ms, one.burst, present) - one.units end,
+      tokens = case
+        when one.per_ms is not null and not one.sliding then lineshaft.tokens_of(k, one.per_ms, one.burst, present) - one.units
+      end,
+      (spent_at, spent) = (
+        select s.at, s.n from lineshaft.spend(k, one.units, one.burst / one.per_ms, present) s where one.sliding
+      ),
       refilled_at = case when one.per_ms is not null then present end,
       at = one.at,
       holder = coalesce(one.holder, k.holder)

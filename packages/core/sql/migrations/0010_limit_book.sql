@@ -31,9 +31,9 @@ begin
   end if;
   wanted := jsonb_populate_record(before, settings);
   update lineshaft.limit l
-  set (concurrency, rate, period_ms, burst, fifo, fair, tiers, key_from, key_path, cost, cost_path, queues, kinds,
+  set (concurrency, rate, period_ms, burst, sliding, fifo, fair, tiers, key_from, key_path, cost, cost_path, queues, kinds,
       whole_project, updated_at) = (
-    wanted.concurrency, wanted.rate, wanted.period_ms, wanted.burst, wanted.fifo, wanted.fair, nullif(wanted.tiers, 'null'),
+    wanted.concurrency, wanted.rate, wanted.period_ms, wanted.burst, wanted.sliding, wanted.fifo, wanted.fair, nullif(wanted.tiers, 'null'),
     wanted.key_from, wanted.key_path, wanted.cost, wanted.cost_path, wanted.queues, wanted.kinds, wanted.whole_project,
     clock_timestamp()
   )

@@ -288,3 +288,43 @@ begin
   return written;
 end
 $$;
+
+-- A number of a task definition that means something: above 0.
+create function lineshaft.task_number(value json, most integer)
+returns integer language sql immutable as $$
+  select case
+    when json_typeof(value) = 'number' and value::text::numeric >= 1 then least(value::text::numeric, most)::integer
+  end
+$$;
+
+-- Makes the limits of a task definition be what it says: how many of its steps run at once (concurrentExecLimit), and how many
+-- are handed out in a time (rateLimitPerFrequency), in whatever run, to whatever worker. Without either it has none.
+-- `of_kind`: the kind of its jobs. Returns whether something has changed: then waiting jobs are to be moved (relane).
+create function lineshaft.limit_task(of_task text, of_kind text, definition json)
+returns boolean language plpgsql as $$
+declare
+  -- A name of its own, readable where that may be.
+  of_limit text := 'task.' || case
+    when of_task ~ '^[A-Za-z0-9_.-]{1,58}$' then of_task
+    else left(regexp_replace(of_task, '[^A-Za-z0-9_.-]', '_', 'g'), 25) || '-' || md5(of_task)
+  end;
+  before lineshaft.limit;
+  at_once integer := lineshaft.task_number(definition -> 'concurrentExecLimit', 1000000000);
+  per_time integer := lineshaft.task_number(definition -> 'rateLimitPerFrequency', 1000000000);
+  period double precision := 1000.0 * coalesce(lineshaft.task_number(definition -> 'rateLimitFrequencyInSeconds', 315360000), 1);
+begin
+  select l.* into before from lineshaft.limit l where l.project_id = 1 and l.name = of_limit;
+  if at_once is null and per_time is null then
+    return lineshaft.delete_limit('default', of_limit);
+  end if;
+  if before.concurrency is not distinct from at_once and before.rate is not distinct from per_time
+    and (per_time is null or before.period_ms = period) and before.kinds = array[of_kind] then
+    return false;
+  end if;
+  perform lineshaft.declare_limit('default', of_limit, jsonb_build_object(
+    'concurrency', at_once, 'rate', per_time, 'period_ms', case when per_time is not null then period end,
+    'burst', per_time, 'sliding', per_time is not null, 'queues', array['workflow'], 'kinds', array[of_kind]
+  ));
+  return true;
+end
+$$;

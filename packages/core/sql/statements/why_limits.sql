@@ -13,6 +13,12 @@ with wanted as materialized (
 judged as materialized (
   select w.lane, w.limit_id, l.name, p.name as project, w.key, c.used, e.concurrency, w.need, e.per_ms, l.fifo, c.holder,
     case when e.per_ms is not null then lineshaft.tokens_of(c, e.per_ms, e.burst, clock_timestamp()) end as tokens,
+    case
+      when e.per_ms is not null
+      then lineshaft.tokens_due(
+        c, e.per_ms, e.burst, lineshaft.tokens_of(c, e.per_ms, e.burst, clock_timestamp()), w.need, clock_timestamp()
+      )
+    end as open_at,
     case when c.closed_until > clock_timestamp() then c.closed_until end as closed_until,
     lineshaft.room_of(c, e.concurrency, e.per_ms, e.burst, clock_timestamp()) as room
   from wanted w
@@ -37,7 +43,7 @@ select f.lane, f.name, f.project, f.key, f.used, f.concurrency, f.need, f.per_ms
   (extract(epoch from f.closed_until) * 1000)::double precision as closed_ms,
   case
     when f.per_ms is not null and f.tokens < f.need
-    then (extract(epoch from clock_timestamp()) * 1000 + (f.need - f.tokens) / f.per_ms)::double precision
+    then (extract(epoch from f.open_at) * 1000)::double precision
   end as open_ms,
   array(
     select r.id::text from running r where r.limit_id = f.limit_id and r.key = f.key and r.id is distinct from $2::uuid limit 5

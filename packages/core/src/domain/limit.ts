@@ -23,7 +23,15 @@ export interface LimitRate {
   readonly perMs: number;
   /** Tokens that are kept at most, 1 to a billion; so many may go at once after a rest. Default `amount`, at least 1. */
   readonly burst?: number;
+  /**
+   * Not a bucket but a window: so many may go at once, and in no stretch of time of this length go more. Needs a whole
+   * `amount`, and no `burst`. Tiers of the limit are windows too. Default false.
+   */
+  readonly sliding?: boolean;
 }
+
+/** A rate as it is stored. */
+export type KeptRate = Required<Omit<LimitRate, 'sliding'>> & Pick<LimitRate, 'sliding'>;
 
 /** What keys have whose pattern fits; what is left out is as in the limit. */
 export interface LimitTier {
@@ -79,7 +87,7 @@ export interface Limit {
   readonly project: string;
   readonly name: string;
   readonly concurrency: number | undefined;
-  readonly rate: Required<LimitRate> | undefined;
+  readonly rate: KeptRate | undefined;
   readonly fifo: boolean;
   readonly fair: boolean;
   readonly tiers: readonly LimitTier[];
@@ -159,6 +167,7 @@ export function validateLimit(value: unknown): {
       namesOf(given, 'kinds', (kind, at) => boundedText(kind, at, 1, 200)),
     );
   if (settings.fifo === true) demandAlone(fields);
+  if (settings.sliding === true) demandWindows(settings.tiers);
   return { name, project, settings };
 }
 
@@ -207,7 +216,12 @@ export function limitFromRow(row: Fields): Limit {
     rate:
       row.rate == null
         ? undefined
-        : { amount: Number(row.rate), perMs: Number(row.period_ms), burst: Number(row.burst) },
+        : {
+            amount: Number(row.rate),
+            perMs: Number(row.period_ms),
+            burst: Number(row.burst),
+            ...(row.sliding === true ? { sliding: true } : {}),
+          },
     fifo: row.fifo === true,
     fair: row.fair === true,
     tiers: ((row.tiers ?? []) as Fields[]).map(tierFromColumns),
@@ -236,9 +250,12 @@ function orNull<Checked>(value: unknown, check: (value: unknown) => Checked): Ch
   return value === null ? null : check(value);
 }
 
-function rateOf(value: unknown, field: string): Required<LimitRate> {
+function rateOf(value: unknown, field: string): KeptRate {
   const fields = fieldsOf(value, field);
-  refuseUnknown(fields, ['amount', 'perMs', 'burst'], `${field}.`);
+  refuseUnknown(fields, ['amount', 'perMs', 'burst', 'sliding'], `${field}.`);
+  if (fields.sliding === true) return windowOf(fields, field);
+  if (fields.sliding !== undefined && fields.sliding !== false)
+    throw invalidOption(`${field}.sliding`, fields.sliding, 'true or false');
   const amount = anyNumber(fields.amount, `${field}.amount`, 0.000001, most);
   return {
     amount,
@@ -248,9 +265,17 @@ function rateOf(value: unknown, field: string): Required<LimitRate> {
   };
 }
 
-function rateColumns(rate: Required<LimitRate> | null): Record<string, unknown> {
-  if (rate === null) return { rate: null, period_ms: null, burst: null };
-  return { rate: rate.amount, period_ms: rate.perMs, burst: rate.burst };
+function windowOf(fields: Fields, field: string): KeptRate {
+  if (fields.burst !== undefined)
+    throw invalidOption(`${field}.burst`, fields.burst, 'left out together with sliding');
+  const amount = wholeNumber(fields.amount, `${field}.amount`, 1, most);
+  const perMs = anyNumber(fields.perMs, `${field}.perMs`, 1, maxPeriodMs);
+  return { amount, perMs, burst: amount, sliding: true };
+}
+
+function rateColumns(rate: KeptRate | null): Record<string, unknown> {
+  if (rate === null) return { rate: null, period_ms: null, burst: null, sliding: false };
+  return { rate: rate.amount, period_ms: rate.perMs, burst: rate.burst, sliding: rate.sliding ?? false };
 }
 
 function tierOf(value: unknown, field: string): Record<string, unknown> {
@@ -258,6 +283,8 @@ function tierOf(value: unknown, field: string): Record<string, unknown> {
   refuseUnknown(fields, ['keys', 'concurrency', 'rate', 'weight'], `${field}.`);
   const { concurrency, rate, weight } = fields;
   const terms = rate === undefined ? undefined : rateOf(rate, `${field}.rate`);
+  if (terms?.sliding === true)
+    throw invalidOption(`${field}.rate.sliding`, true, 'said of the rate of the limit, not of a tier');
   return {
     keys: boundedText(fields.keys, `${field}.keys`, 1, 200),
     ...(concurrency === undefined
@@ -296,6 +323,14 @@ function namesOf(value: unknown, field: string, check: (name: unknown, field: st
   const list = listOfAtMost(value, field, 100).map((name, place) => check(name, `${field}[${place}]`));
   if (list.length === 0) throw invalidOption(field, value, 'at least one name, or null');
   return [...new Set(list)].sort();
+}
+
+/** The tiers of a sliding limit are windows too. */
+function demandWindows(tiers: unknown): void {
+  for (const [place, { rate, burst }] of ((tiers ?? []) as Fields[]).entries()) {
+    if (rate !== burst || (rate !== undefined && !Number.isInteger(rate)))
+      throw invalidOption(`tiers[${place}].rate`, { amount: rate, burst }, 'a whole amount without burst');
+  }
 }
 
 function demandAlone(fields: Fields): void {

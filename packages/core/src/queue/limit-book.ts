@@ -43,7 +43,7 @@ export class LimitBook {
       name,
       JSON.stringify(settings),
     ]);
-    await this.moveJobs();
+    await relane(this.pool, this.statements);
     return limitFromRow(row as Record<string, unknown>);
   }
 
@@ -72,7 +72,7 @@ export class LimitBook {
   async delete(name: string, project: string): Promise<void> {
     await this.find(name, project);
     await this.pool.query(this.statements.deleteLimit, [project, name]);
-    await this.moveJobs();
+    await relane(this.pool, this.statements);
   }
 
   /** @throws LineshaftError LIMIT_NOT_FOUND, OPTION_INVALID */
@@ -96,13 +96,13 @@ export class LimitBook {
       details: { limit: name, project },
     });
   }
+}
 
-  /** Jobs that wait already come under what was declared, batch by batch. */
-  private async moveJobs(): Promise<void> {
-    for (;;) {
-      const [row] = await this.pool.query<{ moved: number }>(this.statements.relane, [relaneBatch, true]);
-      if ((row?.moved ?? 0) === 0) return;
-    }
+/** Jobs that wait already come under what was declared, batch by batch. */
+export async function relane(pool: Pool, statements: BoundStatements): Promise<void> {
+  for (;;) {
+    const [row] = await pool.query<{ moved: number }>(statements.relane, [relaneBatch, true]);
+    if ((row?.moved ?? 0) === 0) return;
   }
 }
 

@@ -4,6 +4,8 @@ import { createHash } from 'node:crypto';
 import { LineshaftError } from '../domain/errors.ts';
 import { didYouMean } from '../domain/suggest.ts';
 import type { StepDefinition, TaskDefinition, WorkflowDefinition } from '../domain/workflow/definition.ts';
+import { stepKind } from '../domain/workflow/step-kind.ts';
+import { relane } from '../queue/limit-book.ts';
 import type { Pool } from '../store/pool.ts';
 import type { BoundStatements } from '../store/statements.ts';
 import type { KeptDefinition } from './apply-values.ts';
@@ -78,7 +80,10 @@ export class DefinitionBook {
 
   /** @throws LineshaftError DEFINITION_INVALID */
   async putTask(definition: TaskDefinition): Promise<void> {
-    await this.pool.query(this.statements.putTask, [definition.name, JSON.stringify(definition)]);
+    const { name } = definition;
+    const values = [name, JSON.stringify(definition), stepKind(name) ?? null];
+    const [row] = await this.pool.query<{ limited: boolean }>(this.statements.putTask, values);
+    if (row?.limited === true) await relane(this.pool, this.statements);
   }
 
   /** @throws LineshaftError TASK_NOT_FOUND */
@@ -98,8 +103,9 @@ export class DefinitionBook {
 
   /** @throws LineshaftError TASK_NOT_FOUND */
   async deleteTask(name: string): Promise<void> {
-    const rows = await this.pool.query(this.statements.deleteTask, [name]);
-    if (rows.length === 0) throw taskNotFound(name, []);
+    const [row] = await this.pool.query<{ limited: boolean }>(this.statements.deleteTask, [name]);
+    if (row === undefined) throw taskNotFound(name, []);
+    if (row.limited) await relane(this.pool, this.statements);
   }
 
   /**

@@ -16,6 +16,7 @@ interface DeclareFlags extends ProjectFlag {
   readonly concurrency?: number;
   readonly rate?: string;
   readonly burst?: number;
+  readonly sliding?: boolean;
   readonly fifo?: boolean;
   readonly fair?: boolean;
   readonly key?: string;
@@ -54,6 +55,7 @@ export function addLimit(program: Command, session: Session): void {
       'how many start at once after a rest (default: those of a period)',
       wholeNumber('--burst', 1),
     )
+    .option('--sliding', 'in no stretch of time of that length start more than --rate says')
     .option('--fifo', 'jobs of a key run one after the other')
     .option('--fair', 'keys take turns')
     .option(
@@ -140,7 +142,7 @@ function declarationOf(name: string, flags: DeclareFlags): LimitDeclaration {
     fifo,
     fair,
     wholeProject,
-    rate: flags.rate === undefined ? undefined : rateOf(flags.rate, flags.burst),
+    rate: flags.rate === undefined ? undefined : rateOf(flags.rate, flags.burst, flags.sliding),
     key: flags.key === undefined ? undefined : keyOf(flags.key),
     cost: flags.cost === undefined ? undefined : costOf(flags.cost),
     tiers: flags.tier?.map(tierOf),
@@ -165,12 +167,20 @@ function tierOf(text: string): NonNullable<LimitDeclaration['tiers']>[number] {
 
 const ratePattern = /^(\d+(?:\.\d+)?)\/(.+)$/;
 
-function rateOf(text: string, burst: number | undefined): NonNullable<LimitDeclaration['rate']> {
+function rateOf(
+  text: string,
+  burst: number | undefined,
+  sliding: boolean | undefined,
+): NonNullable<LimitDeclaration['rate']> {
   const [, amount, period] = ratePattern.exec(text) ?? [];
   if (amount === undefined || period === undefined)
     throw new UsageError(`--rate must be like 100/1s or 5000/1h, not '${text}'`, { field: '--rate' });
   const rate = { amount: Number(amount), perMs: parseDuration(period, '--rate') };
-  return burst === undefined ? rate : { ...rate, burst };
+  return {
+    ...rate,
+    ...(burst === undefined ? {} : { burst }),
+    ...(sliding === undefined ? {} : { sliding }),
+  };
 }
 
 function keyOf(text: string): NonNullable<LimitDeclaration['key']> {

@@ -51,7 +51,7 @@ export function describeLimit(
 function rateOf({ rate }: Limit): string | undefined {
   return rate === undefined
     ? undefined
-    : `${rate.amount} in ${describeDuration(rate.perMs)}, at most ${rate.burst} at once`;
+    : `${rate.amount} in ${describeDuration(rate.perMs)}, ${rate.sliding ? 'in any' : `at most ${rate.burst} at once`}`;
 }
 
 function orderOf({ fifo, fair }: Limit): string | undefined {
