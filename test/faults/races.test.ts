@@ -69,7 +69,7 @@ describe.each(versions)('statements that race, on PostgreSQL %i', (version) => {
       finishedMs: Date.now(),
       enqueue: [],
     }));
-    const [group] = groupResults(results, 'by hand');
+    const [group] = groupResults(results, { workerName: 'by hand', clockOffsetMs: 0 });
     if (group === undefined) throw new TypeError('jobs of one queue are one group');
     return group;
   }

@@ -300,8 +300,15 @@ function makeWorker(session: Session): ModelWorker {
     session,
     statements,
     workerName: 'model',
+    clockOffsetMs: () => 0,
     pause: () => Promise.resolve(),
-    listener: { onSettled, onTrouble: fail, onRecovered: () => {}, onUnknownLimits: () => {} },
+    listener: {
+      onSettled,
+      onTrouble: fail,
+      onRecovered: () => {},
+      onUnknownLimits: () => {},
+      onStepsEnded: () => {},
+    },
   });
   return { session, completer, held: new Set(), late, row: '0' };
 }

@@ -89,12 +89,14 @@ export function aStep(given: Partial<Step> = {}): Step {
   };
 }
 
+type Written = NonNullable<RunChange['decision']>;
+
 /** The change that makes a run, with steps and a job for each of them. */
 export function beginning(
   run: Run,
   steps: readonly Step[],
-  given: Partial<RunChange['decision']> = {},
-): RunChange {
+  given: Partial<Written> = {},
+): RunChange & { readonly decision: Written } {
   return {
     before: undefined,
     after: run,
@@ -128,7 +130,7 @@ export function beginning(
 export function further(
   before: Run,
   after: Partial<Run>,
-  given: Partial<RunChange['decision']> = {},
+  given: Partial<Written> = {},
   rest: Partial<RunChange> = {},
 ): RunChange {
   return {

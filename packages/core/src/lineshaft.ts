@@ -114,6 +114,7 @@ export class Lineshaft<PayloadMap extends object = Record<string, unknown>> exte
       notifications: this.notifications,
       log: this.log,
       id: this.ids.next(),
+      newId: () => this.ids.next(),
     });
   }
 
@@ -182,6 +183,7 @@ export class Lineshaft<PayloadMap extends object = Record<string, unknown>> exte
       options: { ...checked, workerId },
       plugins: this.plugins,
       hooks: this.hooks,
+      steps: this.workflows.steps,
       prepare: (request) => this.prepare(request),
     });
     this.workersOfThis.add(worker);

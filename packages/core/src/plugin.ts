@@ -26,6 +26,7 @@ import type { Loop, LoopOptions, Service } from './services/service.ts';
 import type { Pool } from './store/pool.ts';
 import type { Session } from './store/session.ts';
 import type { BoundStatements } from './store/statements.ts';
+import type { StepRuns } from './workflow/step-runs.ts';
 
 /** What a plugin is made of. All but the name may be left out. */
 export interface PluginParts<Config = undefined> {
@@ -146,6 +147,8 @@ export interface ServiceInternals {
   readonly slowSession: Session;
   /** For large batches; connects when it is first used. */
   readonly batchSession: Session;
+  /** The runs of which jobs are steps. */
+  readonly steps: StepRuns;
   /** The row of the worker; it changes when the worker had to register anew. */
   workerRow(): string;
   /** Runs statements in one transaction on a connection of the pool. */

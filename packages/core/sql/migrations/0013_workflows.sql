@@ -18,6 +18,22 @@ create table lineshaft.task_definition (
   updated_at timestamptz not null default now()
 );
 
+-- Grows with each change of a definition: who keeps definitions in memory asks for it, and for nothing else while it is
+-- the same. One row.
+create table lineshaft.definition_stamp (changes bigint not null);
+insert into lineshaft.definition_stamp (changes) values (1);
+create function lineshaft.stamp_definitions()
+returns trigger language plpgsql as $$
+begin
+  update lineshaft.definition_stamp set changes = changes + 1;
+  return null;
+end
+$$;
+create trigger stamp after insert or update or delete on lineshaft.workflow_definition
+  for each statement execute function lineshaft.stamp_definitions();
+create trigger stamp after insert or update or delete on lineshaft.task_definition
+  for each statement execute function lineshaft.stamp_definitions();
+
 -- What runs do: a definition as it was when they started, with the task definitions of that time inside. Kept once for
 -- all runs that have the same; never changed.
 create table lineshaft.run_definition (
@@ -44,7 +60,7 @@ create table lineshaft.run (
   reason text,
   -- taskToDomain, reRunFrom, failedRefs, failedNames, where there is something to say.
   facts json,
-  -- What follows stays as it was at the start.
+  -- What follows stays as it was at the start; the definition changes where a run begins anew with the latest.
   definition text not null,
   name text not null,
   version integer not null,
@@ -108,7 +124,9 @@ create table lineshaft.mark (
   -- Whose job has ended; null: of the run as a whole, or of a step that another run tells.
   step_id uuid,
   at timestamptz not null default clock_timestamp(),
-  event json not null
+  event json not null,
+  -- Left by somebody who does not go on with the run himself.
+  orphan boolean not null default false
 ) with (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
 create index mark_run on lineshaft.mark (run_id);
 
@@ -124,7 +142,7 @@ insert into lineshaft.queue (project_id, name, steps, max_attempts) values (1, '
 -- Writes what was decided about runs, all of it or nothing. Every array may be empty ('[]'). Documents come in arrays of
 -- their own: PostgreSQL hands them on as they are, also what it could not take apart (NUL).
 -- `runs`: {id, revision (that was read; 0: it is new), status, next, wake, removed (steps are), updated, ended, retried,
---   reason, facts, correlation}; of new ones also {definition, name, version, priority, idempotency, createdBy, event,
+--   reason, facts, correlation, definition and version where they are others by now}; of new ones also {name, priority, idempotency, createdBy, event,
 --   created, parentRun, parentStep}. Times in ms since 1970.
 -- `document_runs`, `run_inputs`, `run_outputs`, `run_variables`: the documents of these runs, null: as it was. `hashes`, `definitions`: that may be new.
 -- `fresh`: new steps {run, seq, id, revision, ref, iteration, retries, type, name, status, scheduled, started, updated,
@@ -239,10 +257,12 @@ begin
     end,
     removed_in = case when w.removed then r.revision + 1 else r.removed_in end,
     updated_at = to_timestamp(w.updated / 1000), ended_at = to_timestamp(w.ended / 1000),
-    retried_at = to_timestamp(w.retried / 1000), reason = w.reason, facts = w.facts, correlation_id = w.correlation
+    retried_at = to_timestamp(w.retried / 1000), reason = w.reason, facts = w.facts, correlation_id = w.correlation,
+    definition = coalesce(w.definition, r.definition), version = coalesce(w.version, r.version)
   from json_to_recordset(runs) as w (
     id uuid, revision integer, status text, next integer, wake double precision, removed boolean,
-    updated double precision, ended double precision, retried double precision, reason text, facts json, correlation text
+    updated double precision, ended double precision, retried double precision, reason text, facts json, correlation text,
+    definition text, version integer
   )
   where r.id = w.id and w.revision > 0;
   if cardinality(document_runs) = 0 then
@@ -366,8 +386,8 @@ $$;
 create function lineshaft.mark_step(of_step uuid, event jsonb)
 returns void language plpgsql as $$
 begin
-  insert into lineshaft.mark (run_id, step_id, event)
-  select s.run_id, s.id, (event || jsonb_build_object('stepId', of_step))::json from lineshaft.step s where s.id = of_step;
+  insert into lineshaft.mark (run_id, step_id, event, orphan)
+  select s.run_id, s.id, (event || jsonb_build_object('stepId', of_step))::json, true from lineshaft.step s where s.id = of_step;
   if found then
     perform pg_notify('lineshaft', 'm');
   end if;

@@ -11,6 +11,7 @@ import { promoter } from './promoter.ts';
 import { pruner } from './pruner.ts';
 import { rescuer } from './rescuer.ts';
 import { scheduler } from './scheduler.ts';
+import { workflows } from './workflows.ts';
 
 /** Those that the caller neither replaces nor switches off (`orderPlugins`) start in this order, and stop in reverse. */
 export const builtInPlugins: readonly Plugin[] = [
@@ -21,4 +22,5 @@ export const builtInPlugins: readonly Plugin[] = [
   pruner(),
   scheduler(),
   limiter(),
+  workflows(),
 ];

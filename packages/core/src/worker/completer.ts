@@ -11,9 +11,10 @@ import type { Ending } from '../domain/decide-ending.ts';
 import { isLineshaftError } from '../domain/errors.ts';
 import type { PreparedJob } from '../queue/enqueue-batch.ts';
 import { enqueueValues } from '../queue/enqueue-batch.ts';
-import type { Session, Statement } from '../store/session.ts';
+import type { Row, Session, Statement } from '../store/session.ts';
 import type { BoundStatements } from '../store/statements.ts';
-import { groupResults, type ResultGroup } from './completion-groups.ts';
+import type { EndedStep } from '../workflow/step-runs.ts';
+import { type GroupedFor, groupResults, type ResultGroup } from './completion-groups.ts';
 import type { HeldJob } from './held-job.ts';
 import { findLanded } from './landed.ts';
 import { settlementsOf } from './settlements.ts';
@@ -35,6 +36,8 @@ export interface CompleterListener {
   onRecovered(): void;
   /** Attempts spoke of limits that their jobs were not under (by name; empty: there was no default). */
   onUnknownLimits(names: readonly string[]): void;
+  /** Steps have ended, and it is written: their runs go on. */
+  onStepsEnded(ended: readonly EndedStep[]): void;
 }
 
 /** Jobs in one write. */
@@ -45,6 +48,7 @@ export class Completer {
   private readonly statements: BoundStatements;
   private readonly listener: CompleterListener;
   private readonly workerName: string;
+  private readonly clockOffsetMs: () => number;
   private readonly pause: (ms: number) => Promise<void>;
   private waiting: Result[] = [];
   private inFlight = 0;
@@ -61,12 +65,14 @@ export class Completer {
     statements: BoundStatements;
     listener: CompleterListener;
     workerName: string;
+    clockOffsetMs: () => number;
     pause: (ms: number) => Promise<void>;
   }) {
     this.session = options.session;
     this.statements = options.statements;
     this.listener = options.listener;
     this.workerName = options.workerName;
+    this.clockOffsetMs = options.clockOffsetMs;
     this.pause = options.pause;
   }
 
@@ -96,6 +102,10 @@ export class Completer {
     this.abandoned = true;
   }
 
+  private get worker(): GroupedFor {
+    return { workerName: this.workerName, clockOffsetMs: this.clockOffsetMs() };
+  }
+
   private async drain(): Promise<void> {
     // Results of the same turn of the event loop go together.
     await new Promise<void>((resolve) => setImmediate(resolve));
@@ -110,14 +120,14 @@ export class Completer {
 
   /** Writes group by group. What was set aside still needs its lease: then the rest is grouped anew. */
   private async writeAll(results: readonly Result[]): Promise<void> {
-    let groups = groupResults(results, this.workerName);
+    let groups = groupResults(results, this.worker);
     for (let group = groups.shift(); group !== undefined; group = groups.shift()) {
       const before = this.asideCount;
       await this.writeUntilDone(group);
       if (this.asideCount === before || groups.length === 0) continue;
       groups = groupResults(
         groups.flatMap((rest) => rest.results),
-        this.workerName,
+        this.worker,
       );
     }
   }
@@ -193,8 +203,7 @@ export class Completer {
     const [result] = group.results;
     if (result === undefined) return;
     if (!isLineshaftError(error, 'LEASE_LOST')) {
-      for (const part of groupResults([refused(result, error)], this.workerName))
-        await this.writeUntilDone(part);
+      for (const part of groupResults([refused(result, error)], this.worker)) await this.writeUntilDone(part);
       return;
     }
     this.listener.onSettled(group.results, true);
@@ -206,21 +215,36 @@ export class Completer {
   private async write(group: ResultGroup): Promise<void> {
     const extras = this.extras(group);
     if (extras.length === 0) {
-      await this.session.query(group.statement(this.statements), group.values());
+      this.tellRuns(group, await this.session.query(group.statement(this.statements), group.values()));
       return;
     }
     let unknown: string[] = [];
+    let marked: Row[] = [];
     await this.session.transaction(async (run) => {
       if (group.keys.length > 0 || group.results.some(({ enqueue }) => enqueue.length > 0)) {
         await run(shortLockWait);
       }
-      await run(group.statement(this.statements), group.values());
+      marked = await run(group.statement(this.statements), group.values());
       for (const [statement, values] of extras) {
         const rows = await run(statement, values);
         if (statement === this.statements.settleLimits) unknown = rows.map((row) => String(row[0]));
       }
     });
     if (unknown.length > 0) this.listener.onUnknownLimits(unknown);
+    this.tellRuns(group, marked);
+  }
+
+  /** @param marked rows of `complete_steps.sql` */
+  private tellRuns(group: ResultGroup, marked: readonly Row[]): void {
+    if (group.events.length === 0) return;
+    const events = new Map(
+      group.events.flatMap((event) => ('stepId' in event ? [[event.stepId, event]] : [])),
+    );
+    const ended = marked.flatMap(([, , mark, runId, stepId]): EndedStep[] => {
+      const event = events.get(stepId ?? '');
+      return runId == null || event === undefined ? [] : [{ runId, mark: Number(mark), event }];
+    });
+    if (ended.length > 0) this.listener.onStepsEnded(ended);
   }
 
   /** What belongs in the same transaction: unique keys, jobs that a handler enqueued, progress to forget. */

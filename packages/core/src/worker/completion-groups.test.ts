@@ -7,6 +7,7 @@ import { groupResults } from './completion-groups.ts';
 import type { HeldJob } from './held-job.ts';
 
 const statements = bindStatements('lineshaft');
+const forW = { workerName: 'w', clockOffsetMs: 0 };
 const succeeded = { type: 'succeeded', attempt: 1, outputText: '{"a":1}' } as const;
 const back = { type: 'ready', attempt: 0 } as const;
 const dead = {
@@ -25,7 +26,7 @@ describe('results that are written together', () => {
     const lease = makeLease();
     const runtime = makeRuntime();
     const [a, b, c] = [makeHeldJob(lease, runtime), makeHeldJob(lease, runtime), makeHeldJob(lease, runtime)];
-    const groups = groupResults([result(c), result(a), result(b)], 'w');
+    const groups = groupResults([result(c), result(a), result(b)], forW);
     expect(groups).toHaveLength(1);
     expect(groups[0]?.statement(statements)).toBe(statements.complete);
     expect(groups[0]?.results.map(({ job }) => job)).toEqual([a, b, c]);
@@ -42,7 +43,7 @@ describe('results that are written together', () => {
     const buried = makeHeldJob(lease, runtime);
     const groups = groupResults(
       [result(kept), result(forgotten), result(moved, back), result(buried, dead)],
-      'w',
+      forW,
     );
     expect(groups.map((group) => group.statement(statements))).toEqual([
       statements.complete,
@@ -68,7 +69,7 @@ describe('results that are written together', () => {
       result(makeHeldJob(lease, runtime)),
       { ...result(makeHeldJob(lease, runtime)), enqueue: [request] },
     ];
-    expect(groupResults(results, 'w').map((group) => group.results.length)).toEqual([1, 1]);
+    expect(groupResults(results, forW).map((group) => group.results.length)).toEqual([1, 1]);
   });
 
   test('a lease ends with the last group that names it, and not while a job of it is still open', () => {
@@ -81,7 +82,7 @@ describe('results that are written together', () => {
       result(makeHeldJob(staying, runtime)),
     ];
     makeHeldJob(staying, runtime);
-    const groups = groupResults(results, 'w');
+    const groups = groupResults(results, forW);
     expect(groups.map((group) => group.finished)).toEqual([[], ['7']]);
   });
 
@@ -91,7 +92,7 @@ describe('results that are written together', () => {
     const old = makeHeldJob(lease, runtime, { id: '01800000-0000-7000-8000-000000000000' });
     const young = makeHeldJob(lease, runtime, { id: '01900000-0000-7000-8000-000000000000' });
     const neighbour = makeHeldJob(lease, runtime, { id: '01900000-0001-7000-8000-000000000000' });
-    const groups = groupResults([result(young), result(old), result(neighbour)], 'w');
+    const groups = groupResults([result(young), result(old), result(neighbour)], forW);
     expect(groups.map((group) => group.results.map(({ job }) => job))).toEqual([[old], [young, neighbour]]);
     expect(groups.map((group) => group.finished)).toEqual([[], ['1']]);
   });
@@ -100,7 +101,7 @@ describe('results that are written together', () => {
     const runtime = makeRuntime();
     const options = { unique: { key: 'k' } };
     const group = (ending: Result['ending']) =>
-      groupResults([result(makeHeldJob(makeLease(), runtime, { options }), ending)], 'w')[0];
+      groupResults([result(makeHeldJob(makeLease(), runtime, { options }), ending)], forW)[0];
     expect([group(succeeded)?.keyBit, group(succeeded)?.keys.length]).toEqual([4, 1]);
     expect([group(dead)?.keyBit, group(dead)?.keys.length]).toEqual([8, 1]);
     expect([group({ type: 'cancelled', attempt: 1, reason: 'x' })?.keyBit]).toEqual([16]);
@@ -119,7 +120,7 @@ describe('a line of history', () => {
       errors,
     });
     job.startedMs = 1_700_000_000_200;
-    const [group] = groupResults([result(job)], 'worker "1"');
+    const [group] = groupResults([result(job)], { ...forW, workerName: 'worker "1"' });
     const line = String(group?.values()[6]);
     expect(line).not.toContain('\n');
     expect(readEntry(job.jobId, line)).toEqual({
@@ -142,7 +143,7 @@ describe('a line of history', () => {
   test('has no line break even where the payload was sent with some', () => {
     const job = makeHeldJob(makeLease(), makeRuntime());
     Object.assign(job, { sentText: '{\n  "a": 1\n}' });
-    const [group] = groupResults([result(job, { type: 'cancelled', attempt: 1, reason: 'a\nb' })], 'w');
+    const [group] = groupResults([result(job, { type: 'cancelled', attempt: 1, reason: 'a\nb' })], forW);
     const line = String(group?.values()[6]);
     expect(line).not.toContain('\n');
     expect(readEntry(job.jobId, line)).toMatchObject({

@@ -3,12 +3,14 @@
  * goes back to wait. A group is all or nothing. Pure.
  */
 
+import type { RunEvent } from '../domain/workflow/decision.ts';
 import { textArray } from '../queue/enqueue-batch.ts';
 import type { Statement } from '../store/session.ts';
 import type { BoundStatements } from '../store/statements.ts';
 import type { Result } from './completer.ts';
 import type { HeldJob } from './held-job.ts';
 import { finalLabel } from './queue-runtime.ts';
+import { endsStep, stepEvent } from './step-events.ts';
 
 interface Key {
   readonly projectId: number;
@@ -25,6 +27,8 @@ export interface ResultGroup {
   readonly keyBit: number;
   /** Of jobs that go on waiting: keys that cover only that, and were freed when the jobs were claimed. */
   readonly retaken: readonly Key[];
+  /** Of steps that have ended: what their runs are told, in the order of the results. Empty otherwise. */
+  readonly events: readonly RunEvent[];
   keyTexts(): string;
   statement(statements: BoundStatements): Statement;
   values(): unknown[];
@@ -34,8 +38,15 @@ export interface ResultGroup {
 const idSpanMs = 60_000;
 const idGroupsMax = 8;
 
+/** Whose results they are. */
+export interface GroupedFor {
+  readonly workerName: string;
+  /** By how much the clock of the database is ahead of ours. */
+  readonly clockOffsetMs: number;
+}
+
 /** The groups of a batch of results. Leases end with the last group that names them. */
-export function groupResults(results: readonly Result[], workerName: string): ResultGroup[] {
+export function groupResults(results: readonly Result[], worker: GroupedFor): ResultGroup[] {
   const sorted = new Map<string, Result[]>();
   for (const result of results) {
     const label = labelOf(result);
@@ -70,7 +81,7 @@ export function groupResults(results: readonly Result[], workerName: string): Re
     if (list === undefined) finishedIn.set(place, [lease]);
     else list.push(lease);
   }
-  return lists.map(([label, list], place) => makeGroup(label, list, finishedIn.get(place) ?? [], workerName));
+  return lists.map(([label, list], place) => makeGroup(label, list, finishedIn.get(place) ?? [], worker));
 }
 
 function labelOf(result: Result): string {
@@ -78,7 +89,9 @@ function labelOf(result: Result): string {
   return result.job.keyed === undefined ? label : `${label}:keyed`;
 }
 
-function endingLabel({ job, ending, enqueue }: Result): string {
+function endingLabel(result: Result): string {
+  const { job, ending, enqueue } = result;
+  if (endsStep(result)) return enqueue.length === 0 ? 'step' : alone('step', job);
   if (ending.type === 'succeeded' || ending.type === 'cancelled') {
     const label =
       job.options.retention === undefined
@@ -99,7 +112,7 @@ function makeGroup(
   label: string,
   list: Result[],
   finished: readonly string[],
-  workerName: string,
+  { workerName, clockOffsetMs }: GroupedFor,
 ): ResultGroup {
   const results = sortedById(list);
   const final = !label.startsWith('move:alive');
@@ -113,15 +126,18 @@ function makeGroup(
       retaken.push({ projectId: job.runtime.queue.projectId, key, jobId: job.jobId });
   }
   const kind = label.split(':')[0];
+  const events = kind === 'step' ? results.map((each) => stepEvent(each, workerName, clockOffsetMs)) : [];
   return {
     results,
     finished,
     keys,
     retaken,
+    events,
     keyBit: label.startsWith('move') ? 8 : label.includes('cancelled') ? 16 : 4,
     keyTexts: () => textArray(keys.map((key) => key.key)),
     statement: (statements) => {
       const keyed = results[0]?.job.keyed !== undefined;
+      if (kind === 'step') return keyed ? statements.completeStepsKeyed : statements.completeSteps;
       if (kind === 'keep') return keyed ? statements.completeKeyed : statements.complete;
       if (kind === 'forget') return keyed ? statements.forgetKeyed : statements.forget;
       return keyed ? statements.settleKeyed : statements.settle;
@@ -133,6 +149,7 @@ function makeGroup(
       const ids = `{${results.map((result) => result.job.jobId).join(',')}}`;
       const fences = `{${results.map((result) => result.job.fence).join(',')}}`;
       if (kind === 'forget') return [leases, ids, fences, ended];
+      if (kind === 'step') return [leases, ids, fences, ended, JSON.stringify(events)];
       const keepMs = results[0] === undefined ? 0 : keepMsOf(results[0]);
       const lanes = `{${[...new Set(results.map((result) => result.job.lane.id))].join(',')}}`;
       return [

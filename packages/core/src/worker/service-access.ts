@@ -19,7 +19,7 @@ export function workerFacts(
 }
 
 export function serviceAccess(
-  { pool, schema, statements }: WorkerParts,
+  { pool, schema, statements, steps }: WorkerParts,
   sessions: WorkerSessions,
   outlook: Outlook,
   workerRow: () => string,
@@ -37,6 +37,7 @@ export function serviceAccess(
       session: sessions.service,
       slowSession: sessions.keeper,
       batchSession: sessions.scheduler,
+      steps,
       workerRow,
       transaction: (work) => pool.transaction((run) => work(queryOn(run), run)),
     },

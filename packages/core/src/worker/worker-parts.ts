@@ -12,6 +12,7 @@ import type { Takers } from '../queue/takers.ts';
 import type { Pool } from '../store/pool.ts';
 import type { Route } from '../store/session.ts';
 import type { BoundStatements } from '../store/statements.ts';
+import type { StepRuns } from '../workflow/step-runs.ts';
 import type { RegisteredKind } from './registry.ts';
 import type { CheckedWorkerOptions } from './worker-options.ts';
 
@@ -41,6 +42,8 @@ export interface WorkerParts {
   /** All of them, built-ins too, in the order in which their services start. */
   readonly plugins: readonly Plugin[];
   readonly hooks: Hooks;
+  /** The runs of which jobs are steps. */
+  readonly steps: StepRuns;
   prepare(request: EnqueueRequest): PreparedJob;
 }
 

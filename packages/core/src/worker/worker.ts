@@ -28,6 +28,7 @@ import { JobReports } from './job-reports.ts';
 import { LaneDirectory } from './lanes.ts';
 import { RescueCounts, snapshot, type WorkerMetrics } from './metrics.ts';
 import { QueueSettings } from './queue-settings.ts';
+import { Registration } from './registration.ts';
 import { kindAmounts } from './registry.ts';
 import { restHostOf } from './rest-host.ts';
 import { Runner } from './runner.ts';
@@ -67,8 +68,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
   private readonly rest: Rest | undefined;
   private readonly outlook: Outlook;
   private readonly reports: JobReports;
-  private row = '0';
-  private clockOffsetMs = 0;
+  private readonly registration: Registration;
   private readonly rescues = new RescueCounts();
   private phase: 'new' | 'running' | 'stopping' | 'stopped' = 'new';
   private starting: Promise<void> | undefined;
@@ -98,6 +98,14 @@ export class Worker extends EventEmitter<WorkerEvents> {
       kinds: new Set(kinds.keys()),
     });
     this.sessions = new WorkerSessions(route, this.options.leaseMs);
+    this.registration = new Registration({
+      parts,
+      session: this.sessions.claim,
+      options: this.options,
+      id: this.id,
+      tags: this.tags,
+      servedSlugs: () => this.servedSlugs(),
+    });
     this.outlook = new Outlook(clock, () => this.sessions.service.query(statements.outlook));
     const trouble = {
       clock,
@@ -116,12 +124,14 @@ export class Worker extends EventEmitter<WorkerEvents> {
       session: this.sessions.complete,
       statements,
       workerName: this.id,
+      clockOffsetMs: () => this.registration.clockOffsetMs,
       pause: (ms) => new Promise((resolve) => void clock.after(ms, resolve)),
       listener: {
         onSettled: (results, late) => this.settled(results, late),
         onTrouble: (error) => this.troubles.begin('completion', error),
         onRecovered: () => this.troubles.end('completion'),
         onUnknownLimits: (names) => this.reports.unknownLimits(names),
+        onStepsEnded: (ended) => parts.steps.ended(ended),
       },
     });
     this.circuits = new Circuits({
@@ -139,7 +149,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
       ...trouble,
       session: this.sessions.service,
       statements,
-      workerRow: () => this.row,
+      workerRow: () => this.registration.row,
       onTaken: () => this.services.message('lease', ''),
       onLost: (job) => this.runner.leaseLost(job.jobId, 0),
     });
@@ -160,7 +170,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
       reports: this.reports,
       hooks: parts.hooks,
       jobLeases: this.jobLeases,
-      clockOffsetMs: () => this.clockOffsetMs,
+      clockOffsetMs: () => this.registration.clockOffsetMs,
       onFailed: (job, outcome, result) =>
         this.emit('failed', this.reports.failed(job, outcome.error.message, result)),
       onRoom: () => this.claimer.kick(),
@@ -200,7 +210,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
       plugins: parts.plugins,
       log: this.log,
       worker: this.facts,
-      ...serviceAccess(parts, this.sessions, this.outlook, () => this.row),
+      ...serviceAccess(parts, this.sessions, this.outlook, () => this.registration.row),
       onEvent: (name, ...facts) => this.onServiceEvent(name, ...facts),
     });
     this.heartbeat = createHeartbeat({
@@ -211,7 +221,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
       outlook: this.outlook,
       rest: this.rest,
       host: {
-        workerRow: () => this.row,
+        workerRow: () => this.registration.row,
         running: () => this.runner.running,
         stopping: () => this.phase === 'stopping',
         queueNames: () => textArray(this.servedSlugs()),
@@ -221,7 +231,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
         onCancelled: (jobId) => this.runner.cancel(jobId, this.options.graceMs),
         onSettings: (fingerprint) => this.queueSettings.seen(fingerprint),
         onClock: (offsetMs) => {
-          this.clockOffsetMs = offsetMs;
+          this.registration.clockOffsetMs = offsetMs;
         },
         onDisowned: () => this.disowned(),
         onError: (name, error) => this.troubles.begin(name, error),
@@ -243,7 +253,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
     if (this.options.compactHeap) keepHeapCompact();
     await this.circuits.declare();
     await this.queueSettings.load();
-    await this.register();
+    await this.registration.register();
     await this.sessions.releaseUpgrades(this.parts);
     if (this.options.once) await this.sessions.service.query(this.parts.statements.takeIn, [takeInMax]);
     if (this.options.signals)
@@ -343,7 +353,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
     await this.heartbeat.stop();
     this.unlisten?.();
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.off(signal, this.onSignal);
-    await this.sessions.unregister(this.parts.statements, this.row);
+    await this.sessions.unregister(this.parts.statements, this.registration.row);
     await this.sessions.close();
     this.phase = 'stopped';
     this.log.info('worker stopped', { worker: this.id });
@@ -353,26 +363,6 @@ export class Worker extends EventEmitter<WorkerEvents> {
   private signalled(): void {
     if (this.phase === 'running') this.stop().catch((error: unknown) => this.log.error(String(error)));
     else this.stopNow().catch((error: unknown) => this.log.error(String(error)));
-  }
-
-  private async register(): Promise<void> {
-    const askedMs = this.parts.clock.now();
-    const [[row = null, clock = null] = []] = await this.sessions.claim.query(
-      this.parts.statements.registerWorker,
-      [
-        this.id,
-        this.options.name ?? this.id,
-        this.parts.build,
-        textArray(this.tags),
-        textArray([...this.parts.kinds.keys()]),
-        textArray(this.servedSlugs()),
-        this.options.slots,
-        this.options.leaseMs,
-        JSON.stringify(this.options.offers),
-      ],
-    );
-    this.row = row ?? '0';
-    this.clockOffsetMs = Number(clock) - (askedMs + this.parts.clock.now()) / 2;
   }
 
   /** Others took this worker for dead and gave its jobs away. Heartbeat and claim may notice it at the same time. */
@@ -387,7 +377,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
   private async comeBack(): Promise<void> {
     this.log.warn('the lease of this worker ran out; its jobs were given to others', { worker: this.id });
     this.runner.disown();
-    await this.register();
+    await this.registration.register();
     this.emit('disowned');
     this.claimer.lookAround();
   }
@@ -415,7 +405,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
       reserveAfterMs: this.options.reserveAfterMs,
       circuits: this.circuits,
       rest: this.rest,
-      workerRow: () => this.row,
+      workerRow: () => this.registration.row,
       runtimes: () => this.queueSettings.runtimes.values(),
       runtime: (queueId) => this.queueSettings.runtimes.get(queueId),
       held: () => this.runner.held,
@@ -423,7 +413,8 @@ export class Worker extends EventEmitter<WorkerEvents> {
       pollingIntervalMs: () => this.options.pollingIntervalMs,
       // One that stops when all is done must have seen so itself.
       sinceEmptyMs: () => (this.options.once ? Number.POSITIVE_INFINITY : this.outlook.sinceEmptyMs()),
-      paused: () => this.phase !== 'running' || this.completer.backlog > backlogMax,
+      paused: () =>
+        this.phase !== 'running' || this.completer.backlog + this.parts.steps.backlog > backlogMax,
       onClaimed: (lease, jobs) => this.claimed(lease, jobs),
       startJobs: () => this.runner.startJobs(),
       onDisowned: () => this.disowned(),
@@ -446,8 +437,8 @@ export class Worker extends EventEmitter<WorkerEvents> {
       session: this.sessions.claim,
       busy: () => this.phase !== 'running' || this.runner.held + this.completer.backlog > 0,
       directory: this.directory,
-      renewal: () => [this.row, 0, false, textArray(this.servedSlugs())],
-      register: () => this.register(),
+      renewal: () => [this.registration.row, 0, false, textArray(this.servedSlugs())],
+      register: () => this.registration.register(),
     });
   }
 

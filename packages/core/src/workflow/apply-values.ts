@@ -28,14 +28,19 @@ export interface RunChange {
   readonly after: Run;
   /** What is known of the step with this number before the change. */
   readonly stepBefore: (seq: number) => Step | undefined;
-  readonly decision: Pick<Decision, 'steps' | 'removed' | 'jobs' | 'withdrawn' | 'wakeAt'>;
+  /** undefined: nothing is to be written about it, but marks are done with. */
+  readonly decision: Pick<Decision, 'steps' | 'removed' | 'jobs' | 'withdrawn' | 'wakeAt'> | undefined;
   /** Marks that were decided on. */
   readonly decided: readonly number[];
   /** What other runs are to hear. */
   readonly tells: readonly { readonly runId: string; readonly event: RunEvent }[];
-  /** Of a run that is new. */
+  /** Of a run that is new, or begins anew with another definition. */
   readonly kept: KeptDefinition | undefined;
+  /** Told how many bytes of documents were written. */
+  readonly onSize?: (bytes: number) => void;
 }
+
+type Written = NonNullable<RunChange['decision']>;
 
 /** Longest time limit that a job may have; longer ones are looked at when the run is. */
 const jobTimeoutMaxMs = 604_800_000;
@@ -71,7 +76,9 @@ class Write {
   add(change: RunChange): void {
     const { before, after, decision } = change;
     const { id } = after;
-    this.runs.push(runRow(change));
+    this.decided.push(...change.decided);
+    if (decision === undefined) return;
+    this.runs.push(runRow(change, decision));
     const documents = runDocuments(before, after);
     if (documents !== undefined) {
       this.documentRuns.push(id);
@@ -82,13 +89,17 @@ class Write {
     if (change.kept !== undefined) this.kept.set(change.kept.hash, change.kept);
     const revision = (before?.revision ?? 0) + 1;
     const texts = new Map<object, string>();
-    this.addSteps(change, revision, texts);
+    this.addSteps(change, decision, revision, texts);
+    if (change.onSize !== undefined) {
+      let bytes = 500 * decision.steps.length;
+      for (const text of texts.values()) bytes += text.length;
+      change.onSize(bytes);
+    }
     for (const seq of decision.removed) this.removed.push(`{"run":"${id}","seq":${seq}}`);
     for (const { runId, event } of change.tells) {
       this.markRuns.push(runId);
       this.events.push(JSON.stringify(event));
     }
-    this.decided.push(...change.decided);
     this.withdrawn.push(...decision.withdrawn);
     for (const job of decision.jobs) {
       if (job.again) this.again.push(`{"id":"${job.stepId}","delay":${job.delayMs}}`);
@@ -127,8 +138,8 @@ class Write {
     ];
   }
 
-  private addSteps(change: RunChange, revision: number, texts: Map<object, string>): void {
-    const { before, after, decision } = change;
+  private addSteps(change: RunChange, decision: Written, revision: number, texts: Map<object, string>): void {
+    const { before, after } = change;
     const definitions = stepDefinitions(after.definition);
     for (const step of decision.steps) {
       if (before === undefined || step.seq >= before.nextSeq) {
@@ -188,7 +199,8 @@ class JobRows {
   }
 }
 
-function runRow({ before, after, decision, kept }: RunChange): string {
+function runRow({ before, after, kept }: RunChange, decision: Written): string {
+  const { definition } = after;
   const changing = {
     id: after.id,
     revision: before?.revision ?? 0,
@@ -203,13 +215,12 @@ function runRow({ before, after, decision, kept }: RunChange): string {
     facts: runFacts(after),
     correlation: clean(after.correlationId),
   };
-  if (before !== undefined) return JSON.stringify(changing);
-  const { definition } = after;
+  const defined = kept === undefined ? {} : { definition: kept.hash, version: definition.version ?? 1 };
+  if (before !== undefined) return JSON.stringify({ ...changing, ...defined });
   return JSON.stringify({
     ...changing,
-    definition: kept?.hash,
+    ...defined,
     name: definition.name,
-    version: definition.version ?? 1,
     priority: after.priority,
     idempotency: clean(after.idempotencyKey),
     createdBy: clean(after.createdBy),

@@ -72,7 +72,10 @@ function collectNames(document: unknown, names: Set<string>): void {
     const value = waiting.pop();
     if (typeof value !== 'object' || value === null) continue;
     const { name, type } = value as { readonly name?: unknown; readonly type?: unknown };
-    if (typeof name === 'string' && typeof type === 'string' && typesWithTemplates.has(type)) names.add(name);
+    const mayTake = typeof type === 'string' && typesWithTemplates.has(type);
+    // Others can't be looked up, and are refused by the check.
+    if (mayTake && typeof name === 'string' && name.isWellFormed() && !name.includes('\u0000'))
+      names.add(name);
     for (const inner of Object.values(value)) waiting.push(inner);
   }
 }

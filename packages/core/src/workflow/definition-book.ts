@@ -5,10 +5,13 @@ import { LineshaftError } from '../domain/errors.ts';
 import { didYouMean } from '../domain/suggest.ts';
 import type { StepDefinition, TaskDefinition, WorkflowDefinition } from '../domain/workflow/definition.ts';
 import { stepKind } from '../domain/workflow/step-kind.ts';
+import { validateTask, withoutNulls } from '../domain/workflow/validate-task.ts';
+import { refuseViolations } from '../domain/workflow/violation.ts';
 import { relane } from '../queue/limit-book.ts';
 import type { Pool } from '../store/pool.ts';
 import type { BoundStatements } from '../store/statements.ts';
 import type { KeptDefinition } from './apply-values.ts';
+import { checkDefinition } from './check-definition.ts';
 import { stepDefinitions } from './rows.ts';
 
 interface DefinitionRow {
@@ -29,8 +32,26 @@ export class DefinitionBook {
     this.statements = parts.statements;
   }
 
+  /**
+   * A document as a definition that may be run, without fields that are null.
+   * @throws LineshaftError DEFINITION_INVALID with details.violations
+   */
+  check(document: unknown): Promise<WorkflowDefinition> {
+    return checkDefinition(document, {
+      tasks: async (names) => new Map((await this.tasks(names)).map((task) => [task.name, task])),
+      workflow: async ({ name, version }) => {
+        const [row] = await this.pool.query<DefinitionRow>(this.statements.getWorkflow, [
+          name,
+          version ?? null,
+        ]);
+        return row?.definition as WorkflowDefinition | undefined;
+      },
+    });
+  }
+
   /** @throws LineshaftError WORKFLOW_EXISTS, DEFINITION_INVALID */
-  async putWorkflow(definition: WorkflowDefinition, options: { overwrite: boolean }): Promise<void> {
+  async putWorkflow(document: WorkflowDefinition, options: { overwrite: boolean }): Promise<void> {
+    const definition = await this.check(document);
     const { name } = definition;
     const version = definition.version ?? 1;
     const rows = await this.pool.query(this.statements.putWorkflow, [
@@ -79,7 +100,9 @@ export class DefinitionBook {
   }
 
   /** @throws LineshaftError DEFINITION_INVALID */
-  async putTask(definition: TaskDefinition): Promise<void> {
+  async putTask(document: TaskDefinition): Promise<void> {
+    refuseViolations('the task definition', validateTask(document));
+    const definition = withoutNulls(document);
     const { name } = definition;
     const values = [name, JSON.stringify(definition), stepKind(name) ?? null];
     const [row] = await this.pool.query<{ limited: boolean }>(this.statements.putTask, values);
@@ -88,12 +111,18 @@ export class DefinitionBook {
 
   /** @throws LineshaftError TASK_NOT_FOUND */
   async getTask(name: string): Promise<TaskDefinition> {
-    const [row] = await this.pool.query<DefinitionRow>(this.statements.getTasks, [`{${quoted(name)}}`]);
-    if (row !== undefined) return dated<TaskDefinition>(row);
+    const [task] = await this.tasks([name]);
+    if (task !== undefined) return task;
     throw taskNotFound(
       name,
       (await this.listTasks()).map((task) => task.name),
     );
+  }
+
+  private async tasks(names: readonly string[]): Promise<TaskDefinition[]> {
+    const list = `{${names.map(quoted).join(',')}}`;
+    const rows = await this.pool.query<DefinitionRow>(this.statements.getTasks, [list]);
+    return rows.map((row) => dated<TaskDefinition>(row));
   }
 
   async listTasks(): Promise<TaskDefinition[]> {

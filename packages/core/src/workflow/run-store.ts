@@ -23,6 +23,8 @@ export interface LoadedRun {
   readonly steps: readonly Step[];
   readonly whole: boolean;
   readonly marks: readonly Mark[];
+  /** Length of what was read, as text. */
+  readonly bytes: number;
 }
 
 export interface Mark {
@@ -101,6 +103,24 @@ export class RunStore {
     return definition === undefined ? kept : { ...kept, definition };
   }
 
+  /** Ids of runs that wait for somebody. */
+  async due(most: number): Promise<string[]> {
+    const rows = await this.reads.query(this.statements.dueRuns, [most]);
+    return rows.map(([id]) => id ?? '');
+  }
+
+  /** The clock of the database, ms since 1970. */
+  async clockMs(): Promise<number> {
+    const [[ms = '0'] = []] = await this.reads.query(this.statements.clockMs);
+    return Number(ms);
+  }
+
+  /** Another whenever a definition has changed. */
+  async definitionStamp(): Promise<string> {
+    const [[stamp = null] = []] = await this.reads.query(this.statements.definitionStamp);
+    return stamp ?? '';
+  }
+
   /** Rows of a statement that only reads. */
   read(statement: BoundStatements[keyof BoundStatements], values: readonly unknown[]): Promise<Row[]> {
     return this.reads.query(statement, values);
@@ -126,6 +146,7 @@ export class RunStore {
       run: run == null ? undefined : runFromText(run, known),
       steps: stepsFromText(steps ?? null, definition),
       whole: whole === 't',
+      bytes: (run?.length ?? 0) + (steps?.length ?? 0),
       marks: marks == null ? [] : (JSON.parse(marks) as [number, RunEvent][]).map(markOf),
     };
   }

@@ -5,12 +5,14 @@
 
 import type { Clock } from '../domain/clock.ts';
 import type { TaskDefinition, WorkflowDefinition } from '../domain/workflow/definition.ts';
-import type { Run } from '../domain/workflow/run.ts';
+import { pickDomain } from '../domain/workflow/domain.ts';
+import type { Run, StartRequest } from '../domain/workflow/run.ts';
 import type { Log } from '../log.ts';
 import type { Notifications } from '../queue/notifications.ts';
 import type { Pool } from '../store/pool.ts';
 import type { Route } from '../store/session.ts';
 import type { BoundStatements } from '../store/statements.ts';
+import { assembleRuns, type RunMachinery } from './assemble-runs.ts';
 import { DefinitionBook } from './definition-book.ts';
 import { LogBook } from './log-book.ts';
 import { PollBook } from './poll-book.ts';
@@ -31,6 +33,7 @@ import { RunBook } from './run-book.ts';
 import { RunStore } from './run-store.ts';
 import { SearchBook } from './search-book.ts';
 import { StepQueues } from './step-queues.ts';
+import type { StepRuns } from './step-runs.ts';
 
 /** What the books are made of. */
 export interface WorkflowParts {
@@ -43,9 +46,11 @@ export interface WorkflowParts {
   readonly log: Log;
   /** Of this process: a UUID. */
   readonly id: string;
+  readonly newId: () => string;
 }
 
 type Offered =
+  | 'checkWorkflow'
   | 'putWorkflow'
   | 'getWorkflow'
   | 'listWorkflows'
@@ -54,6 +59,7 @@ type Offered =
   | 'getTask'
   | 'listTasks'
   | 'deleteTask'
+  | 'start'
   | 'show'
   | 'showStep'
   | 'correlated'
@@ -67,7 +73,10 @@ type Offered =
   | 'logs'
   | 'queueSizes'
   | 'pollRecords'
-  | 'requeue';
+  | 'requeue'
+  | 'start'
+  | 'waitForRun'
+  | 'decide';
 
 export class WorkflowBooks implements Pick<Workflows, Offered> {
   private readonly store: RunStore;
@@ -78,6 +87,7 @@ export class WorkflowBooks implements Pick<Workflows, Offered> {
   private readonly pollBook: PollBook;
   private readonly logBook: LogBook;
   private readonly stepQueues: StepQueues;
+  private readonly machinery: RunMachinery;
 
   constructor(parts: WorkflowParts) {
     this.store = new RunStore(parts);
@@ -96,6 +106,18 @@ export class WorkflowBooks implements Pick<Workflows, Offered> {
     });
     this.logBook = new LogBook(parts);
     this.stepQueues = new StepQueues(parts);
+    const { polled } = this;
+    this.machinery = assembleRuns({
+      ...parts,
+      store: this.store,
+      definitions: this.definitions,
+      domainOf: (type, domains) => pickDomain(type, domains, (kind, domain) => polled.isActive(kind, domain)),
+      freshenDomains: () => polled.freshen(),
+    });
+  }
+
+  async checkWorkflow(definition: WorkflowDefinition): Promise<void> {
+    await this.definitions.check(definition);
   }
 
   putWorkflow(definition: WorkflowDefinition, options: { overwrite: boolean }): Promise<void> {
@@ -128,6 +150,32 @@ export class WorkflowBooks implements Pick<Workflows, Offered> {
 
   deleteTask(name: string): Promise<void> {
     return this.definitions.deleteTask(name);
+  }
+
+  /** What workers and services of this process tell runs. */
+  get steps(): StepRuns {
+    return this.machinery.advancer;
+  }
+
+  /**
+   * Starts a run; resolves with its id when it is durable.
+   * @throws LineshaftError WORKFLOW_NOT_FOUND, DEFINITION_INVALID, OPTION_INVALID
+   * @example const runId = await lineshaft.workflows.start({ name: 'order', input: { order: 17 } })
+   */
+  async start(request: StartRequest): Promise<string> {
+    return (await this.machinery.runs.start(request)).id;
+  }
+
+  waitForRun(
+    runId: string,
+    done: (view: RunView) => boolean,
+    options: { timeoutMs: number; signal?: AbortSignal },
+  ): Promise<RunView> {
+    return this.machinery.waiters.wait(runId, () => this.runBook.show(runId), done, options);
+  }
+
+  async decide(runId: string): Promise<void> {
+    await this.machinery.runs.look(runId);
   }
 
   show(runId: string, options?: { steps?: boolean }): Promise<RunView> {
@@ -192,6 +240,7 @@ export class WorkflowBooks implements Pick<Workflows, Offered> {
 
   async close(): Promise<void> {
     await this.pollBook.close();
+    await this.machinery.close();
     await this.store.close();
   }
 }

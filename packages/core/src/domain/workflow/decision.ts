@@ -59,6 +59,8 @@ export type RunEvent =
     }
   /** A run that had ended goes on: its parent does too. */
   | { readonly type: 'run-reopened'; readonly stepId: string; readonly runId: string }
+  /** It is to end as TERMINATED, with all that it has open: its parent has ended without it. No failure workflow starts. */
+  | { readonly type: 'terminate'; readonly reason: string }
   /** Nothing but time: deadlines are looked at. */
   | { readonly type: 'time' };
 

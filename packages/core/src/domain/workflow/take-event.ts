@@ -3,6 +3,7 @@
 import type { RunEvent } from './decision.ts';
 import type { JsonObject } from './definition.ts';
 import type { Draft } from './draft.ts';
+import { endRun } from './end-run.ts';
 import { within } from './flow.ts';
 import { endStep } from './make-step.ts';
 import { reopen } from './reopen.ts';
@@ -17,6 +18,11 @@ type Of<Type extends RunEvent['type']> = Extract<RunEvent, { type: Type }>;
 
 export function takeEvent(draft: Draft, event: RunEvent): void {
   if (event.type === 'started' || event.type === 'time') return;
+  if (event.type === 'terminate') {
+    if (!hasEnded(draft.run.status))
+      endRun(draft, 'TERMINATED', event.reason, undefined, { failureWorkflow: false });
+    return;
+  }
   const step = draft.byId(event.stepId);
   if (step === undefined) return;
   if (event.type === 'run-reopened') {

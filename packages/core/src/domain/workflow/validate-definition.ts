@@ -126,8 +126,8 @@ class Checking {
     checkFields(this.violations, path, document, workflowTypes);
     this.name(document['name'], at(path, 'name'), 'WorkflowDef name cannot be null or empty');
     const { version, schemaVersion, timeoutSeconds, tasks } = document;
-    if (typeof version === 'number' && version < 0)
-      this.violations.add(at(path, 'version'), 'WorkflowDef version must be >= 0', version);
+    if (typeof version === 'number' && version < 1)
+      this.violations.add(at(path, 'version'), 'WorkflowDef version must be >= 1', version);
     if (typeof schemaVersion === 'number' && schemaVersion !== 2)
       this.violations.add(
         at(path, 'schemaVersion'),

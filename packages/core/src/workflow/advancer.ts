@@ -1,0 +1,140 @@
+/**
+ * Goes on with runs: with those whose steps this process has done, at once; with those that time changes, when it does; and
+ * with those that another process has left behind, when nobody has decided on their marks for a second. What it loses by a
+ * lost database is in the marks, for whoever looks next.
+ */
+
+import type { Clock } from '../domain/clock.ts';
+import { isLineshaftError } from '../domain/errors.ts';
+import type { Evaluation, RunEvent } from '../domain/workflow/decision.ts';
+import type { Evaluator } from './evaluator.ts';
+import type { RunStore } from './run-store.ts';
+import type { Runs } from './runs.ts';
+import type { EndedStep, StepRuns } from './step-runs.ts';
+
+export interface AdvancerParts {
+  readonly runs: () => Runs;
+  readonly store: RunStore;
+  readonly evaluator: Evaluator;
+  readonly clock: Clock;
+  /** The time of the database, as far as this process knows it. */
+  readonly now: () => number;
+  readonly onTrouble: (what: string, error: unknown) => void;
+}
+
+/** Runs that are taken up at once. */
+const dueMost = 200;
+
+export class Advancer implements StepRuns {
+  private readonly parts: AdvancerParts;
+  /** When the earliest run that was written here is to be looked at, by the database's clock. */
+  private wakeAt = Number.POSITIVE_INFINITY;
+  private takeBackTimer: (() => void) | undefined;
+  private evaluating = 0;
+  private closed = false;
+
+  constructor(parts: AdvancerParts) {
+    this.parts = parts;
+  }
+
+  get backlog(): number {
+    return this.parts.runs().backlog + this.evaluating;
+  }
+
+  ended(steps: readonly EndedStep[]): void {
+    const byRun = new Map<string, { events: RunEvent[]; marks: number[] }>();
+    for (const { runId, event, mark } of steps) {
+      const told = byRun.get(runId);
+      if (told === undefined) byRun.set(runId, { events: [event], marks: [mark] });
+      else {
+        told.events.push(event);
+        told.marks.push(mark);
+      }
+    }
+    for (const [runId, { events, marks }] of byRun)
+      this.forget('advance', this.parts.runs().tell(runId, events, marks));
+  }
+
+  /** Looks at runs that have heard something. */
+  look(runIds: readonly string[]): void {
+    for (const runId of runIds) this.forget('advance', this.parts.runs().look(runId));
+  }
+
+  async advanceDue(): Promise<number> {
+    if (this.closed) return 0;
+    const due = await this.parts.store.due(dueMost);
+    await Promise.all(
+      due.map((runId) =>
+        this.parts
+          .runs()
+          .look(runId)
+          .catch((error: unknown) => this.missed('advance', error)),
+      ),
+    );
+    return due.length;
+  }
+
+  /** A run that was written here is to be looked at by then, ms since 1970 by the database's clock. */
+  expect(wakeAt: number): void {
+    if (this.closed || wakeAt >= this.wakeAt) return;
+    this.wakeAt = wakeAt;
+    this.takeBackTimer?.();
+    const inMs = Math.max(wakeAt - this.parts.now(), 0) + 1;
+    this.takeBackTimer = this.parts.clock.after(
+      inMs,
+      () => {
+        this.wakeAt = Number.POSITIVE_INFINITY;
+        this.forget('advance', this.advanceDue());
+      },
+      true,
+    );
+  }
+
+  /** Evaluates what a run asks for, and tells it. */
+  evaluate(runId: string, evaluations: readonly Evaluation[]): void {
+    this.evaluating += 1;
+    const answered = this.parts.evaluator.evaluate(evaluations).then(async (answers) => {
+      // What a process that ends has not evaluated is asked again by whoever looks next.
+      if (this.closed) return;
+      const events = answers.flatMap((result, place): RunEvent[] => {
+        const asked = evaluations[place];
+        return asked === undefined
+          ? []
+          : [{ type: 'evaluated', stepId: asked.stepId, round: asked.round, result }];
+      });
+      await this.parts.runs().tell(runId, events);
+    });
+    this.forget(
+      'evaluate',
+      answered.finally(() => {
+        this.evaluating -= 1;
+      }),
+    );
+  }
+
+  /** The database refuses what was decided about a run: it ends, rather than that everybody tries again for ever. */
+  giveUp(runId: string, error: unknown): void {
+    const why = error instanceof Error ? error.message : String(error);
+    this.parts.onTrouble('write', error);
+    const event: RunEvent = {
+      type: 'terminate',
+      reason: `What follows could not be written: ${why}`.slice(0, 500),
+    };
+    this.forget('give up', this.parts.runs().tell(runId, [event]));
+  }
+
+  close(): void {
+    this.closed = true;
+    this.takeBackTimer?.();
+  }
+
+  private forget(what: string, work: Promise<unknown>): void {
+    work.catch((error: unknown) => this.missed(what, error));
+  }
+
+  private missed(what: string, error: unknown): void {
+    // It was removed, or everything is about to end.
+    if (isLineshaftError(error, 'RUN_NOT_FOUND') || isLineshaftError(error, 'CLOSED') || this.closed) return;
+    this.parts.onTrouble(what, error);
+  }
+}

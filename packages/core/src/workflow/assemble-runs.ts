@@ -1,0 +1,167 @@
+/** Puts together what changes runs in this process: what is in memory, what decides, what writes, what goes on by itself. */
+
+import type { Clock } from '../domain/clock.ts';
+import type { DecideLimits, Decision } from '../domain/workflow/decision.ts';
+import type { WorkflowDefinition } from '../domain/workflow/definition.ts';
+import type { RunState } from '../domain/workflow/state.ts';
+import type { Log } from '../log.ts';
+import type { Notifications } from '../queue/notifications.ts';
+import type { BoundStatements } from '../store/statements.ts';
+import { Advancer } from './advancer.ts';
+import { Contexts, type DomainOf, defaultDecideLimits } from './decide-context.ts';
+import type { DefinitionBook } from './definition-book.ts';
+import { DefinitionCache } from './definition-cache.ts';
+import { Evaluator } from './evaluator.ts';
+import { stepDefinitions } from './rows.ts';
+import { RunCache } from './run-cache.ts';
+import { RunStarter } from './run-starter.ts';
+import type { RunStore } from './run-store.ts';
+import { RunWaiters } from './run-waiters.ts';
+import { Runs } from './runs.ts';
+
+export interface RunMachineryParts {
+  readonly store: RunStore;
+  readonly statements: BoundStatements;
+  readonly definitions: DefinitionBook;
+  readonly notifications: Notifications;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Of this process: a UUID. */
+  readonly id: string;
+  readonly newId: () => string;
+  readonly domainOf: DomainOf;
+  /** Brings up to date what `domainOf` knows. */
+  readonly freshenDomains: () => Promise<void>;
+  /** Messages of EVENT steps, once they are written. */
+  readonly publish?: (runId: string, messages: Decision['messages']) => void;
+  /** Names that `${NAME}` may show of the process environment, with their values. Default none. */
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly limits?: DecideLimits;
+}
+
+export interface RunMachinery {
+  readonly runs: Runs;
+  readonly advancer: Advancer;
+  readonly waiters: RunWaiters;
+  readonly definitionCache: DefinitionCache;
+  readonly evaluator: Evaluator;
+  /** Ends what is asked for, then all that runs beside. */
+  close(): Promise<void>;
+}
+
+/** The same trouble is logged once in so long. */
+const troubleMs = 10_000;
+
+export function assembleRuns(parts: RunMachineryParts): RunMachinery {
+  const { clock, store } = parts;
+  const evaluator = new Evaluator();
+  const definitionCache = new DefinitionCache({ store, book: parts.definitions });
+  const contexts = new Contexts({
+    store,
+    clock,
+    newId: parts.newId,
+    random: Math.random,
+    environment: parts.environment ?? {},
+    limits: parts.limits ?? defaultDecideLimits,
+    domainOf: parts.domainOf,
+    taskOf: (name) => definitionCache.taskOf(name),
+  });
+  const waiters = new RunWaiters(parts);
+  const onTrouble = troubles(parts.log, clock);
+  const advancer: Advancer = new Advancer({
+    runs: () => runs,
+    store,
+    evaluator,
+    clock,
+    now: () => contexts.now(),
+    onTrouble,
+  });
+  const runs: Runs = new Runs({
+    store,
+    cache: new RunCache(),
+    contexts,
+    starter: new RunStarter({ definitions: definitionCache }),
+    newId: parts.newId,
+    async prepare(states) {
+      if (states.some(({ run }) => hasDomains(run.taskToDomain))) await parts.freshenDomains();
+      if (!states.some(asksForTasks)) return;
+      await definitionCache.refresh();
+      await definitionCache.readTasks();
+    },
+    evaluate: (runId, evaluations) => advancer.evaluate(runId, evaluations),
+    publish: parts.publish ?? (() => {}),
+    wake: (runIds) => advancer.look(runIds),
+    onChanged(changed, wakeAt) {
+      waiters.changed(changed.map(({ id }) => id));
+      if (wakeAt !== undefined) advancer.expect(wakeAt);
+    },
+    onTrouble,
+    onRefused: (runId, error) => advancer.giveUp(runId, error),
+  });
+  return {
+    runs,
+    advancer,
+    waiters,
+    definitionCache,
+    evaluator,
+    async close() {
+      advancer.close();
+      await waiters.close();
+      await runs.settled();
+      await evaluator.close();
+    },
+  };
+}
+
+const plainTypes: ReadonlySet<string> = new Set([
+  'SIMPLE',
+  'CUSTOM',
+  'FORK_JOIN',
+  'JOIN',
+  'EXCLUSIVE_JOIN',
+  'SWITCH',
+  'DECISION',
+  'DO_WHILE',
+  'SUB_WORKFLOW',
+  'START_WORKFLOW',
+  'WAIT',
+  'HUMAN',
+  'EVENT',
+  'INLINE',
+  'LAMBDA',
+  'JSON_JQ_TRANSFORM',
+  'SET_VARIABLE',
+  'TERMINATE',
+  'NOOP',
+  'HTTP',
+]);
+const asking = new WeakMap<WorkflowDefinition, boolean>();
+
+/** Whether decisions about it may ask for task definitions that were not told at its start. */
+function asksForTasks({ run }: RunState): boolean {
+  const { definition } = run;
+  let asks = asking.get(definition);
+  if (asks === undefined) {
+    asks = [...stepDefinitions(definition).values()].some(({ type }) => !plainTypes.has(type ?? 'SIMPLE'));
+    asking.set(definition, asks);
+  }
+  return asks;
+}
+
+function hasDomains(taskToDomain: Readonly<Record<string, string>>): boolean {
+  for (const _task in taskToDomain) return true;
+  return false;
+}
+
+function troubles(log: Log, clock: Clock): (what: string, error: unknown) => void {
+  const saidAtMs = new Map<string, number>();
+  return (what, error) => {
+    const message = error instanceof Error ? error.message : String(error);
+    const key = `${what} ${message}`.slice(0, 200);
+    const nowMs = clock.monotonic();
+    if (nowMs < (saidAtMs.get(key) ?? Number.NEGATIVE_INFINITY) + troubleMs) return;
+    if (saidAtMs.size > 1_000) saidAtMs.clear();
+    saidAtMs.set(key, nowMs);
+    log.warn(`a run could not go on (${what}): ${message}`);
+  };
+}

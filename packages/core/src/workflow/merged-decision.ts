@@ -1,0 +1,92 @@
+/**
+ * The decisions about one run that are written together. Each is taken into the state at once, so that the next can be made
+ * upon it; what was there before is remembered, and put back when the write does not come about.
+ */
+
+import type { Decision, Evaluation, RunStart, StepJob } from '../domain/workflow/decision.ts';
+import type { Run, Step } from '../domain/workflow/run.ts';
+import { applyDecision, applyRows, type RunState } from '../domain/workflow/state.ts';
+
+export class MergedDecision {
+  readonly state: RunState;
+  /** The run as it was read. */
+  readonly before: Run;
+  readonly steps = new Map<number, Step>();
+  readonly removed = new Set<number>();
+  readonly jobs = new Map<string, StepJob>();
+  readonly withdrawn = new Set<string>();
+  readonly evaluations: Evaluation[] = [];
+  readonly terminates: Decision['terminates'][number][] = [];
+  readonly messages: Decision['messages'][number][] = [];
+  /** Not taken up yet. */
+  readonly starts: RunStart[] = [];
+  wakeAt: number | undefined;
+  again = false;
+  private runChanged = false;
+  private readonly stepsBefore = new Map<number, Step | undefined>();
+
+  constructor(state: RunState) {
+    this.state = state;
+    this.before = state.run;
+  }
+
+  /** Whether there is anything to write about the run. */
+  get writes(): boolean {
+    return (
+      this.runChanged ||
+      this.steps.size + this.removed.size + this.jobs.size + this.withdrawn.size + this.terminates.length > 0
+    );
+  }
+
+  take(decision: Decision): void {
+    const { state } = this;
+    for (const { seq } of decision.steps) this.remember(seq);
+    for (const seq of decision.removed) this.remember(seq);
+    applyDecision(state, decision);
+    if (decision.run !== undefined) this.runChanged = true;
+    for (const step of decision.steps) this.steps.set(step.seq, step);
+    for (const seq of decision.removed) {
+      this.steps.delete(seq);
+      if (seq < this.before.nextSeq) this.removed.add(seq);
+    }
+    for (const stepId of decision.withdrawn) {
+      const made = this.jobs.get(stepId);
+      this.jobs.delete(stepId);
+      // A job that this very write would have made is not made.
+      if (made === undefined || made.again) this.withdrawn.add(stepId);
+    }
+    for (const job of decision.jobs) this.jobs.set(job.stepId, job);
+    this.evaluations.push(...decision.evaluations);
+    this.terminates.push(...decision.terminates);
+    this.messages.push(...decision.messages);
+    this.starts.push(...decision.starts);
+    this.wakeAt = decision.wakeAt;
+    this.again = decision.again;
+  }
+
+  /** As it was before the first of these decisions; undefined: it was not there. */
+  stepBefore(seq: number): Step | undefined {
+    return this.stepsBefore.has(seq) ? this.stepsBefore.get(seq) : this.state.steps.get(seq);
+  }
+
+  /** It is written: the state is of the next revision. */
+  written(): void {
+    this.state.run = { ...this.state.run, revision: this.before.revision + 1 };
+  }
+
+  /** It is not written: the state is what it was. */
+  undo(): void {
+    const back: Step[] = [];
+    const gone: number[] = [];
+    for (const [seq, step] of this.stepsBefore) {
+      if (step === undefined) gone.push(seq);
+      else back.push(step);
+    }
+    applyRows(this.state, this.before, back, gone);
+    this.state.run = this.before;
+  }
+
+  private remember(seq: number): void {
+    if (!this.stepsBefore.has(seq)) this.stepsBefore.set(seq, this.state.steps.get(seq));
+  }
+}

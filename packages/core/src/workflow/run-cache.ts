@@ -1,0 +1,68 @@
+/** Runs that this process has at hand: those used last, bounded by steps and by bytes. What is not here is read again. */
+
+import type { RunState } from '../domain/workflow/state.ts';
+
+export interface CacheBounds {
+  /** Of all runs together. Default 200,000. */
+  readonly stepsMax: number;
+  /** Of their documents as JSON, roughly. Default 128 MiB. */
+  readonly bytesMax: number;
+}
+
+interface Entry {
+  readonly state: RunState;
+  bytes: number;
+  /** Steps that are counted for it. */
+  steps: number;
+}
+
+export const defaultCacheBounds: CacheBounds = { stepsMax: 200_000, bytesMax: 128 * 1024 * 1024 };
+
+export class RunCache {
+  private readonly bounds: CacheBounds;
+  /** Those used last at the end. */
+  private readonly entries = new Map<string, Entry>();
+  private steps = 0;
+  private bytes = 0;
+
+  constructor(bounds: CacheBounds = defaultCacheBounds) {
+    this.bounds = bounds;
+  }
+
+  get size(): number {
+    return this.entries.size;
+  }
+
+  get(runId: string): RunState | undefined {
+    const entry = this.entries.get(runId);
+    if (entry === undefined) return undefined;
+    this.entries.delete(runId);
+    this.entries.set(runId, entry);
+    return entry.state;
+  }
+
+  /** Keeps a run, or counts anew one that is kept. @param bytes that its documents have grown by */
+  put(state: RunState, bytes: number): void {
+    const { id } = state.run;
+    const known = this.entries.get(id);
+    const entry: Entry = { state, bytes: (known?.bytes ?? 0) + bytes, steps: state.steps.size };
+    this.drop(id);
+    this.entries.set(id, entry);
+    this.steps += entry.steps;
+    this.bytes += entry.bytes;
+    for (const [oldest] of this.entries) {
+      if (this.steps <= this.bounds.stepsMax && this.bytes <= this.bounds.bytesMax) break;
+      // One that is larger than all bounds is kept as long as it is the one that is used.
+      if (oldest === id) break;
+      this.drop(oldest);
+    }
+  }
+
+  drop(runId: string): void {
+    const entry = this.entries.get(runId);
+    if (entry === undefined) return;
+    this.entries.delete(runId);
+    this.steps -= entry.steps;
+    this.bytes -= entry.bytes;
+  }
+}

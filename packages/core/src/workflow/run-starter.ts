@@ -1,0 +1,98 @@
+/** Makes runs: which definition, with what input, and what is decided first. Writes nothing; `runs.ts` does. */
+
+import { invalidOption } from '../domain/errors.ts';
+import { decide } from '../domain/workflow/decide.ts';
+import type { DecideContext, RunStart } from '../domain/workflow/decision.ts';
+import type { JsonObject } from '../domain/workflow/definition.ts';
+import type { Run, StartRequest } from '../domain/workflow/run.ts';
+import { readState } from '../domain/workflow/state.ts';
+import type { KeptDefinition } from './apply-values.ts';
+import type { DefinitionCache } from './definition-cache.ts';
+import { RunWork } from './run-work.ts';
+
+/** What goes with a start that is not in the request. */
+export interface Begin {
+  readonly runId: string;
+  /** The run, with its step, that is told how this one ends. */
+  readonly parent: Run['parent'];
+  readonly context: DecideContext;
+}
+
+const empty: JsonObject = Object.freeze({});
+
+export class RunStarter {
+  private readonly definitions: DefinitionCache;
+
+  constructor(parts: { readonly definitions: DefinitionCache }) {
+    this.definitions = parts.definitions;
+  }
+
+  /** To be called before a group of starts. */
+  refresh(): Promise<void> {
+    return this.definitions.refresh();
+  }
+
+  /** @throws LineshaftError WORKFLOW_NOT_FOUND, DEFINITION_INVALID, OPTION_INVALID */
+  async begin(request: StartRequest, { runId, parent, context }: Begin): Promise<RunWork> {
+    const { input = empty, priority = 0 } = request;
+    if (!Number.isInteger(priority) || priority < 0 || priority > 99)
+      throw invalidOption('priority', priority, 'a whole number from 0 to 99');
+    if (typeof input !== 'object' || input === null || Array.isArray(input))
+      throw invalidOption('input', input, 'a JSON object');
+    const kept = await this.definitionOf(request);
+    const state = readState(newRun(request, kept, { runId, parent, now: context.now }), []);
+    const work = new RunWork(state, { isNew: true, kept });
+    work.merged.take(decide(state, [{ type: 'started' }], context));
+    return work;
+  }
+
+  /** The run that a step of another one starts. */
+  child(start: RunStart, parent: Run, context: DecideContext): Promise<RunWork> {
+    const { runId, stepId, attached, request } = start;
+    const told = attached && stepId !== undefined ? { runId: parent.id, stepId } : undefined;
+    return this.begin(request, { runId, parent: told, context });
+  }
+
+  private definitionOf(request: StartRequest): Promise<KeptDefinition> {
+    const { definition, name, version } = request;
+    return definition === undefined
+      ? this.definitions.get(name, version)
+      : this.definitions.given(definition);
+  }
+}
+
+function newRun(
+  request: StartRequest,
+  kept: KeptDefinition,
+  begin: { readonly runId: string; readonly parent: Run['parent']; readonly now: number },
+): Run {
+  const { definition } = kept;
+  const { input = empty } = request;
+  const template = definition.inputTemplate;
+  return {
+    id: begin.runId,
+    revision: 0,
+    definition,
+    status: 'RUNNING',
+    // As Conductor: defaults count only where there is some input.
+    input: template !== undefined && Object.keys(input).length > 0 ? { ...template, ...input } : input,
+    output: empty,
+    variables: definition.variables ?? empty,
+    priority: request.priority ?? 0,
+    correlationId: request.correlationId,
+    idempotencyKey: request.idempotencyKey,
+    taskToDomain: request.taskToDomain ?? {},
+    createdBy: request.createdBy,
+    createdAt: begin.now,
+    updatedAt: begin.now,
+    endedAt: undefined,
+    lastRetriedAt: undefined,
+    reason: undefined,
+    event: request.event,
+    parent: begin.parent,
+    reRunFrom: undefined,
+    failedRefs: [],
+    failedNames: [],
+    nextSeq: 1,
+  };
+}

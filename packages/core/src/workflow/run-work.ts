@@ -1,0 +1,125 @@
+/** One run in a turn of `runs.ts`: what is asked of it, what was decided, and the change that is to be written of it. */
+
+import type { DecideContext, Decision, RunEvent } from '../domain/workflow/decision.ts';
+import type { Run } from '../domain/workflow/run.ts';
+import type { RunState } from '../domain/workflow/state.ts';
+import type { KeptDefinition, RunChange } from './apply-values.ts';
+import { MergedDecision } from './merged-decision.ts';
+
+/** Decides about a run as it is at this moment; throws where what was asked for can't be done. */
+export type DecideWith = (state: RunState, context: DecideContext) => Decision;
+
+/** What somebody wants of a run. */
+export interface Request {
+  readonly runId: string;
+  /** What has happened to it; undefined: `decideWith` is asked. */
+  readonly events: readonly RunEvent[];
+  readonly decideWith: DecideWith | undefined;
+  /** Marks that say the events. */
+  readonly marks: readonly number[];
+  /** What is in memory may be older than what the database has, and must not be relied on. */
+  verify: boolean;
+  /** How often others were faster. */
+  tries: number;
+  readonly resolve: (run: Run) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export class RunWork {
+  readonly state: RunState;
+  readonly merged: MergedDecision;
+  readonly requests: Request[];
+  /** Marks that were decided on. */
+  readonly marks = new Set<number>();
+  /** It does not exist yet. */
+  readonly isNew: boolean;
+  /** Of a run that is new. */
+  readonly kept: KeptDefinition | undefined;
+  /** Runs that this one starts, written with it or not at all. */
+  readonly children: RunWork[] = [];
+  /** It was compared with the database in this turn. */
+  readonly verified: boolean;
+  /** Of the documents that were written last. */
+  bytes = 0;
+
+  constructor(
+    state: RunState,
+    given: {
+      readonly requests?: Request[];
+      readonly isNew?: boolean;
+      readonly kept?: KeptDefinition;
+      readonly verified?: boolean;
+    },
+  ) {
+    this.state = state;
+    this.merged = new MergedDecision(state);
+    this.requests = given.requests ?? [];
+    this.isNew = given.isNew ?? false;
+    this.kept = given.kept;
+    this.verified = given.verified ?? this.isNew;
+  }
+
+  get runId(): string {
+    return this.state.run.id;
+  }
+
+  /** It and the runs that it starts, and theirs. */
+  *family(): Generator<RunWork> {
+    yield this;
+    for (const child of this.children) yield* child.family();
+  }
+
+  /** What is to be written of it. @param keepNew makes what is kept of a definition that the run did not have before */
+  change(keepNew: (run: Run) => KeptDefinition): RunChange {
+    const { merged, state } = this;
+    const { before } = merged;
+    const redefined = !this.isNew && state.run.definition !== before.definition;
+    return {
+      before: this.isNew ? undefined : before,
+      after: state.run,
+      stepBefore: (seq) => merged.stepBefore(seq),
+      decision: this.isNew || merged.writes ? this.written() : undefined,
+      decided: [...this.marks],
+      tells: this.tells(),
+      kept: redefined ? keepNew(state.run) : this.kept,
+      onSize: (bytes) => {
+        this.bytes = bytes;
+      },
+    };
+  }
+
+  /** The parent hears of the end of a run, and when one that had ended goes on. */
+  get parentHears(): RunEvent | undefined {
+    const { before } = this.merged;
+    const { run } = this.state;
+    if (run.parent === undefined) return undefined;
+    const { stepId } = run.parent;
+    const wasEnded = !this.isNew && before.endedAt !== undefined;
+    if (wasEnded && run.endedAt === undefined) return { type: 'run-reopened', stepId, runId: run.id };
+    if (run.endedAt === undefined || wasEnded) return undefined;
+    const { status, output, reason } = run;
+    return { type: 'run-ended', stepId, runId: run.id, status, output, reason };
+  }
+
+  private tells(): RunChange['tells'] {
+    const tells: { runId: string; event: RunEvent }[] = this.merged.terminates.map(({ runId, reason }) => ({
+      runId,
+      event: { type: 'terminate', reason },
+    }));
+    const heard = this.parentHears;
+    const parent = this.state.run.parent;
+    if (heard !== undefined && parent !== undefined) tells.push({ runId: parent.runId, event: heard });
+    return tells;
+  }
+
+  private written(): NonNullable<RunChange['decision']> {
+    const { steps, removed, jobs, withdrawn, wakeAt } = this.merged;
+    return {
+      steps: [...steps.values()],
+      removed: [...removed],
+      jobs: [...jobs.values()],
+      withdrawn: [...withdrawn],
+      wakeAt,
+    };
+  }
+}

@@ -1,0 +1,334 @@
+/**
+ * The one way in which runs change. A change is optimistic: it is decided upon what is in memory, and written if the run is
+ * still of the revision that was read; else the run is read anew and it is decided again. Changes that arrive while a write
+ * is in flight go together in the next, many runs in one statement (group commit). Nothing here decides: see
+ * `domain/workflow/decide.ts`.
+ */
+
+import { LineshaftError } from '../domain/errors.ts';
+import { decide } from '../domain/workflow/decide.ts';
+import type { DecideContext, RunEvent } from '../domain/workflow/decision.ts';
+import type { Run, StartRequest } from '../domain/workflow/run.ts';
+import { applyRows, type RunState, readState } from '../domain/workflow/state.ts';
+import { hasEnded } from '../domain/workflow/status.ts';
+import type { Contexts } from './decide-context.ts';
+import { runNotFound } from './run-book.ts';
+import type { RunCache } from './run-cache.ts';
+import type { RunStarter } from './run-starter.ts';
+import type { LoadedRun, Mark, RunStore } from './run-store.ts';
+import { type DecideWith, type Request, RunWork } from './run-work.ts';
+import { type TurnHost, writeTurn } from './write-turn.ts';
+
+export type { DecideWith } from './run-work.ts';
+
+export interface RunsParts extends TurnHost {
+  readonly store: RunStore;
+  readonly cache: RunCache;
+  readonly contexts: Contexts;
+  readonly starter: RunStarter;
+  readonly newId: () => string;
+  /** Makes definitions of tasks known that `decide` may ask for. */
+  readonly prepare: (states: readonly RunState[]) => Promise<void>;
+}
+
+/** A run of a turn. `marks`: undefined where it was not compared with the database. */
+interface Found {
+  readonly state: RunState;
+  readonly marks: readonly Mark[] | undefined;
+}
+
+interface Starting {
+  readonly request: StartRequest;
+  readonly runId: string;
+  readonly resolve: (run: Run) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Runs in one turn. */
+const turnMost = 500;
+/** So often others may be faster before a caller hears that the run is busy. */
+const triesMost = 50;
+/** What is left to decide at once is decided in the same turn so often; the rest comes in the next. */
+const againMost = 4;
+
+export class Runs {
+  private readonly parts: RunsParts;
+  private pending = new Map<string, Request[]>();
+  private starting: Starting[] = [];
+  private turning: Promise<void> | undefined;
+  private requests = 0;
+
+  constructor(parts: RunsParts) {
+    this.parts = parts;
+  }
+
+  /** Requests that are not written yet. */
+  get backlog(): number {
+    return this.requests;
+  }
+
+  /**
+   * Changes a run: `decideWith` is given the run as the database has it, perhaps several times, and what it decides is written.
+   * What it throws is thrown, and nothing is written.
+   * @returns the run as it is then
+   * @throws LineshaftError RUN_NOT_FOUND, RUN_BUSY, DATABASE_UNAVAILABLE (then it may have been written)
+   */
+  change(runId: string, decideWith: DecideWith): Promise<Run> {
+    return this.request(runId, { decideWith, verify: true });
+  }
+
+  /**
+   * Tells a run what has happened to it, and goes on with it. Resolves when what follows is written.
+   * @param marks that say the same; they go when it is written
+   * @throws LineshaftError RUN_NOT_FOUND, RUN_BUSY, DATABASE_UNAVAILABLE
+   */
+  tell(runId: string, events: readonly RunEvent[], marks: readonly number[] = []): Promise<Run> {
+    return this.request(runId, { events, marks });
+  }
+
+  /** Looks at a run: what was marked, what time has brought, what is left to do. @throws as `tell` */
+  look(runId: string): Promise<Run> {
+    return this.request(runId, { events: [{ type: 'time' }], verify: true });
+  }
+
+  /** Starts a run; resolves when it is durable. @throws LineshaftError WORKFLOW_NOT_FOUND, DEFINITION_INVALID, OPTION_INVALID */
+  start(request: StartRequest, runId: string = this.parts.newId()): Promise<Run> {
+    return new Promise((resolve, reject) => {
+      this.starting.push({ request, runId, ...this.counted(resolve, reject) });
+      this.kick();
+    });
+  }
+
+  /** Resolves when all that was asked for so far is written or refused. */
+  async settled(): Promise<void> {
+    while (this.turning !== undefined) await this.turning;
+  }
+
+  private request(runId: string, given: Partial<Request>): Promise<Run> {
+    return new Promise((resolve, reject) => {
+      this.enqueue({
+        runId,
+        events: [],
+        decideWith: undefined,
+        marks: [],
+        verify: false,
+        tries: 0,
+        ...given,
+        ...this.counted(resolve, reject),
+      });
+      this.kick();
+    });
+  }
+
+  private counted(
+    resolve: (run: Run) => void,
+    reject: (error: unknown) => void,
+  ): Pick<Request, 'resolve' | 'reject'> {
+    this.requests += 1;
+    return {
+      resolve: (run) => {
+        this.requests -= 1;
+        resolve(run);
+      },
+      reject: (error) => {
+        this.requests -= 1;
+        reject(error);
+      },
+    };
+  }
+
+  private enqueue(request: Request): void {
+    const list = this.pending.get(request.runId);
+    if (list === undefined) this.pending.set(request.runId, [request]);
+    else list.push(request);
+  }
+
+  private kick(): void {
+    this.turning ??= this.turns().finally(() => {
+      this.turning = undefined;
+    });
+  }
+
+  private async turns(): Promise<void> {
+    // What comes in the same turn of the event loop goes together.
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    while (this.pending.size + this.starting.length > 0) {
+      const batch = this.takeBatch();
+      const starting = this.starting.splice(0, turnMost);
+      try {
+        await this.turn(batch, starting);
+      } catch (error) {
+        // The database is away, most likely: callers hear of it, and marks wait for whoever looks next.
+        for (const each of [...[...batch.values()].flat(), ...starting]) each.reject(error);
+      }
+    }
+  }
+
+  private takeBatch(): Map<string, Request[]> {
+    if (this.pending.size <= turnMost) {
+      const all = this.pending;
+      this.pending = new Map();
+      return all;
+    }
+    const batch = new Map<string, Request[]>();
+    for (const [runId, requests] of this.pending) {
+      if (batch.size === turnMost) break;
+      batch.set(runId, requests);
+      this.pending.delete(runId);
+    }
+    return batch;
+  }
+
+  private async turn(batch: ReadonlyMap<string, Request[]>, starting: readonly Starting[]): Promise<void> {
+    const found = await this.read(batch);
+    const context = await this.parts.contexts.next();
+    if (starting.length > 0) await this.parts.starter.refresh();
+    const works: RunWork[] = [];
+    await this.parts.prepare([...found.values()].map(({ state }) => state));
+    for (const [runId, requests] of batch) {
+      const at = found.get(runId);
+      if (at !== undefined) works.push(this.decideOne(at, requests, context));
+      else for (const request of requests) request.reject(runNotFound(runId));
+    }
+    await Promise.all(starting.map((each) => this.begin(each, works, context)));
+    for (const work of works) await this.startChildren(work, context);
+    const again = await writeTurn(this.parts, works);
+    for (const work of again) this.tryAgain(work);
+    for (const work of works) if (work.merged.again) this.goOn(work);
+  }
+
+  /** The runs of a turn; read are those that are not at hand, or must be compared with the database. */
+  private async read(batch: ReadonlyMap<string, Request[]>): Promise<Map<string, Found>> {
+    const { cache, store } = this.parts;
+    const found = new Map<string, Found>();
+    const known = new Map<string, number>();
+    for (const [runId, requests] of batch) {
+      const state = cache.get(runId);
+      if (state !== undefined) found.set(runId, { state, marks: undefined });
+      const trusted = !requests.some((request) => request.verify);
+      if (state !== undefined && trusted && requests.every(({ events }) => !isNews(state, events))) continue;
+      known.set(runId, state?.run.revision ?? 0);
+    }
+    if (known.size === 0) return found;
+    const loaded = await store.load(known);
+    for (const runId of known.keys()) found.delete(runId);
+    for (const each of loaded) found.set(each.id, { state: this.takeIn(each), marks: each.marks });
+    for (const runId of known.keys()) if (!found.has(runId)) cache.drop(runId);
+    return found;
+  }
+
+  private takeIn({ id, run, steps, whole, bytes }: LoadedRun): RunState {
+    const { cache } = this.parts;
+    let state = cache.get(id);
+    if (run === undefined && state !== undefined) return state;
+    if (run === undefined) throw runNotFound(id);
+    if (state === undefined || whole) {
+      state = readState(run, steps);
+      cache.drop(id);
+    } else {
+      applyRows(state, run, steps, []);
+      state.run = run;
+    }
+    cache.put(state, bytes);
+    return state;
+  }
+
+  private decideOne({ state, marks }: Found, requests: readonly Request[], context: DecideContext): RunWork {
+    const work = new RunWork(state, { verified: marks !== undefined });
+    for (const mark of marks ?? []) work.marks.add(mark.id);
+    let events: RunEvent[] = (marks ?? []).map(({ event }) => event);
+    for (const request of requests) {
+      for (const mark of request.marks) work.marks.add(mark);
+      if (request.decideWith === undefined) {
+        work.requests.push(request);
+        events.push(...request.events);
+        continue;
+      }
+      this.decideEvents(work, events, context);
+      events = [];
+      try {
+        work.merged.take(request.decideWith(state, context));
+        work.requests.push(request);
+      } catch (error) {
+        request.reject(error);
+      }
+    }
+    this.decideEvents(work, events, context);
+    for (let n = 0; n < againMost && work.merged.again; n += 1) work.merged.take(decide(state, [], context));
+    return work;
+  }
+
+  private decideEvents(work: RunWork, events: readonly RunEvent[], context: DecideContext): void {
+    if (events.length === 0 && work.requests.every(({ decideWith }) => decideWith !== undefined)) return;
+    work.merged.take(decide(work.state, events, context));
+  }
+
+  private async begin(starting: Starting, works: RunWork[], context: DecideContext): Promise<void> {
+    const { request, runId, resolve, reject } = starting;
+    try {
+      const work = await this.parts.starter.begin(request, { runId, parent: undefined, context });
+      work.requests.push({
+        runId,
+        events: [],
+        decideWith: undefined,
+        marks: [],
+        verify: false,
+        tries: 0,
+        resolve,
+        reject,
+      });
+      works.push(work);
+    } catch (error) {
+      reject(error);
+    }
+  }
+
+  /** Makes the runs that a run starts, and theirs; what can't be started is told to the step that wanted it. */
+  private async startChildren(work: RunWork, context: DecideContext): Promise<void> {
+    const { starter } = this.parts;
+    const { merged, state } = work;
+    if (merged.starts.length > 0) await starter.refresh();
+    while (merged.starts.length > 0) {
+      const heard: RunEvent[] = [];
+      for (const start of merged.starts.splice(0)) {
+        const { stepId, runId } = start;
+        try {
+          work.children.push(await starter.child(start, state.run, context));
+          if (stepId !== undefined) heard.push({ type: 'run-started', stepId, runId });
+        } catch (error) {
+          if (stepId === undefined) this.parts.onTrouble('failure workflow', error);
+          else heard.push({ type: 'run-refused', stepId, reason: messageOf(error) });
+        }
+      }
+      if (heard.length > 0) merged.take(decide(state, heard, context));
+    }
+    for (const child of work.children) await this.startChildren(child, context);
+  }
+
+  /** Others were faster: what was asked for is asked again, of the run as it is by now. */
+  private tryAgain(work: RunWork): void {
+    for (const request of work.requests) {
+      request.tries += 1;
+      request.verify = true;
+      if (request.tries < triesMost) this.enqueue(request);
+      else {
+        const message = `others changed run '${work.runId}' ${triesMost} times while this was decided`;
+        request.reject(new LineshaftError('RUN_BUSY', { message, details: { runId: work.runId } }));
+      }
+    }
+  }
+
+  private goOn(work: RunWork): void {
+    if (hasEnded(work.state.run.status)) return;
+    this.tell(work.runId, []).catch((error: unknown) => this.parts.onTrouble('advance', error));
+  }
+}
+
+/** An event of a step that is not known in memory. */
+function isNews(state: RunState, events: readonly RunEvent[]): boolean {
+  return events.some((event) => 'stepId' in event && !state.byId.has(event.stepId));
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

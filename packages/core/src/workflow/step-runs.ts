@@ -1,0 +1,19 @@
+/** What workers and services know of runs: that steps have ended, and that some runs need somebody. Types only. */
+
+import type { RunEvent } from '../domain/workflow/decision.ts';
+
+/** A step whose job has ended, and the mark that says so. */
+export interface EndedStep {
+  readonly runId: string;
+  readonly mark: number;
+  readonly event: RunEvent;
+}
+
+export interface StepRuns {
+  /** What is not written yet, of runs that go on here. A worker takes no more steps while it is much. */
+  readonly backlog: number;
+  /** Goes on with the runs of steps that have ended, and whose marks are written. */
+  ended(steps: readonly EndedStep[]): void;
+  /** Goes on with runs that wait for somebody: time has come, or nobody has decided on a mark. @returns how many there were */
+  advanceDue(): Promise<number>;
+}

@@ -1,0 +1,121 @@
+/**
+ * Writes what was decided about many runs in one turn: as few statements as may be, each all or nothing. Where others were
+ * faster, or the database refuses one of them, the rest is written without it.
+ */
+
+import { isLineshaftError } from '../domain/errors.ts';
+import type { Decision, Evaluation } from '../domain/workflow/decision.ts';
+import type { Run } from '../domain/workflow/run.ts';
+import { hasEnded } from '../domain/workflow/status.ts';
+import { keep } from './definition-book.ts';
+import type { RunCache } from './run-cache.ts';
+import type { RunStore } from './run-store.ts';
+import type { RunWork } from './run-work.ts';
+
+export interface TurnHost {
+  readonly store: RunStore;
+  readonly cache: RunCache;
+  /** Scripts that a run waits for. */
+  readonly evaluate: (runId: string, evaluations: readonly Evaluation[]) => void;
+  /** Messages of EVENT steps, which are written. */
+  readonly publish: (runId: string, messages: Decision['messages']) => void;
+  /** Runs that have heard something from another run: somebody is to look at them. */
+  readonly wake: (runIds: readonly string[]) => void;
+  /** Runs have changed, and it is written. `wakeAt`: when the first of them is to be looked at by itself. */
+  readonly onChanged: (runs: readonly Run[], wakeAt: number | undefined) => void;
+  readonly onTrouble: (what: string, error: unknown) => void;
+  /** The database refuses what was decided about a run that nobody asks about: it can't go on. */
+  readonly onRefused: (runId: string, error: unknown) => void;
+}
+
+/** Runs in one statement. */
+const runsMost = 500;
+
+/** @returns those that are to be decided again, since others have changed their runs */
+export async function writeTurn(host: TurnHost, works: readonly RunWork[]): Promise<RunWork[]> {
+  const again: RunWork[] = [];
+  const writing: RunWork[] = [];
+  for (const work of works) {
+    if (work.isNew || work.merged.writes) writing.push(work);
+    // Nothing follows from what is in memory; that may be old.
+    else if (!work.verified) again.push(work);
+    else if (work.marks.size > 0) writing.push(work);
+    else settle(host, work, false);
+  }
+  for (let from = 0; from < writing.length; from += runsMost)
+    await write(host, writing.slice(from, from + runsMost), again);
+  return again;
+}
+
+async function write(host: TurnHost, works: readonly RunWork[], again: RunWork[]): Promise<void> {
+  let rest = works;
+  while (rest.length > 0) {
+    const changes = rest.flatMap((work) =>
+      [...work.family()].map((each) => each.change((run) => keep(run.definition))),
+    );
+    let moved: ReadonlySet<string>;
+    try {
+      moved = new Set(await host.store.apply(changes));
+    } catch (error) {
+      await failed(host, rest, error, again);
+      return;
+    }
+    if (moved.size === 0) {
+      for (const work of rest) settle(host, work, true);
+      return;
+    }
+    for (const work of rest) {
+      if (!moved.has(work.runId)) continue;
+      work.merged.undo();
+      again.push(work);
+    }
+    rest = rest.filter((work) => !moved.has(work.runId));
+  }
+}
+
+async function failed(
+  host: TurnHost,
+  works: readonly RunWork[],
+  error: unknown,
+  again: RunWork[],
+): Promise<void> {
+  const away = isLineshaftError(error, 'DATABASE_UNAVAILABLE') || isLineshaftError(error, 'CLOSED');
+  const [only] = works;
+  if (away || works.length === 1) {
+    for (const work of works) {
+      // Whether it was written is not known where the answer was lost: what is in memory is worth nothing.
+      host.cache.drop(work.runId);
+      for (const request of work.requests) request.reject(error);
+    }
+    if (!away && only !== undefined && !only.isNew) host.onRefused(only.runId, error);
+    return;
+  }
+  const middle = works.length >> 1;
+  await write(host, works.slice(0, middle), again);
+  await write(host, works.slice(middle), again);
+}
+
+/** @param written whether there was anything to write */
+function settle(host: TurnHost, root: RunWork, written: boolean): void {
+  const changed: Run[] = [];
+  const woken: string[] = [];
+  let wakeAt: number | undefined;
+  for (const work of root.family()) {
+    const { merged, state } = work;
+    if (work.isNew || merged.writes) {
+      merged.written();
+      changed.push(state.run);
+      if (merged.wakeAt !== undefined) wakeAt = Math.min(merged.wakeAt, wakeAt ?? merged.wakeAt);
+      if (hasEnded(state.run.status)) host.cache.drop(work.runId);
+      else host.cache.put(state, work.bytes);
+      const { parent } = state.run;
+      if (parent !== undefined && work.parentHears !== undefined) woken.push(parent.runId);
+      woken.push(...merged.terminates.map(({ runId }) => runId));
+      if (merged.evaluations.length > 0) host.evaluate(work.runId, merged.evaluations);
+      if (merged.messages.length > 0) host.publish(work.runId, merged.messages);
+    }
+  }
+  if (written && changed.length > 0) host.onChanged(changed, wakeAt);
+  if (woken.length > 0) host.wake(woken);
+  for (const request of root.requests) request.resolve(root.state.run);
+}
