@@ -112,7 +112,7 @@ function helpEnd(): string {
   return (
     `\nExit codes:\n${codes}\n\n` +
     'Examples:\n' +
-    '  lineshaft dev                                  a database and a worker for ./tasks\n' +
+    '  lineshaft dev                                  a database, a server, and a worker for ./tasks\n' +
     `  lineshaft enqueue hello '{"name":"Ada"}' --wait  run tasks/hello.ts once, print what it returns\n` +
     '  lineshaft job list --state failed              what went wrong\n'
   );

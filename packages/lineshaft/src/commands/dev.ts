@@ -10,13 +10,16 @@ export interface DevFlags {
   readonly tasks?: string;
   readonly concurrency?: number;
   readonly ncores?: number;
+  readonly port?: number;
   readonly loglevel?: LogLevel;
 }
 
 export function addDev(program: Command, session: Session): void {
   program
     .command('dev')
-    .description('start a database for this folder and a worker for ./tasks, which restarts when they change')
+    .description(
+      'start a database for this folder, the HTTP server, and a worker for ./tasks, which restarts when they change',
+    )
     .option('--tasks <folder>', 'where the handlers are (default: tasks)')
     .option(
       '-c, --concurrency <slots>',
@@ -27,6 +30,11 @@ export function addDev(program: Command, session: Session): void {
       '--ncores <number>',
       'threads or processes for jobs that compute',
       wholeNumber('--ncores', 1, 1_024),
+    )
+    .option(
+      '--port <number>',
+      'of the HTTP server; 0: any that is free (default: 8080, or any if that is taken)',
+      wholeNumber('--port', 0, 65_535),
     )
     .addOption(logLevelOption())
     .action(

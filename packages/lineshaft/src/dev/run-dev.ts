@@ -1,13 +1,15 @@
 /**
- * `lineshaft dev`: a database, its schema, and a worker for the folder of tasks that starts anew when they
+ * `lineshaft dev`: a database, its schema, the HTTP server, and a worker for the folder of tasks that starts anew when they
  * change.
  */
 
 import { relative, resolve } from 'node:path';
+import { isLineshaftError } from '@lineshaft/core';
 import type { Context } from '../commands/context.ts';
 import type { DevFlags } from '../commands/dev.ts';
-import type { OpenDatabase } from '../compose.ts';
+import { type OpenDatabase, type Serving, serve } from '../compose.ts';
 import { describeDuration } from '../durations.ts';
+import { consoleLog } from '../output/console-log.ts';
 import { listTaskFiles } from '../tasks-folder.ts';
 import { TaskWatcher } from './task-watcher.ts';
 import { WorkerProcess } from './worker-process.ts';
@@ -29,14 +31,32 @@ export async function runDev(context: Context<DevFlags>): Promise<undefined> {
   screen.say(
     `${screen.style('bold', 'lineshaft dev')}  ${database.where}, schema ${schema} (${took}${migrated})`,
   );
+  const serving = await startServer(context, database);
   const watcher = new TaskWatcher(directory);
   try {
     await new DevLoop(context, directory, database, watcher).run();
   } finally {
     watcher.close();
+    await serving.stop();
   }
   screen.say('stopped');
   return undefined;
+}
+
+/** On the usual port; where another program has that, and no other was named, on any. */
+async function startServer(
+  { flags, host, screen }: Context<DevFlags>,
+  database: OpenDatabase,
+): Promise<Serving> {
+  const log = consoleLog(host, 'warn', screen.json);
+  const on = (port?: number): Promise<Serving> =>
+    serve(database, { log, ...(port === undefined ? {} : { port }) });
+  const serving = await on(flags.port).catch((error: unknown) => {
+    if (flags.port !== undefined || !isLineshaftError(error, 'ADDRESS_UNAVAILABLE')) throw error;
+    return on(0);
+  });
+  screen.say(`${screen.style('dim', 'server')} ${serving.url}    SDKs of Conductor: ${serving.url}/api`);
+  return serving;
 }
 
 class DevLoop {

@@ -3,11 +3,15 @@
 import type { Log } from '@lineshaft/core';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 
-/** Lines at `info`, of errors of ours at `warn`; of routes that workers call all the time (`config.frequent`) at `debug`. */
+/**
+ * Lines at `info`, of errors of ours at `warn`; what routes that workers call all the time (`config.frequent`) answer well
+ * at `debug`.
+ */
 export function addAccessLog(app: FastifyInstance, log: Log): void {
   app.addHook('onResponse', async (request, reply) => {
     const { statusCode } = reply;
-    const level = statusCode >= 500 ? 'warn' : request.routeOptions.config?.frequent ? 'debug' : 'info';
+    const quiet = statusCode < 400 && request.routeOptions.config?.frequent === true;
+    const level = statusCode >= 500 ? 'warn' : quiet ? 'debug' : 'info';
     log[level](`${request.method} ${pathOf(request)} ${statusCode}`, {
       ms: Math.round(reply.elapsedTime * 10) / 10,
       requestId: request.id,
