@@ -132,6 +132,11 @@ export class SimulatedRun {
     applyRows(this.state, { ...this.run, ...fields }, [], []);
   }
 
+  /** Writes a step, as those who control the run do. */
+  put(step: Step): void {
+    applyRows(this.state, undefined, [step], []);
+  }
+
   #context(): DecideContext {
     return {
       now: this.now,

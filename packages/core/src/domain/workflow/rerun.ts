@@ -9,7 +9,7 @@ import type { Step } from './run.ts';
 import { givenByFork } from './settle.ts';
 import { awaitedRefs, isJoin, nodeOf, type RunState, suffixOf } from './state.ts';
 import { hasEnded, isDone, isTerminal } from './status.ts';
-import { dynamicBranches } from './steps/dynamic-branches.ts';
+import { forkedBranches } from './steps/dynamic-branches.ts';
 import { branchReached } from './steps/dynamic-fork.ts';
 import { beginAnew, carryOn, reopened, waitAgain } from './try-again.ts';
 
@@ -154,9 +154,8 @@ function reachBranches(draft: Draft, fork: Step): void {
   const within = { suffix: suffixOf(fork), iteration, parentStepId: fork.id };
   const isGone = (ref: string): boolean => draft.latest(`${ref}${within.suffix}`) === undefined;
   const node = draft.nodeOf(fork);
-  const branches = definition.type === 'FORK_JOIN_DYNAMIC' ? dynamicBranches(definition, fork.input) : [];
   for (const first of node.branches) if (isGone(first.ref)) draft.reach([{ ...within, node: first }]);
-  for (const branch of typeof branches === 'string' ? [] : branches) {
+  for (const branch of forkedBranches(fork.input)) {
     if (isGone(branch.definition.taskReferenceName)) draft.reach([branchReached(draft, within, branch)]);
   }
   if (node.next.type !== 'node' || !isGone(node.next.node.ref)) return;

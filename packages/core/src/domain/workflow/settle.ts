@@ -4,13 +4,14 @@
  */
 
 import { totalDeadline } from './deadlines.ts';
+import type { JsonObject } from './definition.ts';
 import { type Draft, RunFailure } from './draft.ts';
 import { endRun } from './end-run.ts';
 import { follow } from './flow.ts';
 import type { RunStatus, Step } from './run.ts';
-import { isObject } from './scope.ts';
 import { suffixOf } from './state.ts';
 import { isUnsuccessful } from './status.ts';
+import { forkedInput } from './steps/dynamic-branches.ts';
 import { terminationOf } from './steps/terminate.ts';
 import { retriesOf, retryDelaySeconds, taskSettings } from './task-settings.ts';
 
@@ -81,11 +82,8 @@ export function attemptAgain(draft: Draft, step: Step, delaySeconds: number): vo
 }
 
 /** What a dynamic fork gave to this branch. */
-export function givenByFork(draft: Draft, step: Step): Record<string, unknown> | undefined {
+export function givenByFork(draft: Draft, step: Step): JsonObject | undefined {
   const fork = step.parentStepId === undefined ? undefined : draft.byId(step.parentStepId);
   if (fork?.definition.type !== 'FORK_JOIN_DYNAMIC') return undefined;
-  const inputs = fork.input[fork.definition.dynamicForkTasksInputParamName ?? ''];
-  if (!isObject(inputs)) return undefined;
-  const given = inputs[step.definition.taskReferenceName];
-  return isObject(given) ? given : undefined;
+  return forkedInput(fork.input, step.definition.taskReferenceName);
 }

@@ -31,6 +31,36 @@ export function dynamicBranches(definition: StepDefinition, input: JsonObject): 
   return branches;
 }
 
+/** The input of the fork's step: what its branches are, and what was given to them. */
+export function forkInput(branches: readonly Branch[]): JsonObject {
+  return {
+    forkedTasks: branches.map((branch) => branch.definition.taskReferenceName),
+    forkedTaskDefs: branches.map((branch) => branch.definition),
+    forkedTaskInputs: Object.fromEntries(
+      branches
+        .filter((branch) => Object.keys(branch.input).length > 0)
+        .map((branch) => [branch.definition.taskReferenceName, branch.input]),
+    ),
+  };
+}
+
+/** The branches that the input of a fork's step tells of. */
+export function forkedBranches(input: JsonObject): Branch[] {
+  const definitions = input['forkedTaskDefs'];
+  if (!Array.isArray(definitions)) return [];
+  return definitions.filter(isObject).map((task) => {
+    const definition = asDefinition(task);
+    return { definition, input: forkedInput(input, definition.taskReferenceName) ?? {} };
+  });
+}
+
+/** What was given to one branch, by its reference name. */
+export function forkedInput(input: JsonObject, ref: string): JsonObject | undefined {
+  const inputs = input['forkedTaskInputs'];
+  const given = isObject(inputs) ? read(inputs, ref) : undefined;
+  return isObject(given) ? given : undefined;
+}
+
 function readBranches(definition: StepDefinition, input: JsonObject): Branch[] | string {
   if (input['forkTaskName'] !== undefined || input['forkTaskWorkflow'] !== undefined) return sameFor(input);
   const { dynamicForkTasksParam, dynamicForkJoinTasksParam } = definition;

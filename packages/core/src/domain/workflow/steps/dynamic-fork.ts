@@ -5,7 +5,7 @@ import type { StepDefinition } from '../definition.ts';
 import { type Draft, RunFailure } from '../draft.ts';
 import { addStep, inputOf } from '../make-step.ts';
 import { dynamicNodes } from '../state.ts';
-import { type Branch, dynamicBranches } from './dynamic-branches.ts';
+import { type Branch, dynamicBranches, forkInput } from './dynamic-branches.ts';
 import { branchPlace, joinAfter, joinPlace } from './fork.ts';
 import type { Reached, StepType } from './step-type.ts';
 
@@ -27,8 +27,7 @@ export const dynamicFork: StepType = {
       type: 'FORK',
       name: 'FORK',
       status: 'COMPLETED',
-      // The definitions are in the rows of the branches; here they would be there twice.
-      input: { ...resolved, forkedTasks: refs },
+      input: forkInput(branches),
       executed: true,
     });
     const within = branchPlace(reached, step.id);
