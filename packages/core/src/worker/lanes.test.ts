@@ -71,6 +71,14 @@ describe('the directory of lanes', () => {
     expect([...lanes.unknownKinds]).toEqual(['three']);
   });
 
+  test('finds nothing amiss in steps of runs that it does not know: others poll for them', () => {
+    const lanes = directory();
+    lanes.setQueues([{ ...makeQueue(1), steps: true }]);
+    lanes.addLanes([makeLane(6, 1, { kind: 'five' })]);
+    lanes.markActive([6]);
+    expect([...lanes.unknownKinds]).toEqual([]);
+  });
+
   test('lanes take turns: the highest priority first, then what was not asked for the longest time', () => {
     const lanes = directory();
     lanes.addLanes([makeLane(6, 1), makeLane(7, 1)]);

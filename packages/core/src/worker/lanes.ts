@@ -173,9 +173,11 @@ export class LaneDirectory {
         unknown = true;
         continue;
       }
-      if (!this.queues.has(lane.queueId)) continue;
+      const queue = this.queues.get(lane.queueId);
+      if (queue === undefined) continue;
       if (this.serves(lane)) this.activate(lane, priorities?.[place]);
-      else if (!this.worker.kinds.has(lane.kind) && this.unknownKinds.size < 1_000)
+      // Steps of runs may be meant for workers that poll over HTTP: nothing is amiss.
+      else if (!queue.steps && !this.worker.kinds.has(lane.kind) && this.unknownKinds.size < 1_000)
         this.unknownKinds.add(lane.kind);
     }
     return { unknown };
