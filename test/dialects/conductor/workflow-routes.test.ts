@@ -306,6 +306,12 @@ describe('searches of workflows', () => {
   const whole = { totalHits: 5, results: [workflowOf({ input: { order: 7 }, tasks: [taskOf()] })] };
   rows([
     {
+      route: 'GET /workflow/search?classifier=nightly&topLevelOnly=true',
+      port: { searchRuns: { totalHits: 5, results: [run] } },
+      asks: [['searchRuns', { start: 0, size: 100, classifier: 'nightly', topLevelOnly: true }]],
+      json: summary,
+    },
+    {
       route: 'GET /workflow/search?query=a&freeText=*&sort=x:ASC&start=2&size=3&queryId=q&skipCache=true',
       port: { searchRuns: { totalHits: 5, results: [run] } },
       asks: [['searchRuns', { query: 'a', freeText: '*', sort: 'x:ASC', start: 2, size: 3 }]],

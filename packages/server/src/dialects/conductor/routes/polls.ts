@@ -91,7 +91,9 @@ function addUpdates(app: FastifyInstance, workflows: Workflows): void {
         timeoutMs: shortPollMs,
         signal: reply.lifetime(),
       });
-      return next === undefined ? nothing(reply) : json(reply, polledText(next));
+      if (next === undefined) return nothing(reply);
+      giveBackUnlessSent(workflows, reply, [next]);
+      return json(reply, polledText(next));
     },
   });
 }
@@ -103,13 +105,30 @@ async function poll(
   wanted: { readonly count: number; readonly timeoutMs: number },
 ): Promise<PolledStep[]> {
   const domain = queryText(request, 'domain');
-  return await workflows.poll({
+  const polled = await workflows.poll({
     kind: param(request, 'tasktype'),
     ...(domain === undefined ? {} : { domain }),
     workerId: queryText(request, 'workerid') ?? '',
     ...wanted,
     ...(wanted.timeoutMs === 0 ? {} : { signal: reply.lifetime() }),
   });
+  giveBackUnlessSent(workflows, reply, polled);
+  return polled;
+}
+
+/** What a worker cannot have received, since the connection was cut, goes to the next one at once. */
+function giveBackUnlessSent(workflows: Workflows, reply: FastifyReply, polled: readonly PolledStep[]): void {
+  if (polled.length === 0) return;
+  let sent = false;
+  const giveBack = (): void => {
+    // Without the database they are found when their response time-out is over.
+    if (!sent) workflows.giveBack(polled.map(({ step }) => step.id)).catch(() => {});
+  };
+  reply.raw.once('finish', () => {
+    sent = true;
+  });
+  if (reply.raw.closed) giveBack();
+  else reply.raw.once('close', giveBack);
 }
 
 function polledText({ step, run }: PolledStep): string {

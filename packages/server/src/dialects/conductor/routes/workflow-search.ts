@@ -1,9 +1,10 @@
 /** Searches of workflows: by what is known of them, or of their tasks. */
 
 import type { Found, Run, RunSearch, RunView, Workflows } from '@lineshaft/core';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { json } from '../answers.ts';
-import { found, searchQuery } from '../parameters.ts';
+import { queryFlag, queryText } from '../given.ts';
+import { flag, found, searchQuery, text } from '../parameters.ts';
 import { addRoute } from '../route.ts';
 import { foundText, workflowSummaryText } from '../wire/summary.ts';
 import { workflowText } from '../wire/workflow.ts';
@@ -18,10 +19,10 @@ export function addWorkflowSearch(app: FastifyInstance, workflows: Workflows): v
       paths: [path],
       tag: 'workflow',
       summary: `Search workflows${path.includes('by-tasks') ? ' by their tasks' : ''}: ${whole ? 'whole ones' : 'summaries'}`,
-      query: searchQuery,
+      query: { ...searchQuery, classifier: text, topLevelOnly: flag(false) },
       answers: { 200: found('Workflows') },
       handle: async (request, reply) => {
-        const runs = await find(searchOf(request, sizeMax));
+        const runs = await find(runSearchOf(request));
         if (!whole) return json(reply, foundText(runs, workflowSummaryText));
         return json(
           reply,
@@ -35,6 +36,16 @@ export function addWorkflowSearch(app: FastifyInstance, workflows: Workflows): v
   add('/workflow/search-v2', true, byRuns);
   add('/workflow/search-by-tasks', false, byTasks);
   add('/workflow/search-by-tasks-v2', true, byTasks);
+}
+
+function runSearchOf(request: FastifyRequest): RunSearch {
+  const classifier = queryText(request, 'classifier');
+  const topLevelOnly = queryFlag(request, 'topLevelOnly', false);
+  return {
+    ...searchOf(request, sizeMax),
+    ...(classifier === undefined || classifier === '' ? {} : { classifier }),
+    ...(topLevelOnly ? { topLevelOnly } : {}),
+  };
 }
 
 /** The runs of the tasks that are found, each once. */
