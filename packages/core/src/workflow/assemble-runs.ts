@@ -1,7 +1,7 @@
 /** Puts together what changes runs in this process: what is in memory, what decides, what writes, what goes on by itself. */
 
 import type { Clock } from '../domain/clock.ts';
-import type { DecideLimits, Decision } from '../domain/workflow/decision.ts';
+import type { DecideLimits, Decision, StepJob } from '../domain/workflow/decision.ts';
 import type { WorkflowDefinition } from '../domain/workflow/definition.ts';
 import type { RunState } from '../domain/workflow/state.ts';
 import type { Log } from '../log.ts';
@@ -31,6 +31,8 @@ export interface RunMachineryParts {
   readonly newId: () => string;
   readonly domainOf: DomainOf;
   /** Brings up to date what `domainOf` knows. */
+  /** Jobs of steps that are written: somebody may wait for them. */
+  readonly onJobs: (jobs: Iterable<StepJob>) => void;
   readonly freshenDomains: () => Promise<void>;
   /** Messages of EVENT steps, once they are written. */
   readonly publish?: (runId: string, messages: Decision['messages']) => void;
@@ -41,6 +43,7 @@ export interface RunMachineryParts {
 
 export interface RunMachinery {
   readonly runs: Runs;
+  readonly cache: RunCache;
   readonly advancer: Advancer;
   readonly waiters: RunWaiters;
   readonly definitionCache: DefinitionCache;
@@ -67,6 +70,7 @@ export function assembleRuns(parts: RunMachineryParts): RunMachinery {
     taskOf: (name) => definitionCache.taskOf(name),
   });
   const waiters = new RunWaiters(parts);
+  const cache = new RunCache();
   const onTrouble = troubles(parts.log, clock);
   const advancer: Advancer = new Advancer({
     runs: () => runs,
@@ -78,12 +82,16 @@ export function assembleRuns(parts: RunMachineryParts): RunMachinery {
   });
   const runs: Runs = new Runs({
     store,
-    cache: new RunCache(),
+    cache,
     contexts,
     starter: new RunStarter({ definitions: definitionCache }),
     newId: parts.newId,
-    async prepare(states) {
-      if (states.some(({ run }) => hasDomains(run.taskToDomain))) await parts.freshenDomains();
+    async prepare(states, starting) {
+      const domains = [
+        ...states.map(({ run }) => run.taskToDomain),
+        ...starting.map((each) => each.taskToDomain),
+      ];
+      if (domains.some((each) => hasDomains(each ?? {}))) await parts.freshenDomains();
       if (!states.some(asksForTasks)) return;
       await definitionCache.refresh();
       await definitionCache.readTasks();
@@ -95,11 +103,13 @@ export function assembleRuns(parts: RunMachineryParts): RunMachinery {
       waiters.changed(changed.map(({ id }) => id));
       if (wakeAt !== undefined) advancer.expect(wakeAt);
     },
+    onJobs: parts.onJobs,
     onTrouble,
     onRefused: (runId, error) => advancer.giveUp(runId, error),
   });
   return {
     runs,
+    cache,
     advancer,
     waiters,
     definitionCache,

@@ -10,6 +10,7 @@ import type { WorkflowDefinition } from '../domain/workflow/definition.ts';
 import type { Notifications } from '../queue/notifications.ts';
 import { type Route, type Row, Session } from '../store/session.ts';
 import type { BoundStatements } from '../store/statements.ts';
+import type { HandedSteps } from './handed-steps.ts';
 import type { PollRecords } from './poll-records.ts';
 import type { ClaimPlan, Pair, Poll, PollWaiters } from './poll-waiters.ts';
 import { Wheel } from './poll-wheel.ts';
@@ -35,6 +36,7 @@ export class PollBook {
   private readonly clock: Clock;
   private readonly notifications: Notifications;
   private readonly store: RunStore;
+  private readonly handed: HandedSteps;
   private readonly records: PollRecords;
   private readonly onTrouble: (error: unknown) => void;
   private readonly id: string;
@@ -62,6 +64,7 @@ export class PollBook {
     readonly clock: Clock;
     readonly notifications: Notifications;
     readonly store: RunStore;
+    readonly handed: HandedSteps;
     readonly waiters: PollWaiters;
     readonly records: PollRecords;
     /** Claims fail; told once per outage. */
@@ -74,6 +77,7 @@ export class PollBook {
     this.clock = parts.clock;
     this.notifications = parts.notifications;
     this.store = parts.store;
+    this.handed = parts.handed;
     this.onTrouble = parts.onTrouble;
     this.id = parts.id;
     this.waiters = parts.waiters;
@@ -124,6 +128,7 @@ export class PollBook {
   /** Puts steps back that a poll answered and nobody received: the connection was cut. Returns how many. */
   async giveBack(stepIds: readonly string[]): Promise<number> {
     if (stepIds.length === 0) return 0;
+    for (const stepId of stepIds) this.handed.forget(stepId);
     const [[returned = '0'] = []] = await this.session.query(this.statements.returnPolled, [stepIds]);
     return Number(returned);
   }
@@ -382,6 +387,7 @@ export class PollBook {
   private answer(poll: Poll): void {
     if (poll.over) return;
     this.end(poll);
+    for (const step of poll.steps) this.handed.add(step);
     poll.resolve(poll.steps);
   }
 

@@ -27,8 +27,8 @@ export interface RunsParts extends TurnHost {
   readonly contexts: Contexts;
   readonly starter: RunStarter;
   readonly newId: () => string;
-  /** Makes definitions of tasks known that `decide` may ask for. */
-  readonly prepare: (states: readonly RunState[]) => Promise<void>;
+  /** Makes known what `decide` may ask for: definitions of tasks, domains with workers. */
+  readonly prepare: (states: readonly RunState[], starting: readonly StartRequest[]) => Promise<void>;
 }
 
 /** A run of a turn. `marks`: undefined where it was not compared with the database. */
@@ -184,7 +184,10 @@ export class Runs {
     const context = await this.parts.contexts.next();
     if (starting.length > 0) await this.parts.starter.refresh();
     const works: RunWork[] = [];
-    await this.parts.prepare([...found.values()].map(({ state }) => state));
+    await this.parts.prepare(
+      [...found.values()].map(({ state }) => state),
+      starting.map(({ request }) => request),
+    );
     for (const [runId, requests] of batch) {
       const at = found.get(runId);
       if (at !== undefined) works.push(this.decideOne(at, requests, context));

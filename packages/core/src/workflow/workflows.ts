@@ -14,6 +14,7 @@ import type { Route } from '../store/session.ts';
 import type { BoundStatements } from '../store/statements.ts';
 import { assembleRuns, type RunMachinery } from './assemble-runs.ts';
 import { DefinitionBook } from './definition-book.ts';
+import { HandedSteps } from './handed-steps.ts';
 import { LogBook } from './log-book.ts';
 import { PollBook } from './poll-book.ts';
 import { PollRecords } from './poll-records.ts';
@@ -27,8 +28,10 @@ import type {
   RunView,
   StepLog,
   StepOfRun,
+  StepReport,
   Workflows,
 } from './port.ts';
+import { ReportBook } from './report-book.ts';
 import { RunBook } from './run-book.ts';
 import { RunStore } from './run-store.ts';
 import { SearchBook } from './search-book.ts';
@@ -69,6 +72,8 @@ type Offered =
   | 'remove'
   | 'poll'
   | 'giveBack'
+  | 'report'
+  | 'reportByRef'
   | 'addLog'
   | 'logs'
   | 'queueSizes'
@@ -86,6 +91,7 @@ export class WorkflowBooks implements Pick<Workflows, Offered> {
   private readonly polled: PollRecords;
   private readonly pollBook: PollBook;
   private readonly logBook: LogBook;
+  private readonly reportBook: ReportBook;
   private readonly stepQueues: StepQueues;
   private readonly machinery: RunMachinery;
 
@@ -97,22 +103,34 @@ export class WorkflowBooks implements Pick<Workflows, Offered> {
     const { log } = parts;
     const polls = new PollWaiters();
     this.polled = new PollRecords({ ...parts, waiting: () => polls.lastPolls() });
+    const handed = new HandedSteps();
     this.pollBook = new PollBook({
       ...parts,
       store: this.store,
+      handed,
       waiters: polls,
       records: this.polled,
       onTrouble: (error) => log.warn(`polls get nothing: ${error instanceof Error ? error.message : error}`),
     });
     this.logBook = new LogBook(parts);
     this.stepQueues = new StepQueues(parts);
-    const { polled } = this;
+    const { polled, pollBook } = this;
     this.machinery = assembleRuns({
       ...parts,
       store: this.store,
       definitions: this.definitions,
       domainOf: (type, domains) => pickDomain(type, domains, (kind, domain) => polled.isActive(kind, domain)),
       freshenDomains: () => polled.freshen(),
+      onJobs: (jobs) => pollBook.enqueued(jobs),
+    });
+    const { runs, cache } = this.machinery;
+    this.reportBook = new ReportBook({
+      ...parts,
+      store: this.store,
+      handed,
+      logs: this.logBook,
+      tell: (runId, events) => runs.tell(runId, events),
+      stateOf: (runId) => cache.get(runId),
     });
   }
 
@@ -212,6 +230,18 @@ export class WorkflowBooks implements Pick<Workflows, Offered> {
 
   poll(request: PollRequest): Promise<PolledStep[]> {
     return this.pollBook.poll(request);
+  }
+
+  report(report: StepReport): Promise<StepOfRun | undefined> {
+    return this.reportBook.report(report);
+  }
+
+  reportByRef(
+    runId: string,
+    ref: string,
+    report: Omit<StepReport, 'stepId'>,
+  ): Promise<StepOfRun | undefined> {
+    return this.reportBook.reportByRef(runId, ref, report);
   }
 
   giveBack(stepIds: readonly string[]): Promise<number> {

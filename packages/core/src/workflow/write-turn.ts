@@ -4,7 +4,7 @@
  */
 
 import { isLineshaftError } from '../domain/errors.ts';
-import type { Decision, Evaluation } from '../domain/workflow/decision.ts';
+import type { Decision, Evaluation, StepJob } from '../domain/workflow/decision.ts';
 import type { Run } from '../domain/workflow/run.ts';
 import { hasEnded } from '../domain/workflow/status.ts';
 import { keep } from './definition-book.ts';
@@ -23,6 +23,8 @@ export interface TurnHost {
   readonly wake: (runIds: readonly string[]) => void;
   /** Runs have changed, and it is written. `wakeAt`: when the first of them is to be looked at by itself. */
   readonly onChanged: (runs: readonly Run[], wakeAt: number | undefined) => void;
+  /** Jobs that are written: somebody may wait for them. */
+  readonly onJobs: (jobs: Iterable<StepJob>) => void;
   readonly onTrouble: (what: string, error: unknown) => void;
   /** The database refuses what was decided about a run that nobody asks about: it can't go on. */
   readonly onRefused: (runId: string, error: unknown) => void;
@@ -104,6 +106,7 @@ function settle(host: TurnHost, root: RunWork, written: boolean): void {
     const { merged, state } = work;
     if (work.isNew || merged.writes) {
       merged.written();
+      if (merged.jobs.size > 0) host.onJobs(merged.jobs.values());
       changed.push(state.run);
       if (merged.wakeAt !== undefined) wakeAt = Math.min(merged.wakeAt, wakeAt ?? merged.wakeAt);
       if (hasEnded(state.run.status)) host.cache.drop(work.runId);
