@@ -144,6 +144,24 @@ export const errorCatalogue = {
     cause: 'More messages wait for a run than are kept for it.',
     remedy: 'Let its PULL_WORKFLOW_MESSAGES take some, and send it again.',
   },
+  BLOB_UNAVAILABLE: {
+    category: 'unavailable',
+    retryable: true,
+    cause: 'The folder or bucket of large payloads cannot be reached, or refuses us.',
+    remedy: 'Check its address and credentials (`LINESHAFT_BLOBS`), and that it is up.',
+  },
+  BLOB_TOO_LARGE: {
+    category: 'limit',
+    retryable: false,
+    cause: 'A payload that is kept apart is longer than is allowed.',
+    remedy: 'Make it smaller, or pass a reference to it.',
+  },
+  BLOB_NOT_FOUND: {
+    category: 'not-found',
+    retryable: false,
+    cause: 'Nothing is kept under the path of a large payload.',
+    remedy: 'Write it to the address that was given for the path before it is used.',
+  },
   CIRCUIT_NOT_FOUND: {
     category: 'not-found',
     retryable: false,
