@@ -4,6 +4,8 @@
  * different classes. `docs/reference/errors.md` is generated from this file.
  */
 
+import { workflowErrors } from './workflow/workflow-errors.ts';
+
 /** What sort of trouble it is; command exit codes and HTTP statuses are mapped from it. */
 export type ErrorCategory =
   | 'invalid'
@@ -54,12 +56,6 @@ export const errorCatalogue = {
     cause: 'What the handler returned cannot be kept as JSON, or is larger than `outputMaxBytes` allows.',
     remedy: 'Return plain JSON, or nothing, and store large results elsewhere.',
   },
-  EXPRESSION_LIMIT: {
-    category: 'limit',
-    retryable: false,
-    cause: 'An expression `${…}` of a workflow makes too long a text, or looks at too many values.',
-    remedy: 'Name the place instead of searching for it with `..`, and pass large values whole.',
-  },
   QUEUE_NOT_FOUND: {
     category: 'not-found',
     retryable: false,
@@ -71,96 +67,6 @@ export const errorCatalogue = {
     retryable: false,
     cause: 'A queue that still holds jobs cannot be deleted.',
     remedy: 'Let its jobs finish or cancel them, or delete it together with its jobs (`purge`).',
-  },
-  QUEUE_OF_STEPS: {
-    category: 'conflict',
-    retryable: false,
-    cause: 'The queue holds the steps of workflows, which would wait for ever without it.',
-    remedy: 'Pause it, or terminate the runs whose steps wait in it.',
-  },
-  WORKFLOW_NOT_FOUND: {
-    category: 'not-found',
-    retryable: false,
-    cause: 'No workflow definition has this name, or none of this version.',
-    remedy: 'Register it, or use a name and version that exist.',
-  },
-  WORKFLOW_EXISTS: {
-    category: 'conflict',
-    retryable: false,
-    cause: 'A workflow definition of this name and version exists already.',
-    remedy: 'Give it another version, or ask for the definition to be overwritten.',
-  },
-  DEFINITION_INVALID: {
-    category: 'invalid',
-    retryable: false,
-    cause: 'A workflow or task definition is not one that can be run; the details list every place.',
-    remedy: 'Correct the places that `violations` names.',
-  },
-  TASK_NOT_FOUND: {
-    category: 'not-found',
-    retryable: false,
-    cause: 'No task definition has this name.',
-    remedy: 'Register it, or use a name that exists.',
-  },
-  RUN_NOT_FOUND: {
-    category: 'not-found',
-    retryable: false,
-    cause: 'No run has this id: it never existed, or it was removed.',
-    remedy: 'Check the id, or search for the run.',
-  },
-  RUN_STATE: {
-    category: 'conflict',
-    retryable: false,
-    cause: 'The run is not in a state in which this can be done.',
-    remedy: 'Look at its status, and choose what fits it.',
-  },
-  RUN_BUSY: {
-    category: 'conflict',
-    retryable: true,
-    cause: 'Others changed the run again and again while this change was decided.',
-    remedy: 'Make the call again.',
-  },
-  STEP_NOT_FOUND: {
-    category: 'not-found',
-    retryable: false,
-    cause: 'No step of a run has this id: it never existed, or its run was removed or began anew.',
-    remedy: 'Check the id, or look at the run.',
-  },
-  EVENT_HANDLER_EXISTS: {
-    category: 'conflict',
-    retryable: false,
-    cause: 'An event handler of this name exists already.',
-    remedy: 'Give it another name, or replace the one that is there.',
-  },
-  EVENT_HANDLER_NOT_FOUND: {
-    category: 'not-found',
-    retryable: false,
-    cause: 'No event handler has this name.',
-    remedy: 'Add it first, or use a name that exists.',
-  },
-  INBOX_FULL: {
-    category: 'limit',
-    retryable: true,
-    cause: 'More messages wait for a run than are kept for it.',
-    remedy: 'Let its PULL_WORKFLOW_MESSAGES take some, and send it again.',
-  },
-  BLOB_UNAVAILABLE: {
-    category: 'unavailable',
-    retryable: true,
-    cause: 'The folder or bucket of large payloads cannot be reached, or refuses us.',
-    remedy: 'Check its address and credentials (`LINESHAFT_BLOBS`), and that it is up.',
-  },
-  BLOB_TOO_LARGE: {
-    category: 'limit',
-    retryable: false,
-    cause: 'A payload that is kept apart is longer than is allowed.',
-    remedy: 'Make it smaller, or pass a reference to it.',
-  },
-  BLOB_NOT_FOUND: {
-    category: 'not-found',
-    retryable: false,
-    cause: 'Nothing is kept under the path of a large payload.',
-    remedy: 'Write it to the address that was given for the path before it is used.',
   },
   CIRCUIT_NOT_FOUND: {
     category: 'not-found',
@@ -449,6 +355,7 @@ export const errorCatalogue = {
       'pointer file says.',
     remedy: 'Run as their owner, move them away or bring them back, or set LINESHAFT_DATABASE_URL.',
   },
+  ...workflowErrors,
 } as const satisfies Record<string, CatalogueEntry>;
 
 export type ErrorCode = keyof typeof errorCatalogue;
