@@ -47,8 +47,13 @@ export class DefinitionCache {
     return kept;
   }
 
-  /** One that came with the request. */
-  async given(definition: WorkflowDefinition): Promise<KeptDefinition> {
+  /** A definition that a start brings with it: checked like any other. @throws LineshaftError DEFINITION_INVALID */
+  async unregistered(document: WorkflowDefinition): Promise<KeptDefinition> {
+    return await this.given(await this.book.check(document));
+  }
+
+  /** One that was checked. */
+  private async given(definition: WorkflowDefinition): Promise<KeptDefinition> {
     return this.store.shared(await this.book.snapshot(definition));
   }
 

@@ -57,7 +57,7 @@ export class RunStarter {
     const { definition, name, version } = request;
     return definition === undefined
       ? this.definitions.get(name, version)
-      : this.definitions.given(definition);
+      : this.definitions.unregistered(definition);
   }
 }
 
