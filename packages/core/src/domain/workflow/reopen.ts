@@ -1,10 +1,11 @@
 /**
  * A run that had ended goes on, since a run that one of its steps had started does: that step is in progress again, and
- * what waited around it waits again.
+ * what waited around it waits again. What the end had cancelled is tried again.
  */
 
 import type { Draft } from './draft.ts';
 import type { Step } from './run.ts';
+import { attemptAgain } from './settle.ts';
 import { isJoin } from './state.ts';
 import { hasEnded, isTerminal, isUnsuccessful } from './status.ts';
 
@@ -25,7 +26,11 @@ export function reopen(draft: Draft, step: Step): void {
     failedRefs: draft.run.failedRefs.filter((ref) => ref !== step.ref),
     failedNames: draft.run.failedNames.filter((name) => name !== step.name),
   });
-  for (const other of draft.allSteps()) if (waitsAgain(other)) waitAgain(draft, other);
+  for (const other of draft.allSteps()) {
+    if (waitsAgain(other)) waitAgain(draft, other);
+    // The end of the run had cancelled it.
+    else if (other.status === 'CANCELED' && !other.executed && !other.retried) attemptAgain(draft, other, 0);
+  }
 }
 
 function waitsAgain(step: Step): boolean {

@@ -117,6 +117,22 @@ test('a child that goes on again opens its parent again, and the join around it'
   expect(run.run.status).toBe('COMPLETED');
 });
 
+test('what the end of the parent had cancelled is tried again with it', () => {
+  const work = { name: 'w', taskReferenceName: 'w', type: 'SIMPLE' };
+  const run = new SimulatedRun([
+    { name: 'f', taskReferenceName: 'f', type: 'FORK_JOIN', forkTasks: [sub(), [work]] },
+    { name: 'j', taskReferenceName: 'j', type: 'JOIN', joinOn: ['s', 'w'] },
+  ]);
+  ended(run, 'FAILED');
+  expect(run.step('w').status).toBe('CANCELED');
+  run.tell({ type: 'run-reopened', stepId: run.step('s').id, runId: run.started[0]?.runId ?? '' });
+  expect(run.run.status).toBe('RUNNING');
+  expect(run.step('w')).toMatchObject({ status: 'SCHEDULED', retryCount: 1 });
+  run.end('w');
+  ended(run, 'COMPLETED');
+  expect(run.run.status).toBe('COMPLETED');
+});
+
 test('START_WORKFLOW starts a run that goes its own way', () => {
   const start = (startWorkflow: unknown) =>
     new SimulatedRun([
