@@ -36,6 +36,8 @@ export function addRoute(app: FastifyInstance, route: Route): void {
       method: route.method as HTTPMethods,
       url: `/api${path}`,
       config: route.config ?? {},
+      // A HEAD must not take a task, nor pause a schedule.
+      exposeHeadRoute: route.config?.action === undefined,
       schema: schemaOf(route, path),
       handler: route.handle,
     });
