@@ -78,6 +78,7 @@ describe.each(versions)('one job for each tick, on PostgreSQL %i', (version) => 
           statements,
           batchSession: session,
           outlook: new Outlook(systemClock, () => session.query(statements.outlook)),
+          steps: { startScheduled: async () => 0 },
         },
         onMessage: () => {},
         loop: (options) =>

@@ -26,17 +26,27 @@ export const scheduler = definePlugin({ name: 'scheduler', dependsOn: ['leader']
 /** What of the context of a service the scheduler needs. */
 export interface SchedulerContext extends Pick<ServiceContext, 'clock' | 'loop' | 'onMessage'> {
   readonly leadership: Pick<ServiceContext['leadership'], 'term'>;
-  readonly internals: Pick<ServiceContext['internals'], 'batchSession' | 'statements' | 'outlook'>;
+  readonly internals: Pick<ServiceContext['internals'], 'batchSession' | 'statements' | 'outlook'> & {
+    readonly steps: Pick<ServiceContext['internals']['steps'], 'startScheduled'>;
+  };
 }
 
 export function createScheduler(context: SchedulerContext): Service {
   const { clock, leadership } = context;
-  const { batchSession: session, statements, outlook } = context.internals;
+  const { batchSession: session, statements, outlook, steps } = context.internals;
   const rules = new Map<string, CronRule>();
+  // Also what a leader before may have left.
+  let runsToStart = true;
+  const startRuns = async (signal: AbortSignal): Promise<void> => {
+    if (!runsToStart) return;
+    await steps.startScheduled(signal);
+    runsToStart = signal.aborted;
+  };
   const loop = context.loop({
     async round(signal) {
       const { term } = leadership;
       if (term === undefined) return sleepMaxMs;
+      await startRuns(signal);
       const known = await outlook.within(sleepMaxMs);
       if (!known.ticksWait && known.scheduleAtMs > clock.monotonic())
         return outlook.sleepMs(known, known.scheduleAtMs, sleepMaxMs);
@@ -45,7 +55,11 @@ export function createScheduler(context: SchedulerContext): Service {
       while (!signal.aborted) {
         const rows = await session.query(statements.dueSchedules, [batch]);
         const plans = rows.map((row) => planOf(row, rules));
-        const applied = await apply(context, plans, term);
+        const { applied, started } = await apply(context, plans, term);
+        if (started > 0) {
+          runsToStart = true;
+          await startRuns(signal);
+        }
         // The term is over, others are at it, or somebody holds a key.
         if (applied < rows.length) return waitingMs;
         if (rows.length < batch) break;
@@ -55,7 +69,10 @@ export function createScheduler(context: SchedulerContext): Service {
       return outlook.sleepMs(next, next.scheduleAtMs, next.ticksWait ? waitingMs : sleepMaxMs);
     },
   });
-  context.onMessage('elected', () => loop.wake());
+  context.onMessage('elected', () => {
+    runsToStart = true;
+    loop.wake();
+  });
   context.onMessage('s', () => {
     outlook.forget();
     loop.wake();
@@ -148,37 +165,43 @@ function ruleOf(text: string, days: DayRule, rules: Map<string, CronRule>): Cron
   return rule;
 }
 
+/** What was applied: so many plans, and so many runs that are to start. */
+interface Applied {
+  readonly applied: number;
+  readonly started: number;
+}
+
+const nothing: Applied = { applied: 0, started: 0 };
+
 /**
- * Applies plans; returns how many. Where the database refuses one (its queue is gone), the batch is halved until it is
- * found: its ticks are given up, which its schedule then says, and all others go on.
+ * Applies plans. Where the database refuses one (its queue is gone), the batch is halved until it is found: its ticks are
+ * given up, which its schedule then says, and all others go on.
  */
 async function apply(
   context: SchedulerContext,
   plans: readonly WrittenPlan[],
   term: string,
-): Promise<number> {
+): Promise<Applied> {
   const { batchSession, statements } = context.internals;
-  if (plans.length === 0) return 0;
+  if (plans.length === 0) return nothing;
   try {
-    const [[applied = null] = []] = await batchSession.query(statements.runSchedules, [
-      JSON.stringify(plans),
-      term,
-    ]);
-    return Number(applied ?? 0);
+    const values = [JSON.stringify(plans), term];
+    const [[applied, , started] = []] = await batchSession.query(statements.runSchedules, values);
+    return { applied: Number(applied ?? 0), started: Number(started ?? 0) };
   } catch (error) {
     const [only] = plans;
     if (!isLineshaftError(error) || error.category === 'unavailable' || only === undefined) throw error;
     // Another leads: it has planned, or will, what was planned here.
-    if (error.code === 'LEADERSHIP_LOST') return 0;
+    if (error.code === 'LEADERSHIP_LOST') return nothing;
     if (plans.length === 1) {
       // A unique key that a stranger's open transaction holds: the next round tries again.
-      if (error.details['sqlstate'] === '55P03') return 0;
+      if (error.details['sqlstate'] === '55P03') return nothing;
       if (only.trouble !== undefined) throw error;
       return await apply(context, [{ ...only, ticks: [], trouble: error.message.slice(0, 500) }], term);
     }
     const middle = plans.length >> 1;
-    return (
-      (await apply(context, plans.slice(0, middle), term)) + (await apply(context, plans.slice(middle), term))
-    );
+    const first = await apply(context, plans.slice(0, middle), term);
+    const rest = await apply(context, plans.slice(middle), term);
+    return { applied: first.applied + rest.applied, started: first.started + rest.started };
   }
 }

@@ -25,7 +25,7 @@ export interface AdvancerParts {
 /** Runs that are taken up at once. */
 const dueMost = 200;
 
-export class Advancer implements StepRuns {
+export class Advancer implements Omit<StepRuns, 'startScheduled'> {
   private readonly parts: AdvancerParts;
   /** When the earliest run that was written here is to be looked at, by the database's clock. */
   private wakeAt = Number.POSITIVE_INFINITY;

@@ -16,4 +16,6 @@ export interface StepRuns {
   ended(steps: readonly EndedStep[]): void;
   /** Goes on with runs that wait for somebody: time has come, or nobody has decided on a mark. @returns how many there were */
   advanceDue(): Promise<number>;
+  /** Starts the runs of ticks of schedules that have none yet. @returns how many were started, or could not be */
+  startScheduled(signal: AbortSignal): Promise<number>;
 }

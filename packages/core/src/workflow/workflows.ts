@@ -6,13 +6,14 @@
 import type { Clock } from '../domain/clock.ts';
 import type { TaskDefinition, WorkflowDefinition } from '../domain/workflow/definition.ts';
 import { pickDomain } from '../domain/workflow/domain.ts';
-import type { Run, StartRequest } from '../domain/workflow/run.ts';
+import type { Run, RunStatus, StartRequest, StepStatus } from '../domain/workflow/run.ts';
 import type { Log } from '../log.ts';
 import type { Notifications } from '../queue/notifications.ts';
 import type { Pool } from '../store/pool.ts';
 import type { Route } from '../store/session.ts';
 import type { BoundStatements } from '../store/statements.ts';
 import { assembleRuns, type RunMachinery } from './assemble-runs.ts';
+import { ControlBook } from './control-book.ts';
 import { DefinitionBook } from './definition-book.ts';
 import { HandedSteps } from './handed-steps.ts';
 import { LogBook } from './log-book.ts';
@@ -24,6 +25,7 @@ import type {
   PolledStep,
   PollRecord,
   PollRequest,
+  RerunRequest,
   RunSearch,
   RunView,
   StepLog,
@@ -34,6 +36,7 @@ import type {
 import { ReportBook } from './report-book.ts';
 import { RunBook } from './run-book.ts';
 import { RunStore } from './run-store.ts';
+import { ScheduledWorkflows } from './scheduled-workflows.ts';
 import { SearchBook } from './search-book.ts';
 import { StepQueues } from './step-queues.ts';
 import type { StepRuns } from './step-runs.ts';
@@ -81,13 +84,28 @@ type Offered =
   | 'requeue'
   | 'start'
   | 'waitForRun'
-  | 'decide';
+  | 'schedules'
+  | 'decide'
+  | 'pause'
+  | 'resume'
+  | 'terminate'
+  | 'restart'
+  | 'retry'
+  | 'rerun'
+  | 'skip'
+  | 'resetCallbacks'
+  | 'signal';
 
 export class WorkflowBooks implements Pick<Workflows, Offered> {
+  /** When runs start by themselves. */
+  readonly schedules: ScheduledWorkflows;
+  /** What workers and services of this process tell runs. */
+  readonly steps: StepRuns;
   private readonly store: RunStore;
   private readonly definitions: DefinitionBook;
   private readonly runBook: RunBook;
   private readonly searchBook: SearchBook;
+  private readonly control: ControlBook;
   private readonly polled: PollRecords;
   private readonly pollBook: PollBook;
   private readonly logBook: LogBook;
@@ -132,6 +150,43 @@ export class WorkflowBooks implements Pick<Workflows, Offered> {
       tell: (runId, events) => runs.tell(runId, events),
       stateOf: (runId) => cache.get(runId),
     });
+    const { runs, advancer, definitionCache } = this.machinery;
+    this.control = new ControlBook({
+      runs,
+      runBook: this.runBook,
+      async latestDefinition(name) {
+        await definitionCache.refresh();
+        return (await definitionCache.get(name, undefined)).definition;
+      },
+    });
+    this.schedules = this.scheduled(parts);
+    this.steps = {
+      get backlog() {
+        return advancer.backlog;
+      },
+      ended: (steps) => advancer.ended(steps),
+      advanceDue: () => advancer.advanceDue(),
+      startScheduled: (signal) => this.schedules.startDue(signal),
+    };
+  }
+
+  private scheduled(parts: WorkflowParts): ScheduledWorkflows {
+    const { runBook, store } = this;
+    const { runs } = this.machinery;
+    return new ScheduledWorkflows({
+      ...parts,
+      now: () => store.clockMs(),
+      async start(request, runId) {
+        const isThere = async () => (await runBook.views([runId], false)).length > 0;
+        if (await isThere()) return;
+        try {
+          await runs.start(request, runId);
+        } catch (error) {
+          // Somebody else may have been faster, or the answer was lost.
+          if (!(await isThere())) throw error;
+        }
+      },
+    });
   }
 
   async checkWorkflow(definition: WorkflowDefinition): Promise<void> {
@@ -170,11 +225,6 @@ export class WorkflowBooks implements Pick<Workflows, Offered> {
     return this.definitions.deleteTask(name);
   }
 
-  /** What workers and services of this process tell runs. */
-  get steps(): StepRuns {
-    return this.machinery.advancer;
-  }
-
   /**
    * Starts a run; resolves with its id when it is durable.
    * @throws LineshaftError WORKFLOW_NOT_FOUND, DEFINITION_INVALID, OPTION_INVALID
@@ -192,8 +242,52 @@ export class WorkflowBooks implements Pick<Workflows, Offered> {
     return this.machinery.waiters.wait(runId, () => this.runBook.show(runId), done, options);
   }
 
-  async decide(runId: string): Promise<void> {
-    await this.machinery.runs.look(runId);
+  decide(runId: string): Promise<void> {
+    return this.control.decide(runId);
+  }
+
+  pause(runId: string): Promise<void> {
+    return this.control.pause(runId);
+  }
+
+  resume(runId: string): Promise<void> {
+    return this.control.resume(runId);
+  }
+
+  terminate(runId: string, options?: { reason?: string; triggerFailureWorkflow?: boolean }): Promise<void> {
+    return this.control.terminate(runId, options);
+  }
+
+  restart(runId: string, options?: { useLatestDefinitions?: boolean }): Promise<void> {
+    return this.control.restart(runId, options);
+  }
+
+  retry(runId: string, options?: { resumeSubworkflowTasks?: boolean }): Promise<void> {
+    return this.control.retry(runId, options);
+  }
+
+  rerun(runId: string, request: RerunRequest): Promise<string> {
+    return this.control.rerun(runId, request);
+  }
+
+  skip(
+    runId: string,
+    ref: string,
+    request?: { input?: Readonly<Record<string, unknown>>; output?: Readonly<Record<string, unknown>> },
+  ): Promise<void> {
+    return this.control.skip(runId, ref, request);
+  }
+
+  resetCallbacks(runId: string): Promise<void> {
+    return this.control.resetCallbacks(runId);
+  }
+
+  signal(
+    runId: string,
+    status: RunStatus | StepStatus,
+    output: Readonly<Record<string, unknown>>,
+  ): Promise<StepOfRun | undefined> {
+    return this.control.signal(runId, status, output);
   }
 
   show(runId: string, options?: { steps?: boolean }): Promise<RunView> {
