@@ -141,7 +141,7 @@ export class WorkflowBooks implements Pick<Workflows, Offered> {
       freshenDomains: () => polled.freshen(),
       onJobs: (jobs) => pollBook.enqueued(jobs),
     });
-    const { runs, cache } = this.machinery;
+    const { runs, cache, advancer, definitionCache } = this.machinery;
     this.reportBook = new ReportBook({
       ...parts,
       store: this.store,
@@ -150,7 +150,6 @@ export class WorkflowBooks implements Pick<Workflows, Offered> {
       tell: (runId, events) => runs.tell(runId, events),
       stateOf: (runId) => cache.get(runId),
     });
-    const { runs, advancer, definitionCache } = this.machinery;
     this.control = new ControlBook({
       runs,
       runBook: this.runBook,
