@@ -9,6 +9,8 @@ import { type FigureLine, type RatioLine, renderTable } from './table.ts';
 const UNITS: Readonly<Record<string, string>> = {
   jobs_per_s: 'jobs/s',
   calls_per_s: 'calls/s',
+  steps_per_s: 'steps/s',
+  runs_per_s: 'runs/s',
   commits_per_s: 'commits/s',
   p50_ms: 'ms',
   p95_ms: 'ms',

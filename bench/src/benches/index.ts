@@ -16,6 +16,10 @@ import { raw } from './raw.ts';
 import { rescue } from './rescue.ts';
 import { schedules } from './schedules.ts';
 import { steady } from './steady.ts';
+import { workflowFork } from './workflow-fork.ts';
+import { workflowLatency } from './workflow-latency.ts';
+import { workflowLoop } from './workflow-loop.ts';
+import { workflowNative } from './workflow-native.ts';
 
 export const benches: readonly Bench[] = [
   enqueue,
@@ -34,4 +38,8 @@ export const benches: readonly Bench[] = [
   opsOverhead,
   opsIdle,
   opsSleep,
+  workflowNative,
+  workflowLatency,
+  workflowFork,
+  workflowLoop,
 ];

@@ -29,7 +29,7 @@ export const latency: Bench = {
   },
 };
 
-async function measureLatency(context: Context, seat: Seat, jobs: number): Promise<Metrics> {
+export async function measureLatency(context: Context, seat: Seat, jobs: number): Promise<Metrics> {
   const store = await context.stores.open(seat.system);
   const agent = await context.agent(seat, store);
   try {
