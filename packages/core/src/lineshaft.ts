@@ -39,6 +39,7 @@ import { pythonVersion } from './worker/python-version.ts';
 import { type HandlerLike, registerKinds } from './worker/registry.ts';
 import { Worker } from './worker/worker.ts';
 import { checkWorkerOptions, type WorkerOptions } from './worker/worker-options.ts';
+import { builtInSteps } from './workflow/built-in-steps.ts';
 import { WorkflowBooks } from './workflow/workflows.ts';
 
 export interface LineshaftOptions<PayloadMap extends object = Record<string, unknown>>
@@ -179,7 +180,11 @@ export class Lineshaft<PayloadMap extends object = Record<string, unknown>> exte
         pid: process.pid,
       },
       random: Math.random,
-      kinds: registerKinds(checked.handlers ?? this.handlers, this.definitions, this.handling),
+      kinds: registerKinds(
+        { ...builtInSteps(checked.outputMaxBytes), ...(checked.handlers ?? this.handlers) },
+        this.definitions,
+        this.handling,
+      ),
       options: { ...checked, workerId },
       plugins: this.plugins,
       hooks: this.hooks,

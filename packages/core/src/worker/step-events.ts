@@ -6,6 +6,8 @@ import type { Result } from './completer.ts';
 /** As Conductor keeps of a reason. */
 const reasonMost = 500;
 
+type Reported = Extract<RunEvent, { readonly type: 'reported' }>;
+
 /** Whether the result ends the attempt of a step: then its run decides what follows, and not the rules of jobs. */
 export function endsStep({ job, ending }: Result): boolean {
   if (!job.runtime.queue.steps) return false;
@@ -35,6 +37,7 @@ export function stepEvent(result: Result, workerName: string, clockOffsetMs: num
   } as const;
   switch (ending.type) {
     case 'succeeded':
+      if (job.kind === 'HTTP') return { ...told, ...outcomeOf(ending.outputText) };
       return { ...told, status: 'COMPLETED', output: outputOf(ending.outputText) };
     case 'cancelled':
       return { ...told, status: 'CANCELED', output: {}, reason: ending.reason.slice(0, reasonMost) };
@@ -48,6 +51,12 @@ export function stepEvent(result: Result, workerName: string, clockOffsetMs: num
       };
     }
   }
+}
+
+/** Of a step that workers do by themselves (`workflow/built-in-steps.ts`): its handler says how it ended. */
+function outcomeOf(text: string | undefined): Pick<Reported, 'status' | 'output' | 'reason'> {
+  const { status = 'COMPLETED', output, reason } = outputOf(text) as Partial<Reported>;
+  return { status, output: output ?? {}, reason: reason?.slice(0, reasonMost) };
 }
 
 /** What a handler returned as the output of its step: an object as it is, anything else as `result`, nothing as nothing. */

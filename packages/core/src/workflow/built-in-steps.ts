@@ -1,0 +1,31 @@
+/** Steps that every worker can do, without a handler of the user's: requests over HTTP. */
+
+import type { JsonObject } from '../domain/workflow/definition.ts';
+import { doHttpStep, type StepOutcome } from './http-step.ts';
+
+/** What an attempt knows of its surroundings. */
+interface Attempt {
+  readonly signal: AbortSignal;
+}
+
+/** Of what a worker keeps of an output, room for what is around the body. */
+const bodyShare = 0.9;
+
+/**
+ * The handlers by kind. They answer how the step ended (a StepOutcome), which `worker/step-events.ts` tells its run: so a
+ * request that is refused has its answer as output, and one with `asyncComplete` goes on.
+ *
+ * @param outputMaxBytes longest output that the worker keeps
+ */
+export function builtInSteps(
+  outputMaxBytes: number,
+): Readonly<Record<string, (input: JsonObject, attempt: Attempt) => Promise<StepOutcome>>> {
+  return {
+    HTTP: (input, { signal }) =>
+      doHttpStep(input, {
+        asyncComplete: input['asyncComplete'] === true,
+        maxBytes: Math.floor(outputMaxBytes * bodyShare),
+        signal,
+      }),
+  };
+}
