@@ -188,7 +188,7 @@ begin
   end if;
   if changed::text <> '[]' then
     update lineshaft.step s
-    set revision = c.revision, retry_count = c.retries, status = c.status,
+    set revision = c.revision, iteration = c.iteration, retry_count = c.retries, status = c.status,
       scheduled_at = to_timestamp(c.scheduled / 1000), started_at = to_timestamp(c.started / 1000),
       updated_at = to_timestamp(c.updated / 1000), ended_at = to_timestamp(c.ended / 1000),
       reason = c.reason, facts = c.facts,
@@ -196,11 +196,11 @@ begin
       output = case when json_typeof(c.output) = 'null' then s.output else c.output end
     from rows from (
       json_to_recordset(changed) as (
-        run uuid, seq integer, revision integer, retries integer, status text, scheduled double precision,
-        started double precision, updated double precision, ended double precision, reason text, facts json
+        run uuid, seq integer, revision integer, iteration integer, retries integer, status text,
+        scheduled double precision, started double precision, updated double precision, ended double precision, reason text, facts json
       ),
       json_array_elements(changed_inputs), json_array_elements(changed_outputs)
-    ) as c (run, seq, revision, retries, status, scheduled, started, updated, ended, reason, facts, input, output)
+    ) as c (run, seq, revision, iteration, retries, status, scheduled, started, updated, ended, reason, facts, input, output)
     where s.run_id = c.run and s.seq = c.seq;
   end if;
   if fresh::text <> '[]' then

@@ -257,7 +257,6 @@ function freshRow(runId: string, revision: number, step: Step): string {
     id: step.id,
     revision,
     ref: clean(step.ref),
-    iteration: step.iteration,
     type: clean(step.type),
     name: clean(step.name),
     ...changingFields(step),
@@ -266,6 +265,8 @@ function freshRow(runId: string, revision: number, step: Step): string {
 
 function changingFields(step: Step): Record<string, unknown> {
   return {
+    // That of a loop is the one in which it is.
+    iteration: step.iteration,
     retries: step.retryCount,
     status: step.status,
     scheduled: step.scheduledAt,
