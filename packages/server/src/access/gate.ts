@@ -58,6 +58,22 @@ export class Gate {
     return await this.askingDemand;
   }
 
+  /** Who makes a request, as far as that is known without asking the database; undefined: `identify` has to. */
+  recall(credential: Credential | undefined): Caller | undefined {
+    const nowMs = this.options.now();
+    if (this.options.onLoopback) {
+      const { demanded } = this;
+      if (demanded === undefined || demanded.untilMs <= nowMs) return undefined;
+      if (!demanded.value) return localCaller;
+    }
+    if (credential === undefined) return undefined;
+    const known = this.known.get(credential.secret);
+    if (known?.caller === undefined || known.untilMs <= nowMs) return undefined;
+    return credential.keyId === undefined || credential.keyId === known.caller.keyId
+      ? known.caller
+      : undefined;
+  }
+
   /** Who makes a request from this address. @throws LineshaftError UNAUTHENTICATED, TOO_MANY_FAILURES */
   async identify(credential: Credential | undefined, address: string): Promise<Caller> {
     if (!(await this.demandsKey())) return localCaller;

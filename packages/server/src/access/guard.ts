@@ -2,34 +2,47 @@
 
 import { LineshaftError } from '@lineshaft/core';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Caller } from '../http/caller.ts';
 import { credentialOf } from './credentials.ts';
 import type { Gate } from './gate.ts';
 import { type Action, mayDo } from './may-do.ts';
 
 /** @param gate Made when it is known where the server listens: before the first request. */
 export function addGuard(app: FastifyInstance, gate: () => Gate): void {
-  app.addHook('onRequest', async (request) => {
-    const { config, url = '' } = request.routeOptions;
-    if (config?.open === true) return;
-    const caller = await gate().identify(credentialOf(request.headers), request.ip);
-    if (caller.keyId === undefined) demandOwnPage(request);
-    request.caller = caller;
-    const action: Action = config?.action ?? (request.method === 'GET' ? 'read' : 'write');
-    if (mayDo(caller, action, { route: url })) return;
-    throw new LineshaftError('NOT_ALLOWED', {
-      message: `${caller.name} may not ${action} ${url}`,
-      details: { action, route: url },
-    });
+  app.addHook('onRequest', (request, _reply, done) => {
+    if (request.routeOptions.config?.open === true) {
+      done();
+      return;
+    }
+    const admitted = (caller: Caller): void => {
+      const refusal = refusalOf(caller, request);
+      request.caller = caller;
+      if (refusal === undefined) done();
+      else done(refusal);
+    };
+    const credential = credentialOf(request.headers);
+    const known = gate().recall(credential);
+    if (known !== undefined) admitted(known);
+    else gate().identify(credential, request.ip).then(admitted, done);
   });
   addTokenRoute(app, gate);
 }
 
-/** Where no key is demanded, a page of somebody else's must not use the browser of who works at this machine. */
-function demandOwnPage(request: FastifyRequest): void {
-  if (request.headers['sec-fetch-site'] !== 'cross-site') return;
-  throw new LineshaftError('NOT_ALLOWED', {
-    message:
-      'a page of another site may not call a server that demands no key; make one: lineshaft token create',
+/** Why a caller may not do what he asks for; undefined: he may. */
+function refusalOf(caller: Caller, { routeOptions, method, headers }: FastifyRequest): Error | undefined {
+  // Where no key is demanded, a page of somebody else's must not use the browser of who works at this machine.
+  if (caller.keyId === undefined && headers['sec-fetch-site'] === 'cross-site') {
+    return new LineshaftError('NOT_ALLOWED', {
+      message:
+        'a page of another site may not call a server that demands no key; make one: lineshaft token create',
+    });
+  }
+  const { config, url: route = '' } = routeOptions;
+  const action: Action = config?.action ?? (method === 'GET' ? 'read' : 'write');
+  if (mayDo(caller, action, { route })) return undefined;
+  return new LineshaftError('NOT_ALLOWED', {
+    message: `${caller.name} may not ${action} ${route}`,
+    details: { action, route },
   });
 }
 

@@ -8,7 +8,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
  * at `debug`.
  */
 export function addAccessLog(app: FastifyInstance, log: Log): void {
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, done) => {
     const { statusCode } = reply;
     const quiet = statusCode < 400 && request.routeOptions.config?.frequent === true;
     const level = statusCode >= 500 ? 'warn' : quiet ? 'debug' : 'info';
@@ -17,6 +17,7 @@ export function addAccessLog(app: FastifyInstance, log: Log): void {
       requestId: request.id,
       ...(request.caller?.keyId === undefined ? {} : { key: request.caller.keyId }),
     });
+    done();
   });
 }
 

@@ -31,19 +31,21 @@ export class HttpCounts {
   private inFlight = 0;
 
   constructor(app: FastifyInstance) {
-    app.addHook('onRequest', async (_request, reply) => {
+    app.addHook('onRequest', (_request, reply, done) => {
       this.inFlight += 1;
       // Also where the client goes away before there is an answer.
       reply.raw.once('close', () => {
         this.inFlight -= 1;
       });
+      done();
     });
-    app.addHook('onResponse', async ({ method, routeOptions }, reply) => {
+    app.addHook('onResponse', ({ method, routeOptions }, reply, done) => {
       // Paths that are no route count together: what callers make up must not make series.
       const counts = this.of(method, routeOptions.url ?? 'none');
       const { statusCode } = reply;
       counts.byStatus.set(statusCode, (counts.byStatus.get(statusCode) ?? 0) + 1);
       counts.durations.observe(reply.elapsedTime / 1_000);
+      done();
     });
   }
 
