@@ -11,7 +11,7 @@ import type {
   TaskDefinition,
 } from '../../packages/core/src/index.ts';
 import { expectNothingInUse } from '../limits/ledger.ts';
-import { freshName, openSite, type Site, until, versions } from '../worker/site.ts';
+import { freshName, gate, openSite, type Site, until, versions } from '../worker/site.ts';
 
 describe.each(versions)('reports on PostgreSQL %s', (version) => {
   let site: Site;
@@ -185,6 +185,53 @@ describe.each(versions)('reports on PostgreSQL %s', (version) => {
       ['COMPLETED', 'worker-1'],
     ]);
     expect(await leases(runId)).toEqual([]);
+  });
+
+  it('are missed also by a worker that lets the database sleep', async () => {
+    const { runId, kind } = await flow({ a: { responseTimeoutSeconds: 1, retryCount: 0 } });
+    const asleep = gate();
+    const log = {
+      debug: (message: string) => void (/lets the database sleep/.test(message) && asleep.open()),
+      info: () => {},
+      warn: () => {},
+      error: () => {},
+    };
+    const sleeper = site
+      .other({ log })
+      .worker({ queues: ['none'], handlers: {}, signals: false, letDatabaseSleep: true });
+    await sleeper.start();
+    await asleep.opened;
+    const { step } = await take(kind('a'));
+    const view = await site.lineshaft.workflows.waitForRun(runId, ({ run }) => run.endedAt !== undefined, {
+      timeoutMs: 15_000,
+    });
+    expect(view.run.status).toBe('TIMED_OUT');
+    expect(view.steps[0]).toMatchObject({ id: step.id, status: 'TIMED_OUT', workerId: 'worker-1' });
+    await sleeper.stop();
+  });
+
+  it('need not hurry where only polling has a time limit', async () => {
+    await site.work('none', { handlers: {} });
+    const { runId, kind } = await flow({ a: { pollTimeoutSeconds: 1, retryCount: 0 } });
+    const { step } = await take(kind('a'));
+    const status = async (): Promise<unknown> =>
+      (await site.rows<{ status: string }>('select status from lineshaft.step where id = $1', [step.id]))[0]
+        ?.status;
+    await until('the run was told that it is polled', async () => (await status()) !== 'SCHEDULED');
+    expect(await status()).toBe('IN_PROGRESS');
+    await report({ stepId: step.id, status: 'COMPLETED' });
+    const { run, steps } = await show(runId);
+    expect(run.status).toBe('COMPLETED');
+    expect(steps[0]).toMatchObject({ pollCount: 1, startedAt: step.startedAt });
+    const { runId: forgotten } = await flow({ a: { pollTimeoutSeconds: 1, retryCount: 0 } });
+    const view = await site.lineshaft.workflows.waitForRun(
+      forgotten,
+      (seen) => seen.run.endedAt !== undefined,
+      {
+        timeoutMs: 15_000,
+      },
+    );
+    expect(view.steps[0]?.status).toBe('TIMED_OUT');
   });
 
   it('find the pending step of a ref, and keep the log that comes with them', async () => {

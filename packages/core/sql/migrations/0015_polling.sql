@@ -41,13 +41,14 @@ $$;
 -- looked at. `claim`: a name for this call, by which return_claim undoes it where its answer was lost.
 -- Returns a row per step in the order of priority and time within each pair: which pair, the how manyth of it; the step as
 -- load_runs.sql has it (null: the job belongs to no run and is to be withdrawn), and of its run what a worker is told. A row
--- without id: of this pair there may be more, which others have locked.
+-- without id: of this pair there may be more, which others have locked. `first_ms`: in how long the first of all their
+-- workers must have been heard of.
 -- Locks: rows of ready (skip locked), for lanes under limits also turns and counters as claim_keyed.
 -- Index: lane_content, ready_order, step_id.
 create function lineshaft.claim_remote(kinds text[], domains text[], counts integer[], holders text[], claim text)
 returns table (
   pair integer, place integer, id uuid, taken_ms bigint, step json, run_id uuid, definition text, correlation_id text,
-  priority smallint
+  priority smallint, first_ms double precision
 )
 language plpgsql
 set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
@@ -57,7 +58,8 @@ declare
   present timestamptz := clock_timestamp();
   l_id integer[]; l_pair integer[];
   limited integer[]; limited_pair integer[];
-  m_id uuid[]; m_pair integer[]; m_place integer[]; m_lease bigint[];
+  m_id uuid[]; m_pair integer[]; m_place integer[];
+  first timestamptz;
   left_over integer[] := counts;
 begin
   if of_queue is null then
@@ -103,7 +105,7 @@ begin
   for n in 1 .. coalesce(cardinality(m_id), 0) loop
     left_over[m_pair[n]] := left_over[m_pair[n]] - 1;
   end loop;
-  perform lineshaft.lease_remote(m_id, m_pair, m_place, counts, holders, claim, present);
+  first := lineshaft.lease_remote(m_id, m_pair, m_place, counts, holders, claim, present);
 
   -- Lanes under limits, as far as they may have something.
   select array_agg(a.lane), array_agg(a.pair) into limited, limited_pair
@@ -113,13 +115,14 @@ begin
   ) t
   where left_over[a.pair] > 0;
   if limited is not null then
-    select m_id || k.ids, m_pair || k.pairs_of, m_place || k.places into m_id, m_pair, m_place
+    select m_id || k.ids, m_pair || k.pairs_of, m_place || k.places, least(first, k.first) into m_id, m_pair, m_place, first
     from lineshaft.claim_remote_keyed(limited, limited_pair, counts, left_over, holders, claim, present) k;
   end if;
 
   -- Others may be at their lanes, and leave something.
   return query
-  select a.pair, 0, null::uuid, null::bigint, null::json, null::uuid, null::text, null::text, null::smallint
+  select a.pair, 0, null::uuid, null::bigint, null::json, null::uuid, null::text, null::text, null::smallint,
+    null::double precision
   from unnest(limited, limited_pair) as a (lane, pair)
   where (select count(*) from unnest(m_pair) p where p = a.pair) < counts[a.pair] and lineshaft.has_turns(array[a.lane])
   group by a.pair;
@@ -132,7 +135,7 @@ begin
       (date_part('epoch', s.updated_at) * 1000)::bigint, (date_part('epoch', s.ended_at) * 1000)::bigint,
       s.reason, s.facts, s.definition, s.input, s.output
     ) end,
-    r.id, r.definition, r.correlation_id, r.priority
+    r.id, r.definition, r.correlation_id, r.priority, extract(epoch from first - present)::double precision * 1000
   from unnest(m_id, m_pair, m_place) as m (id, pair, place)
   left join lateral (select s.* from lineshaft.step s where s.id = m.id limit 1) s on true
   left join lateral (select r.* from lineshaft.run r where r.id = s.run_id limit 1) r on true
@@ -140,18 +143,20 @@ begin
 end
 $$;
 
--- Gives jobs that were taken for polls a lease each, and a time until which their workers must be heard of.
+-- Gives jobs that were taken for polls a lease each, and a time until which their workers must be heard of. Returns the
+-- earliest of these times.
 create function lineshaft.lease_remote(
   ids uuid[], pairs integer[], places integer[], counts integer[], holders text[], claim text, present timestamptz
 )
-returns void language plpgsql
+returns timestamptz language plpgsql
 set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 declare
   starts integer[] := '{}';
   total integer := 0;
+  first timestamptz;
 begin
   if coalesce(cardinality(ids), 0) = 0 then
-    return;
+    return null;
   end if;
   for n in 1 .. cardinality(counts) loop
     starts[n] := total;
@@ -169,22 +174,27 @@ begin
     insert into lineshaft.lease (id, worker, taken_at, job_ids, fences)
     overriding system value
     select m.lease, 0, present, array[m.id], array[m.fence] from mine m
+  ),
+  timed as (
+    insert into lineshaft.job_lease as p (job_id, worker, lease, fence, lease_ms, until, ends, holder, claim)
+    select m.id, 0, m.lease, m.fence, m.lease_ms,
+      least(present + m.lease_ms * interval '1 millisecond', m.ends), m.ends, m.holder, claim
+    from mine m
+    order by m.id
+    on conflict (job_id) do update
+    set worker = excluded.worker, lease = excluded.lease, fence = excluded.fence, lease_ms = excluded.lease_ms,
+      until = excluded.until, ends = excluded.ends, holder = excluded.holder, claim = excluded.claim
+    returning p.until
   )
-  insert into lineshaft.job_lease as p (job_id, worker, lease, fence, lease_ms, until, ends, holder, claim)
-  select m.id, 0, m.lease, m.fence, m.lease_ms,
-    least(present + m.lease_ms * interval '1 millisecond', m.ends), m.ends, m.holder, claim
-  from mine m
-  order by m.id
-  on conflict (job_id) do update
-  set worker = excluded.worker, lease = excluded.lease, fence = excluded.fence, lease_ms = excluded.lease_ms,
-    until = excluded.until, ends = excluded.ends, holder = excluded.holder, claim = excluded.claim;
+  select min(t.until) into first from timed t;
+  return first;
 end
 $$;
 
 -- The part of claim_remote for lanes under limits. It asks once: asking again would lock counters out of their order.
 create function lineshaft.claim_remote_keyed(
   lanes integer[], pairs integer[], counts integer[], left_over integer[], holders text[], claim text, present timestamptz,
-  out ids uuid[], out pairs_of integer[], out places integer[]
+  out ids uuid[], out pairs_of integer[], out places integer[], out first timestamptz
 )
 language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
 declare
@@ -205,7 +215,7 @@ begin
     places := places || (counts[p] - left_over[p] + 1);
     left_over[p] := left_over[p] - 1;
   end loop;
-  perform lineshaft.lease_remote(ids, pairs_of, places, counts, holders, claim, present);
+  first := lineshaft.lease_remote(ids, pairs_of, places, counts, holders, claim, present);
 end
 $$;
 

@@ -46,6 +46,8 @@ function createRescuer(context: ServiceContext): Service {
   });
   // A job has taken a lease of its own, which may end before we meant to look again.
   context.onMessage('lease', () => loop.wake());
+  // The same, said by a server of which workers poll.
+  context.onMessage('t', () => loop.wake());
   return loop;
 
   async function nextExpiry(): Promise<{ workerMs: number; jobMs: number }> {

@@ -12,6 +12,7 @@ import { Contexts, type DomainOf, defaultDecideLimits } from './decide-context.t
 import type { DefinitionBook } from './definition-book.ts';
 import { DefinitionCache } from './definition-cache.ts';
 import { Evaluator } from './evaluator.ts';
+import { polledMeanwhile } from './polled-meanwhile.ts';
 import { stepDefinitions } from './rows.ts';
 import { RunCache } from './run-cache.ts';
 import { RunStarter } from './run-starter.ts';
@@ -96,6 +97,7 @@ export function assembleRuns(parts: RunMachineryParts): RunMachinery {
       await definitionCache.refresh();
       await definitionCache.readTasks();
     },
+    unheard: (states, now) => polledMeanwhile(parts, states, now),
     evaluate: (runId, evaluations) => advancer.evaluate(runId, evaluations),
     publish: parts.publish ?? (() => {}),
     wake: (runIds) => advancer.look(runIds),

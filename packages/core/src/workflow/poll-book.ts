@@ -56,6 +56,8 @@ export class PollBook {
   /** Claims whose answer was lost: what they took is given back. */
   private readonly lost: string[] = [];
   private failures = 0;
+  /** Rescuers look at this time, by the monotonic clock. */
+  private toldUntilMs = 0;
   private closed = false;
 
   constructor(parts: {
@@ -265,6 +267,7 @@ export class PollBook {
       });
     await this.deliver(plan, rows, definitions);
     this.settle(plan, rows, wakes);
+    await this.tellRescuers(rows);
   }
 
   /**
@@ -278,6 +281,17 @@ export class PollBook {
       this.lost.shift();
       this.clock.after(undoAgainMs, () => void this.session.query(...undo).catch(() => {}), true);
     }
+  }
+
+  /** A rescuer may sleep for long: it is told who must be heard of before, and not again until that time. */
+  private async tellRescuers(rows: readonly Row[]): Promise<void> {
+    const first = rows.find(([, , id]) => id != null)?.[9];
+    if (first == null) return;
+    const now = this.clock.monotonic();
+    const atMs = now + Number(first);
+    if (this.toldUntilMs > now && this.toldUntilMs <= atMs) return;
+    this.toldUntilMs = atMs;
+    await this.session.query(this.statements.tellRescuers).catch((error: unknown) => this.onTrouble(error));
   }
 
   /** Hands the steps to the polls that they were taken for. */

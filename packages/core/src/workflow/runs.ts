@@ -27,6 +27,11 @@ export interface RunsParts extends TurnHost {
   readonly contexts: Contexts;
   readonly starter: RunStarter;
   readonly newId: () => string;
+  /** What runs have not been told, and must hear before it is decided at this time. */
+  readonly unheard: (
+    states: readonly RunState[],
+    now: number,
+  ) => Promise<ReadonlyMap<string, readonly RunEvent[]>>;
   /** Makes known what `decide` may ask for: definitions of tasks, domains with workers. */
   readonly prepare: (states: readonly RunState[], starting: readonly StartRequest[]) => Promise<void>;
 }
@@ -184,13 +189,15 @@ export class Runs {
     const context = await this.parts.contexts.next();
     if (starting.length > 0) await this.parts.starter.refresh();
     const works: RunWork[] = [];
+    const states = [...found.values()].map(({ state }) => state);
     await this.parts.prepare(
-      [...found.values()].map(({ state }) => state),
+      states,
       starting.map(({ request }) => request),
     );
+    const unheard = await this.parts.unheard(states, context.now);
     for (const [runId, requests] of batch) {
       const at = found.get(runId);
-      if (at !== undefined) works.push(this.decideOne(at, requests, context));
+      if (at !== undefined) works.push(this.decideOne(at, requests, context, unheard.get(runId)));
       else for (const request of requests) request.reject(runNotFound(runId));
     }
     await Promise.all(starting.map((each) => this.begin(each, works, context)));
@@ -236,10 +243,15 @@ export class Runs {
     return state;
   }
 
-  private decideOne({ state, marks }: Found, requests: readonly Request[], context: DecideContext): RunWork {
+  private decideOne(
+    { state, marks }: Found,
+    requests: readonly Request[],
+    context: DecideContext,
+    unheard: readonly RunEvent[] = [],
+  ): RunWork {
     const work = new RunWork(state, { verified: marks !== undefined });
     for (const mark of marks ?? []) work.marks.add(mark.id);
-    let events: RunEvent[] = (marks ?? []).map(({ event }) => event);
+    let events: RunEvent[] = [...unheard, ...(marks ?? []).map(({ event }) => event)];
     for (const request of requests) {
       for (const mark of request.marks) work.marks.add(mark);
       if (request.decideWith === undefined) {
