@@ -68,6 +68,25 @@ describe('not found: 404', () => {
       message: 'No such workflow defined. name=none, version=null',
     },
     {
+      route: 'DELETE /metadata/workflow/none/3',
+      port: { deleteWorkflow: refusal('WORKFLOW_NOT_FOUND', { name: 'none', version: 3 }) },
+      status: 404,
+      message: 'No such workflow definition: none version: 3',
+    },
+    {
+      route: 'DELETE /metadata/taskdefs/none',
+      port: { deleteTask: refusal('TASK_NOT_FOUND', { name: 'none' }) },
+      status: 404,
+      message: 'No such task definition',
+    },
+    {
+      route: 'PUT /metadata/taskdefs',
+      body: { name: 'none' },
+      port: { getTask: refusal('TASK_NOT_FOUND', { name: 'none' }) },
+      status: 404,
+      message: 'No such task by name none',
+    },
+    {
       route: 'GET /scheduler/schedules/none',
       port: { 'schedules.get': refusal('SCHEDULE_NOT_FOUND', { name: 'none' }) },
       status: 404,
@@ -208,9 +227,7 @@ describe('bad arguments: 400', () => {
 
 describe('validation: 400 with all that is wrong', () => {
   const message = 'Validation failed, check below errors for detail.';
-  const violations = [
-    { path: 'addWorkflowDef.tasks', message: 'WorkflowTask list cannot be empty', invalidValue: [] },
-  ];
+  const violations = [{ path: 'tasks', message: 'WorkflowTask list cannot be empty' }];
   rows([
     {
       route: 'POST /metadata/workflow',
@@ -218,8 +235,20 @@ describe('validation: 400 with all that is wrong', () => {
       port: { putWorkflow: refusal('DEFINITION_INVALID', { violations }) },
       status: 400,
       message,
-      validationErrors: violations,
+      validationErrors: [
+        { path: 'registerWorkflowDef.arg0.tasks', message: 'WorkflowTask list cannot be empty' },
+      ],
     },
+    {
+      route: 'POST /metadata/taskdefs',
+      body: [{ name: 'a' }],
+      port: { putTask: refusal('DEFINITION_INVALID', { violations: [{ path: '', message: 'wrong' }] }) },
+      status: 400,
+      message,
+      validationErrors: [{ path: 'registerTaskDef.arg0[0]', message: 'wrong' }],
+    },
+    { route: 'POST /metadata/taskdefs', body: [], status: 400, message, validationErrors: expect.any(Array) },
+    { route: 'PUT /metadata/workflow', body: [], status: 400, message, validationErrors: expect.any(Array) },
     {
       route: 'POST /tasks',
       body: {},

@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { dial, type HttpSite, openHttpSite } from '../../server/http-site.ts';
 import { until } from '../../worker/site.ts';
+import { clientOf } from './conductor-site.ts';
 
 let http: HttpSite;
 
@@ -14,26 +15,7 @@ afterAll(async () => {
   await http.close();
 });
 
-interface Answer {
-  readonly status: number;
-  readonly text: string;
-  // biome-ignore lint/suspicious/noExplicitAny: what is in it is what is tested
-  readonly json: any;
-}
-
-async function call(method: string, path: string, body?: unknown): Promise<Answer> {
-  const answer = await fetch(`${http.url}/api${path}`, {
-    method,
-    headers: { 'content-type': 'application/json' },
-    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-  });
-  const text = await answer.text();
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {}
-  return { status: answer.status, text, json };
-}
+const { call } = clientOf(() => http);
 
 /** Registers a workflow of worker steps in a row. */
 async function register(name: string, kinds: readonly string[], more: object = {}): Promise<void> {

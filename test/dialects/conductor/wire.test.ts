@@ -56,6 +56,7 @@ describe('Task', () => {
       iteration: 0,
       subworkflowChanged: false,
       firstStartTime: 0,
+      executionMetadata: { additionalContext: {}, additionalContextMap: {}, empty: true },
       queueWaitTime: 200,
       loopOverTask: false,
     });
@@ -84,7 +85,6 @@ describe('Task', () => {
       reasonForIncompletion: 'said "no"\n',
       retriedTaskId: runId,
       subWorkflowId: runId,
-      parentTaskId: runId,
       endTime: 1_700_000_001_000,
       rateLimitPerFrequency: 5,
       rateLimitFrequencyInSeconds: 60,
@@ -225,6 +225,7 @@ describe('definitions', () => {
       name: 't',
       createTime: 0,
       updateTime: 0,
+      createdBy: '',
       runtimeMetadata: [],
       taskStatusListenerEnabled: true,
       enforceSchema: false,

@@ -15,7 +15,7 @@ declare module 'fastify' {
     /** What it means that a step is not known. Default 404. */
     unknownStep?: 400;
     /** Says that something is not there in words of its own, which clients compare. */
-    words?: 'start' | 'workflow' | 'task' | 'rerun';
+    words?: 'start' | 'workflow' | 'task' | 'rerun' | 'update' | 'delete';
   }
 }
 
@@ -72,13 +72,14 @@ function messageOf({ code, message, details }: Failure, words?: FastifyContextCo
   const text = (name: string): string => String(details[name] ?? 'null');
   switch (code) {
     case 'WORKFLOW_NOT_FOUND':
-      if (words === 'start')
-        return `No such workflow defined. name=${text('name')}, version=${text('version')}`;
-      return `No such workflow found by name: ${text('name')}, version: ${text('version')}`;
+      return workflowWords(text('name'), text('version'), words);
     case 'WORKFLOW_EXISTS':
       return `Workflow with ${text('name')}.${text('version')} already exists!`;
     case 'TASK_NOT_FOUND':
-      return `No such taskType found by name: ${text('name')}`;
+      if (words === 'update') return `No such task by name ${text('name')}`;
+      return words === 'delete'
+        ? 'No such task definition'
+        : `No such taskType found by name: ${text('name')}`;
     case 'RUN_NOT_FOUND':
       if (details['runId'] === undefined) return message;
       if (words === 'workflow') return `Workflow with Id: ${text('runId')} not found.`;
@@ -94,6 +95,12 @@ function messageOf({ code, message, details }: Failure, words?: FastifyContextCo
     default:
       return message;
   }
+}
+
+function workflowWords(name: string, version: string, words: FastifyContextConfig['words']): string {
+  if (words === 'start') return `No such workflow defined. name=${name}, version=${version}`;
+  if (words === 'delete') return `No such workflow definition: ${name} version: ${version}`;
+  return `No such workflow found by name: ${name}, version: ${version}`;
 }
 
 function stepWords(id: string, words: FastifyContextConfig['words']): string {

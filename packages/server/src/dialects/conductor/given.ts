@@ -3,7 +3,13 @@
  * wire has. Whatever else a body holds is passed over.
  */
 
-import { LineshaftError, type StepLog, type StepReport, type StepStatus } from '@lineshaft/core';
+import {
+  isLineshaftError,
+  LineshaftError,
+  type StepLog,
+  type StepReport,
+  type StepStatus,
+} from '@lineshaft/core';
 import type { FastifyRequest } from 'fastify';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -237,6 +243,25 @@ export function violated(
   violations: readonly { readonly path: string; readonly message: string; readonly invalidValue?: unknown }[],
 ): LineshaftError {
   return new LineshaftError('REQUEST_INVALID', { message: validationFailed, details: { violations } });
+}
+
+/** Names the places of a document that is refused as Conductor does: by the argument of its method. */
+export async function validatedAs(prefix: string, put: () => Promise<void>): Promise<void> {
+  try {
+    await put();
+  } catch (error) {
+    if (!isLineshaftError(error, 'DEFINITION_INVALID')) throw error;
+    const violations = (error.details['violations'] ?? []) as readonly { readonly path: string }[];
+    const placed = violations.map((each) => ({ ...each, path: joined(prefix, each.path) }));
+    throw new LineshaftError('DEFINITION_INVALID', {
+      message: error.message,
+      details: { ...error.details, violations: placed },
+    });
+  }
+}
+
+function joined(prefix: string, path: string): string {
+  return path === '' || path.startsWith('[') ? prefix + path : `${prefix}.${path}`;
 }
 
 export const validationFailed = 'Validation failed, check below errors for detail.';

@@ -14,6 +14,14 @@ import { showAll } from './workflow-search.ts';
 const idsMax = 1_000;
 const changedAtOnce = 16;
 
+/** What Conductor calls the change in errors of validation, where it is not as its path. */
+const validated: Readonly<Record<string, string>> = {
+  pause: 'pauseWorkflow',
+  resume: 'resumeWorkflow',
+  remove: 'deleteWorkflow',
+  'terminate-remove': 'terminateRemove',
+};
+
 type Change = (request: FastifyRequest) => (runId: string) => Promise<void>;
 
 export function addBulkRoutes(app: FastifyInstance, workflows: Workflows): void {
@@ -32,7 +40,8 @@ export function addBulkRoutes(app: FastifyInstance, workflows: Workflows): void 
         query,
         body: texts,
         answers: { 200: answer('Which were changed, and which were not and why') },
-        handle: async (request, reply) => json(reply, await changeAll(idsOf(request), change(request))),
+        handle: async (request, reply) =>
+          json(reply, await changeAll(idsOf(request, `${validated[name] ?? name}.arg0`), change(request))),
       });
     }
   };
@@ -83,7 +92,7 @@ function addSearch(app: FastifyInstance, workflows: Workflows): void {
     answers: { 200: answer('Those that there are, and the ids of the others') },
     handle: async (request, reply) => {
       const steps = queryFlag(request, 'includeTasks', true);
-      const ids = idsOf(request);
+      const ids = idsOf(request, 'searchWorkflow.arg0');
       const views = await showAll(workflows, ids.filter(isRunId), steps);
       const known = new Map(views.map((view) => [view.run.id, view]));
       const missing = ids.filter((id) => !known.has(id.toLowerCase()));
@@ -104,9 +113,8 @@ function isRunId(id: string): boolean {
 }
 
 /** @throws LineshaftError REQUEST_INVALID */
-function idsOf(request: FastifyRequest): string[] {
+function idsOf(request: FastifyRequest, path: string): string[] {
   const ids = textsBody(request);
-  const path = 'workflowIds.arg0';
   if (ids.length === 0) throw violated([{ path, message: 'WorkflowIds list cannot be null.' }]);
   if (ids.length <= idsMax) return ids;
   throw violated([

@@ -68,7 +68,8 @@ function messageOf(
 ): Omit<StepReport, 'stepId'> {
   const given = param(request, 'status');
   const status = statuses.find((each) => each === given);
-  if (status === undefined) throw invalid('status', 'There is no queue configured for this status', given);
+  if (status === undefined)
+    throw invalid('status', `There is no queue for handling ${given} status`, undefined);
   return { status, merge: true, output: { ...objectBody(request), externalId: JSON.stringify(externalId) } };
 }
 

@@ -9,7 +9,16 @@ import {
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { done, json, list } from '../answers.ts';
 import { saidOf } from '../error-response.ts';
-import { isFields, listBody, objectBody, param, queryFlag, queryWhole } from '../given.ts';
+import {
+  isFields,
+  listBody,
+  objectBody,
+  param,
+  queryFlag,
+  queryWhole,
+  validatedAs,
+  violated,
+} from '../given.ts';
 import { answer, anyObject, flag, listOf, noBody, taskDef, whole, workflowDef } from '../parameters.ts';
 import { addRoute, type Edition } from '../route.ts';
 import { taskDefText, withCustomSteps, workflowDefText } from '../wire/definition.ts';
@@ -43,7 +52,8 @@ function addWorkflowDefs(app: FastifyInstance, workflows: Workflows, root: strin
     },
     handle: async (request, reply) => {
       const overwrite = edition === 'oss' && queryFlag(request, 'overwrite', false);
-      await workflows.putWorkflow(given(objectBody(request)), { overwrite });
+      const definition = given(objectBody(request));
+      await validatedAs('registerWorkflowDef.arg0', () => workflows.putWorkflow(definition, { overwrite }));
       return done(reply);
     },
   });
@@ -54,7 +64,10 @@ function addWorkflowDefs(app: FastifyInstance, workflows: Workflows, root: strin
     summary: 'Register workflow definitions, or replace them',
     body: listOf(workflowDef),
     answers: { 200: answer('Which were taken, and which were not and why') },
-    handle: async (request, reply) => json(reply, await putAll(workflows, listBody(request).map(given))),
+    handle: async (request, reply) => {
+      const documents = demandSome(listBody(request), 'updateWorkflowDef.arg0', 'WorkflowDefList is empty');
+      return json(reply, await putAll(workflows, documents.map(given)));
+    },
   });
   addRoute(app, {
     method: 'POST',
@@ -64,7 +77,8 @@ function addWorkflowDefs(app: FastifyInstance, workflows: Workflows, root: strin
     body: workflowDef,
     answers: { 200: noBody('It can be run'), 400: answer('It cannot, and why') },
     handle: async (request, reply) => {
-      await workflows.checkWorkflow(given(objectBody(request)));
+      const definition = given(objectBody(request));
+      await validatedAs('validateWorkflowDef.arg0', () => workflows.checkWorkflow(definition));
       return done(reply);
     },
   });
@@ -88,6 +102,7 @@ function addWorkflowDefs(app: FastifyInstance, workflows: Workflows, root: strin
     method: 'DELETE',
     paths: [`${root}/:name/:version`],
     tag: 'metadata',
+    config: { words: 'delete' },
     summary: 'Remove a version of a workflow definition; its runs keep theirs',
     answers: { 200: noBody('Removed'), 404: answer('There is no such definition') },
     handle: async (request, reply) => {
@@ -161,7 +176,11 @@ function addTaskDefs(app: FastifyInstance, workflows: Workflows): void {
     body: listOf(taskDef),
     answers: { 200: noBody('Registered'), 400: answer('One of them is not right') },
     handle: async (request, reply) => {
-      for (const document of listBody(request)) await workflows.putTask(taskOf(document));
+      const documents = demandSome(listBody(request), 'registerTaskDef.arg0', 'TaskDefList is empty');
+      for (const [place, document] of documents.entries()) {
+        const definition = taskOf(document);
+        await validatedAs(`registerTaskDef.arg0[${place}]`, () => workflows.putTask(definition));
+      }
       return done(reply);
     },
   });
@@ -169,13 +188,14 @@ function addTaskDefs(app: FastifyInstance, workflows: Workflows): void {
     method: 'PUT',
     paths: roots,
     tag: 'metadata',
+    config: { words: 'update' },
     summary: 'Replace a task definition',
     body: taskDef,
     answers: { 200: noBody('Replaced'), 404: answer('There is no such definition') },
     handle: async (request, reply) => {
       const definition = taskOf(objectBody(request));
       await demandTask(workflows, definition.name);
-      await workflows.putTask(definition);
+      await validatedAs('updateTaskDef.arg0', () => workflows.putTask(definition));
       return done(reply);
     },
   });
@@ -200,6 +220,7 @@ function addTaskDefs(app: FastifyInstance, workflows: Workflows): void {
     method: 'DELETE',
     paths: roots.map((root) => `${root}/:tasktype`),
     tag: 'metadata',
+    config: { words: 'delete' },
     summary: 'Remove a task definition',
     answers: { 200: noBody('Removed'), 404: answer('There is no such definition') },
     handle: async (request, reply) => {
@@ -207,6 +228,12 @@ function addTaskDefs(app: FastifyInstance, workflows: Workflows): void {
       return done(reply);
     },
   });
+}
+
+/** @throws LineshaftError REQUEST_INVALID */
+function demandSome(documents: unknown[], path: string, message: string): unknown[] {
+  if (documents.length > 0) return documents;
+  throw violated([{ path, message }]);
 }
 
 /** @throws LineshaftError TASK_NOT_FOUND */

@@ -45,6 +45,7 @@ const stepDefaults = {
 const taskDefaults = {
   createTime: 0,
   updateTime: 0,
+  createdBy: '',
   retryCount: 3,
   timeoutSeconds: 0,
   inputKeys: [],
@@ -111,7 +112,16 @@ function stepDocument(step: unknown): unknown {
     Array.isArray(steps) ? steps.map(stepDocument) : steps,
   );
   const task = isDocument(known.taskDefinition) ? { taskDefinition: taskDocument(known.taskDefinition) } : {};
-  return { ...stepDefaults, ...known, ...task };
+  return { ...stepDefaults, ...known, ...task, ...innerDocument(known.subWorkflowParam) };
+}
+
+/** A definition that is written down inside of a SUB_WORKFLOW is shown as all are. */
+function innerDocument(param: unknown): Document {
+  if (!isDocument(param)) return {};
+  const inner = isDocument(param.workflowDefinition)
+    ? { workflowDefinition: workflowDocument(param.workflowDefinition) }
+    : {};
+  return { subWorkflowParam: { ...withoutNulls(param), ...inner } };
 }
 
 function taskDocument(definition: Document): Document {

@@ -14,7 +14,7 @@ export function taskText(step: Step, run: RunOfTask): string {
   text += `,"referenceTaskName":${quoted(step.ref)},"retryCount":${step.retryCount},"seq":${step.seq}`;
   text += `${property('correlationId', run.correlationId)},"pollCount":${step.pollCount}`;
   text += `,"taskDefName":${quoted(step.name)},"scheduledTime":${step.scheduledAt},"startTime":${startTime}`;
-  text += `,"endTime":${step.endedAt ?? 0},"updateTime":${step.updatedAt}`;
+  text += `,"endTime":${step.endedAt ?? 0},"updateTime":${updateTime(step)}`;
   text += `,"startDelayInSeconds":${step.startDelaySeconds}${property('retriedTaskId', step.retriedStepId)}`;
   text += `,"retried":${step.retried},"executed":${step.executed},"callbackFromWorker":true`;
   text += `,"responseTimeoutSeconds":${responseTimeoutSeconds(step)},"workflowInstanceId":"${run.id}"`;
@@ -27,7 +27,8 @@ export function taskText(step: Step, run: RunOfTask): string {
   text += `,"workflowPriority":${run.priority}${property('executionNameSpace', task?.executionNameSpace)}`;
   text += `${property('isolationGroupId', task?.isolationGroupId)},"iteration":${step.iteration}`;
   text += `${property('subWorkflowId', step.subRunId)},"subworkflowChanged":false`;
-  text += `${property('parentTaskId', step.parentStepId)},"firstStartTime":0`;
+  text +=
+    ',"firstStartTime":0,"executionMetadata":{"additionalContext":{},"additionalContextMap":{},"empty":true}';
   text += `,"queueWaitTime":${queueWaitTime(step)},"loopOverTask":${step.iteration > 0}`;
   return `${text}${definitionOf(task)}}`;
 }
@@ -35,6 +36,11 @@ export function taskText(step: Step, run: RunOfTask): string {
 /** Milliseconds between being scheduled and being started; 0 before. */
 export function queueWaitTime(step: Step): number {
   return step.startedAt === undefined ? 0 : Math.max(0, step.startedAt - step.scheduledAt);
+}
+
+/** 0 until somebody has taken it or said something of it. */
+function updateTime({ status, startedAt, updatedAt }: Step): number {
+  return status === 'SCHEDULED' && startedAt === undefined ? 0 : updatedAt;
 }
 
 /** Of worker steps the type is the name that workers poll for; of others it is `JOIN`, `HTTP` and so on. */
