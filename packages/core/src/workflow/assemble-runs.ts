@@ -13,12 +13,15 @@ import type { DefinitionBook } from './definition-book.ts';
 import { DefinitionCache } from './definition-cache.ts';
 import { Evaluator } from './evaluator.ts';
 import { polledMeanwhile } from './polled-meanwhile.ts';
+import type { RunView } from './port.ts';
+import type { Rehearsal } from './port-books.ts';
+import { rehearse } from './rehearse.ts';
 import { stepDefinitions } from './rows.ts';
 import { RunCache } from './run-cache.ts';
 import { RunStarter } from './run-starter.ts';
 import type { RunStore } from './run-store.ts';
 import { RunWaiters } from './run-waiters.ts';
-import { Runs } from './runs.ts';
+import { Runs, type RunsParts } from './runs.ts';
 
 export interface RunMachineryParts {
   readonly store: RunStore;
@@ -49,6 +52,8 @@ export interface RunMachinery {
   readonly waiters: RunWaiters;
   readonly definitionCache: DefinitionCache;
   readonly evaluator: Evaluator;
+  /** Runs a workflow in memory. */
+  readonly rehearse: (rehearsal: Rehearsal) => Promise<RunView>;
   /** Ends what is asked for, then all that runs beside. */
   close(): Promise<void>;
 }
@@ -81,22 +86,24 @@ export function assembleRuns(parts: RunMachineryParts): RunMachinery {
     now: () => contexts.now(),
     onTrouble,
   });
+  const starter = new RunStarter({ definitions: definitionCache });
+  const prepare: RunsParts['prepare'] = async (states, starting) => {
+    const domains = [
+      ...states.map(({ run }) => run.taskToDomain),
+      ...starting.map((each) => each.taskToDomain),
+    ];
+    if (domains.some((each) => hasDomains(each ?? {}))) await parts.freshenDomains();
+    if (!states.some(asksForTasks)) return;
+    await definitionCache.refresh();
+    await definitionCache.readTasks();
+  };
   const runs: Runs = new Runs({
     store,
     cache,
     contexts,
-    starter: new RunStarter({ definitions: definitionCache }),
+    starter,
     newId: parts.newId,
-    async prepare(states, starting) {
-      const domains = [
-        ...states.map(({ run }) => run.taskToDomain),
-        ...starting.map((each) => each.taskToDomain),
-      ];
-      if (domains.some((each) => hasDomains(each ?? {}))) await parts.freshenDomains();
-      if (!states.some(asksForTasks)) return;
-      await definitionCache.refresh();
-      await definitionCache.readTasks();
-    },
+    prepare,
     unheard: (states, now) => polledMeanwhile(parts, states, now),
     evaluate: (runId, evaluations) => advancer.evaluate(runId, evaluations),
     publish: parts.publish ?? (() => {}),
@@ -116,6 +123,8 @@ export function assembleRuns(parts: RunMachineryParts): RunMachinery {
     waiters,
     definitionCache,
     evaluator,
+    rehearse: (rehearsal) =>
+      rehearse({ starter, evaluator, prepare, context: () => contexts.next() }, rehearsal),
     async close() {
       advancer.close();
       await waiters.close();

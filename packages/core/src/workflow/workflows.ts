@@ -33,6 +33,7 @@ import type {
   StepReport,
   Workflows,
 } from './port.ts';
+import type { Rehearsal } from './port-books.ts';
 import { ReportBook } from './report-book.ts';
 import { RunBook } from './run-book.ts';
 import { RunStore } from './run-store.ts';
@@ -85,6 +86,7 @@ type Offered =
   | 'start'
   | 'waitForRun'
   | 'schedules'
+  | 'rehearse'
   | 'decide'
   | 'pause'
   | 'resume'
@@ -239,6 +241,11 @@ export class WorkflowBooks implements Pick<Workflows, Offered> {
     options: { timeoutMs: number; signal?: AbortSignal },
   ): Promise<RunView> {
     return this.machinery.waiters.wait(runId, () => this.runBook.show(runId), done, options);
+  }
+
+  /** Runs a workflow in memory, with the outcomes that are given; writes nothing. */
+  rehearse(rehearsal: Rehearsal): Promise<RunView> {
+    return this.machinery.rehearse(rehearsal);
   }
 
   decide(runId: string): Promise<void> {

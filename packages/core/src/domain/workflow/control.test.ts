@@ -136,6 +136,20 @@ test('retry tries again what failed and what was cancelled; the join goes on wai
   expect(() => run.change(retry)).toThrow('no retryable tasks');
 });
 
+test('a join that failed with its branch waits for the other attempt', () => {
+  const run = new SimulatedRun([
+    fork('f', [simple('a', { permissive: true })], [simple('b', { permissive: true })]),
+    join('j', ['a', 'b']),
+  ]);
+  run.fail('a');
+  run.end('b');
+  expect(run.story).toContain('j FAILED');
+  run.change(retry);
+  expect(run.step('j').status).toBe('IN_PROGRESS');
+  run.end('a');
+  expect(run.run.status).toBe('COMPLETED');
+});
+
 test('retry inside a loop stays in its iteration', () => {
   const run = new SimulatedRun([loop('l', simple('a'), simple('b')), simple('z')]);
   run.end('a__1');

@@ -71,9 +71,9 @@ export function retry(state: RunState, context: DecideContext): Decision {
   const draft = new Draft(state, context);
   draft.setRun(reopened(state.run, context));
   return conclude(draft, () => {
-    const waiting = failed.filter(waits).map((step) => waitAgain(draft, step));
-    // What is reached last begins first.
+    // First what they wait for. What is reached last begins first.
     for (const step of failed.toReversed()) if (!waits(step)) attemptAgain(draft, step, 0);
+    const waiting = failed.filter(waits).map((step) => waitAgain(draft, step));
     // One that failed by itself, and nothing in it, is looked at again at once.
     for (const step of waiting) typeOfStep(step).look?.(draft, step);
   });

@@ -12,12 +12,11 @@ import type { Reached, StepType } from './step-type.ts';
 export const subWorkflow: StepType = {
   begin(draft, reached) {
     const id = draft.context.newId();
-    const parameters = resolveIn(
-      draft,
-      reached.node.definition.subWorkflowParam ?? {},
-      id,
-    ) as SubWorkflowParam;
-    const { name, version, taskToDomain, workflowDefinition, priority } = parameters;
+    // Expressions inside of a definition are those of its own runs.
+    const { workflowDefinition: given, ...others } = reached.node.definition.subWorkflowParam ?? {};
+    const parameters = resolveIn(draft, others, id) as SubWorkflowParam;
+    const { name, version, taskToDomain, priority } = parameters;
+    const workflowDefinition = isObject(given) ? given : resolveIn(draft, given, id);
     const inline = isObject(workflowDefinition) ? workflowDefinition : null;
     const delaySeconds = delayOf(reached);
     const step = addStep(draft, reached, {
