@@ -148,6 +148,7 @@ test('a row of texts becomes a queue', () => {
     retry_rules: '[{"error": "TimeoutError", "fail": true}]',
     needs: '{"memory": 1073741824}',
     limits: '{"timeoutMs": 5}',
+    steps: 't',
     retention: '{"succeededMs": 0, "failedMs": 1, "cancelledMs": 2}',
     wake: 'never',
   });
@@ -172,6 +173,7 @@ test('a row of texts becomes a queue', () => {
     limits: { timeoutMs: 5 },
     retention: { succeededMs: 0, failedMs: 1, cancelledMs: 2 },
     wake: 'never',
+    steps: true,
     weight: 1,
     createdAt: new Date('2026-01-01T10:00:00.500Z'),
     updatedAt: new Date('2026-01-01T10:00:00Z'),
