@@ -2,6 +2,7 @@
 
 import { arch, hostname, platform } from 'node:os';
 import { ApiKeys } from './access/api-keys.ts';
+import type { BlobStore } from './blob/port.ts';
 import type { CircuitOptions } from './domain/circuit.ts';
 import type { Clock } from './domain/clock.ts';
 import type { EnqueueRequest } from './domain/job-options.ts';
@@ -40,12 +41,23 @@ import { type HandlerLike, registerKinds } from './worker/registry.ts';
 import { Worker } from './worker/worker.ts';
 import { checkWorkerOptions, type WorkerOptions } from './worker/worker-options.ts';
 import { builtInSteps } from './workflow/built-in-steps.ts';
+import { workflowSurroundings } from './workflow/surroundings.ts';
 import { WorkflowBooks } from './workflow/workflows.ts';
 
 export interface LineshaftOptions<PayloadMap extends object = Record<string, unknown>>
   extends ProducerOptions<PayloadMap> {
   /** Built-in services that workers do not run, by name; `*` for all that `plugins` has no other for. Default none. */
   readonly without?: readonly string[];
+  /**
+   * Where large payloads of workflows are kept apart from the database: a folder, `s3://BUCKET/PREFIX?endpoint=URL&region=R`
+   * (keys as of AWS in the environment), or a store of one's own. Default the environment variable LINESHAFT_BLOBS, else nowhere.
+   */
+  readonly blobs?: string | BlobStore;
+  /**
+   * Names of variables of the process environment that `${NAME}` and `${workflow.env.NAME}` may show in workflows. Default
+   * those in the environment variable LINESHAFT_WORKFLOW_ENVIRONMENT, separated by commas, else none.
+   */
+  readonly workflowEnvironment?: readonly string[];
   readonly clock?: Clock;
 }
 
@@ -116,6 +128,7 @@ export class Lineshaft<PayloadMap extends object = Record<string, unknown>> exte
       log: this.log,
       id: this.ids.next(),
       newId: () => this.ids.next(),
+      ...workflowSurroundings(options, process.env),
     });
   }
 

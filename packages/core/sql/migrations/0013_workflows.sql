@@ -146,7 +146,7 @@ insert into lineshaft.queue (project_id, name, steps, max_attempts) values (1, '
 --   created, parentRun, parentStep}. Times in ms since 1970.
 -- `document_runs`, `run_inputs`, `run_outputs`, `run_variables`: the documents of these runs, null: as it was. `hashes`, `definitions`: that may be new.
 -- `fresh`: new steps {run, seq, id, revision, ref, iteration, retries, type, name, status, scheduled, started, updated,
---   ended, reason, facts}, with their inputs, outputs and definitions (null: the run's has it); `changed`: the same
+--   ended, reason, facts; of EVENT steps event: what they send}, with their inputs, outputs and definitions (null: the run's has it); `changed`: the same
 --   without what never changes, with inputs and outputs (null: as they were). `removed`: {run, seq}.
 -- `mark_runs`, `events`: marks for runs. `decided`: marks that are done with. `withdrawn`: steps whose jobs nobody is to do.
 -- `again`: {id, delay}: jobs that wait again, in ms. `templates`, `template_of`, `job_ids`, `payloads`: as enqueue_many.
@@ -219,6 +219,9 @@ begin
       json_array_elements(fresh_inputs), json_array_elements(fresh_outputs), json_array_elements(fresh_definitions)
     ) as f (run, seq, id, revision, ref, iteration, retries, type, name, status, scheduled, started, updated, ended,
       reason, facts, input, output, definition);
+    if position('"type":"EVENT"' in fresh::text) > 0 then
+      perform lineshaft.send_events(fresh, fresh_outputs);
+    end if;
   end if;
   if cardinality(decided) > 0 then
     delete from lineshaft.mark m where m.id = any (decided);

@@ -259,8 +259,14 @@ function freshRow(runId: string, revision: number, step: Step): string {
     ref: clean(step.ref),
     type: clean(step.type),
     name: clean(step.name),
+    ...(step.type === 'EVENT' ? { event: clean(textAt(step.output, 'event_produced')) } : {}),
     ...changingFields(step),
   });
+}
+
+function textAt(document: JsonObject, name: string): string | undefined {
+  const value = document[name];
+  return typeof value === 'string' ? value : undefined;
 }
 
 function changingFields(step: Step): Record<string, unknown> {

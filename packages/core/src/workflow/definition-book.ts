@@ -25,9 +25,16 @@ const versionMax = 2_147_483_647;
 
 export class DefinitionBook {
   private readonly pool: Pool;
+  private readonly environment: Readonly<Record<string, string>>;
   private readonly statements: BoundStatements;
 
-  constructor(parts: { readonly pool: Pool; readonly statements: BoundStatements }) {
+  constructor(parts: {
+    readonly pool: Pool;
+    readonly statements: BoundStatements;
+    /** Names that `${NAME}` may show. Default none. */
+    readonly environment?: Readonly<Record<string, string>>;
+  }) {
+    this.environment = parts.environment ?? {};
     this.pool = parts.pool;
     this.statements = parts.statements;
   }
@@ -38,6 +45,7 @@ export class DefinitionBook {
    */
   check(document: unknown): Promise<WorkflowDefinition> {
     return checkDefinition(document, {
+      environment: this.environment,
       tasks: async (names) => new Map((await this.tasks(names)).map((task) => [task.name, task])),
       workflow: async ({ name, version }) => {
         const [row] = await this.pool.query<DefinitionRow>(this.statements.getWorkflow, [

@@ -3,6 +3,7 @@
  * of it.
  */
 
+import type { BlobStore } from '../blob/port.ts';
 import type { Clock } from '../domain/clock.ts';
 import type { TaskDefinition, WorkflowDefinition } from '../domain/workflow/definition.ts';
 import { pickDomain } from '../domain/workflow/domain.ts';
@@ -15,8 +16,11 @@ import type { BoundStatements } from '../store/statements.ts';
 import { assembleRuns, type RunMachinery } from './assemble-runs.ts';
 import { ControlBook } from './control-book.ts';
 import { DefinitionBook } from './definition-book.ts';
+import { EventBook } from './event-book.ts';
+import { EventDelivery } from './event-delivery.ts';
 import { HandedSteps } from './handed-steps.ts';
 import { LogBook } from './log-book.ts';
+import { PayloadBook } from './payload-book.ts';
 import { PollBook } from './poll-book.ts';
 import { PollRecords } from './poll-records.ts';
 import { PollWaiters } from './poll-waiters.ts';
@@ -54,6 +58,10 @@ export interface WorkflowParts {
   /** Of this process: a UUID. */
   readonly id: string;
   readonly newId: () => string;
+  /** Where large payloads are kept apart; undefined: nowhere. */
+  readonly blobs: BlobStore | undefined;
+  /** Names that `${NAME}` may show of the process environment, with their values. */
+  readonly environment: Readonly<Record<string, string>>;
 }
 
 type Offered =
@@ -87,6 +95,8 @@ type Offered =
   | 'waitForRun'
   | 'schedules'
   | 'rehearse'
+  | 'events'
+  | 'payloads'
   | 'decide'
   | 'pause'
   | 'resume'
@@ -99,6 +109,10 @@ type Offered =
   | 'signal';
 
 export class WorkflowBooks implements Pick<Workflows, Offered> {
+  /** What is to be done when a message of an event comes. */
+  readonly events: EventBook;
+  /** Where payloads are that are kept apart. */
+  readonly payloads: PayloadBook;
   /** When runs start by themselves. */
   readonly schedules: ScheduledWorkflows;
   /** What workers and services of this process tell runs. */
@@ -160,34 +174,38 @@ export class WorkflowBooks implements Pick<Workflows, Offered> {
         return (await definitionCache.get(name, undefined)).definition;
       },
     });
-    this.schedules = this.scheduled(parts);
+    const start = (request: StartRequest, runId: string) => this.startOnce(request, runId);
+    this.schedules = new ScheduledWorkflows({ ...parts, start, now: () => this.store.clockMs() });
+    this.events = new EventBook(parts);
+    this.payloads = new PayloadBook(parts);
+    const { reportBook } = this;
+    const delivery = new EventDelivery({
+      ...parts,
+      evaluator: this.machinery.evaluator,
+      start,
+      report: (report) => reportBook.report(report),
+      reportByRef: (runId, ref, report) => reportBook.reportByRef(runId, ref, report),
+    });
     this.steps = {
       get backlog() {
         return advancer.backlog;
       },
       ended: (steps) => advancer.ended(steps),
-      advanceDue: () => advancer.advanceDue(),
+      advanceDue: async () => (await advancer.advanceDue()) + (await delivery.deliver()),
       startScheduled: (signal) => this.schedules.startDue(signal),
     };
   }
 
-  private scheduled(parts: WorkflowParts): ScheduledWorkflows {
-    const { runBook, store } = this;
-    const { runs } = this.machinery;
-    return new ScheduledWorkflows({
-      ...parts,
-      now: () => store.clockMs(),
-      async start(request, runId) {
-        const isThere = async () => (await runBook.views([runId], false)).length > 0;
-        if (await isThere()) return;
-        try {
-          await runs.start(request, runId);
-        } catch (error) {
-          // Somebody else may have been faster, or the answer was lost.
-          if (!(await isThere())) throw error;
-        }
-      },
-    });
+  /** Starts a run under an id of its own, which is in order where it was started before. */
+  private async startOnce(request: StartRequest, runId: string): Promise<void> {
+    const isThere = async () => (await this.runBook.views([runId], false)).length > 0;
+    if (await isThere()) return;
+    try {
+      await this.machinery.runs.start(request, runId);
+    } catch (error) {
+      // Somebody else may have been faster, or the answer was lost.
+      if (!(await isThere())) throw error;
+    }
   }
 
   async checkWorkflow(definition: WorkflowDefinition): Promise<void> {

@@ -1,0 +1,45 @@
+/** What workflows may use of the process that they are decided in: by options, else by the environment. */
+
+import { openBlobs } from '../blob/open-blobs.ts';
+import type { BlobStore } from '../blob/port.ts';
+import { invalidOption } from '../domain/errors.ts';
+
+export interface Surroundings {
+  readonly blobs: BlobStore | undefined;
+  /** What `${NAME}` may show. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** @throws OPTION_INVALID */
+export function workflowSurroundings(
+  options: { readonly blobs?: string | BlobStore; readonly workflowEnvironment?: readonly string[] },
+  variables: Readonly<Record<string, string | undefined>>,
+): Surroundings {
+  const address = options.blobs ?? variables['LINESHAFT_BLOBS'];
+  const names = options.workflowEnvironment ?? namesIn(variables['LINESHAFT_WORKFLOW_ENVIRONMENT']);
+  return {
+    blobs: typeof address === 'string' && address !== '' ? openBlobs(address, variables) : storeOf(address),
+    environment: Object.fromEntries(
+      names.flatMap((name) => {
+        if (typeof name !== 'string' || !/^[A-Za-z_][A-Za-z0-9_]{0,199}$/.test(name))
+          throw invalidOption('workflowEnvironment', name, 'the name of an environment variable');
+        const value = variables[name];
+        return value === undefined ? [] : [[name, value]];
+      }),
+    ),
+  };
+}
+
+function storeOf(given: unknown): BlobStore | undefined {
+  if (given === undefined || given === '') return undefined;
+  if (typeof given === 'object' && given !== null && 'put' in given && 'get' in given)
+    return given as BlobStore;
+  throw invalidOption('blobs', given, 'an address or a store of blobs');
+}
+
+function namesIn(list: string | undefined): string[] {
+  return (list ?? '')
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+}
