@@ -57,6 +57,12 @@ const interfaces: readonly (readonly [string, string, string, string])[] = [
     'PruneOptions',
     'Given to `prune()` and `countPrunable()`, with `rule` or `rules`.',
   ],
+  [
+    'Server',
+    '../../server/src/options.ts',
+    'ServerOptions',
+    'Given to `createServer` of `@lineshaft/server`.',
+  ],
   ['What a handler gets', 'worker/handler.ts', 'JobContext', 'The second argument of a handler.'],
 ];
 
@@ -117,7 +123,7 @@ function optionsPage(): string {
   });
   return page(
     'Options',
-    'packages/core/src',
+    'packages/*/src',
     'All options of the library. Names that do not exist and values out of range are refused before anything is\n' +
       'written, with `OPTION_UNKNOWN` and `OPTION_INVALID`.',
     sections.join('\n\n'),
