@@ -1,6 +1,7 @@
 /** What a lab is: a place with faults in it. */
 import { monotonicMs } from './monotonic.ts';
 import type { Random } from './random.ts';
+import type { Outcome, RunOptions } from './run.ts';
 import type { Crew, Place } from './site/crew.ts';
 import type { FaultKind, FaultRecord } from './verdict/evidence.ts';
 
@@ -16,6 +17,13 @@ export interface Lab<Opened extends Stand = Stand> {
   open(stack: AsyncDisposableStack, seed: number, places: readonly string[]): Promise<Opened>;
   /** All faults of a run, known before it begins; `stand` is what `open` has made. */
   plan(random: Random, seconds: number, stand: Opened): Step[];
+  /** In place of jobs with faults as planned: what is done in this lab, with all that belongs to it. */
+  run?(
+    options: RunOptions,
+    folder: string,
+    stack: AsyncDisposableStack,
+    say: (line: string) => void,
+  ): Promise<Outcome>;
 }
 
 /** A database and the ways to it. */

@@ -57,6 +57,7 @@ export async function run(
   stack.defer(() => {
     if (options.signal.aborted) removeFolder(folder);
   });
+  if (lab.run !== undefined) return await lab.run(options, folder, stack, say);
   const places = [...named('worker', workers), ...named('caller', callers), 'planted'];
   const stand = await lab.open(stack, options.seed, places);
   say(`database: ${stand.about}; ledgers and logs: ${folder}`);

@@ -21,6 +21,7 @@ describe('the lab', () => {
   test.each([
     ['kill-workers', 1],
     ['kill-database', 2],
+    ['workflows', 3],
   ])(
     '%s loses nothing and explains each duplicate',
     async (name, seed) => {

@@ -90,6 +90,31 @@ describe('runs in several processes', () => {
     expect(jobs).toHaveLength(20);
   });
 
+  it('does each iteration of a loop once, whichever process goes on', async () => {
+    const name = freshName('flow');
+    const body = { name: 'first', taskReferenceName: 'body', type: 'SIMPLE' };
+    const loop = {
+      name: 'loop',
+      taskReferenceName: 'loop',
+      type: 'DO_WHILE',
+      loopCondition: "$.loop['iteration'] < 6",
+      loopOver: [body],
+    };
+    await site.lineshaft.workflows.putWorkflow({ name, version: 1, tasks: [loop] }, { overwrite: false });
+    await site.work('workflow', { handlers });
+    const second = site.other().worker({ signals: false, queues: ['workflow'], handlers });
+    onTestFinished(() => second.stopNow());
+    await second.start();
+    const ids = await Promise.all(Array.from({ length: 30 }, () => site.lineshaft.workflows.start({ name })));
+    for (const id of ids) {
+      const { steps } = await ended(id);
+      expect(steps.map(({ ref }) => ref)).toEqual([
+        'loop',
+        ...[1, 2, 3, 4, 5, 6].map((iteration) => `body__${iteration}`),
+      ]);
+    }
+  });
+
   it('ends a wait when its time has come, though who started it is gone', async () => {
     const name = freshName('flow');
     const wait = {

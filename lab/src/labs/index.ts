@@ -11,6 +11,7 @@ import { pause } from './pause.ts';
 import { pgbouncer } from './pgbouncer.ts';
 import { restartAll } from './restart-all.ts';
 import { soak } from './soak.ts';
+import { workflows } from './workflows.ts';
 
 export const labs: readonly Lab[] = [
   killWorkers,
@@ -24,4 +25,5 @@ export const labs: readonly Lab[] = [
   pgbouncer,
   patroni,
   soak,
+  workflows,
 ];

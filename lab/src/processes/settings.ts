@@ -45,3 +45,15 @@ export function endWithTheLab(): void {
 export function onCommand(handle: (command: Command) => void): void {
   process.on('message', (message) => handle(message as Command));
 }
+
+/** Of processes that start runs, or do their steps. */
+export interface RunProcessSettings {
+  readonly databaseUrl: string;
+  readonly name: string;
+  /** Where its ledger is. */
+  readonly folder: string;
+  readonly seed: number;
+  readonly leaseMs: number;
+  /** Runs that it starts a second. */
+  readonly perSecond: number;
+}
