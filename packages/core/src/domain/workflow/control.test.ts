@@ -302,3 +302,33 @@ test('a run around one that is done again waits for it, without what came after'
   run.end('z');
   expect(run.run.status).toBe('COMPLETED');
 });
+
+test('retry of a sub-workflow that had failed by itself leaves the join around it waiting', () => {
+  const child = {
+    name: 's',
+    taskReferenceName: 's',
+    type: 'SUB_WORKFLOW',
+    subWorkflowParam: { name: 'other' },
+  };
+  const run = new SimulatedRun([
+    { name: 'f', taskReferenceName: 'f', type: 'FORK_JOIN', forkTasks: [[child], [simple('w')]] },
+    join('j', ['s', 'w']),
+  ]);
+  run.end('w');
+  const [start] = run.started;
+  const { id: stepId } = run.step('s');
+  run.tell({
+    type: 'run-ended',
+    stepId,
+    runId: start?.runId ?? '',
+    status: 'FAILED',
+    output: {},
+    reason: undefined,
+  });
+  run.change(retry);
+  expect([run.run.status, run.step('s').status, run.step('j').status]).toEqual([
+    'RUNNING',
+    'IN_PROGRESS',
+    'IN_PROGRESS',
+  ]);
+});

@@ -9,7 +9,7 @@ import type { DecideContext, Decision, Evaluation, RunStart, StepJob } from './d
 import { DraftJoins } from './draft-joins.ts';
 import type { Run, Step } from './run.ts';
 import { isJoin, isPassive, nodeOf, type RunState } from './state.ts';
-import { isTerminal } from './status.ts';
+import { isDone, isTerminal } from './status.ts';
 import type { Reached } from './steps/step-type.ts';
 
 /** Ends the run: a definition or an input with which it can't go on. */
@@ -104,8 +104,11 @@ export class Draft {
     }
     this.setRun({ nextSeq: nextSeq + 1 });
     const added = { ...step, seq: nextSeq };
+    const before = this.latest(added.ref);
     this.#nodes.set(added.ref, node);
     this.#put(added);
+    // Another attempt: joins wait again.
+    if (before !== undefined) this.joins.tell(added.ref);
     this.#count(undefined, added);
     if (isTerminal(added.status) && !added.executed) this.#ended.push(added.seq);
     if (isJoin(added) && !isTerminal(added.status)) this.joins.watch(added);
@@ -121,10 +124,8 @@ export class Draft {
     const is = isTerminal(changed.status);
     this.#count(step, changed);
     if (is && !changed.executed && !changed.retried && !was) this.#ended.push(changed.seq);
-    if (was && !is) {
-      this.joins.tell(changed.ref);
-      if (isJoin(changed)) this.joins.watch(changed);
-    }
+    if (isDone(step) !== isDone(changed)) this.joins.tell(changed.ref);
+    if (was && !is && isJoin(changed)) this.joins.watch(changed);
     this.changes += 1;
     return changed;
   }
