@@ -18,8 +18,10 @@ import { schedules } from './schedules.ts';
 import { steady } from './steady.ts';
 import { workflowFork } from './workflow-fork.ts';
 import { workflowLatency } from './workflow-latency.ts';
+import { workflowLimits } from './workflow-limits.ts';
 import { workflowLoop } from './workflow-loop.ts';
 import { workflowNative } from './workflow-native.ts';
+import { workflowPollers } from './workflow-pollers.ts';
 
 export const benches: readonly Bench[] = [
   enqueue,
@@ -42,4 +44,6 @@ export const benches: readonly Bench[] = [
   workflowLatency,
   workflowFork,
   workflowLoop,
+  workflowPollers,
+  workflowLimits,
 ];
