@@ -23,8 +23,9 @@ const pollsMost = 200_000;
 /** How often all that is waited for is looked at where nobody says that something has come, and where they do. */
 const blindLookMs = 100;
 const safetyLookMs = 5_000;
-/** Looks at all pairs take at most this share of the time. */
+/** Looks at all pairs take at most this share of the time, where there are more than a few. */
 const lookShare = 0.1;
+const fewPairs = 32;
 const errorPauseMaxMs = 2_000;
 /** After so long a pair is looked at again of which somebody has locked the lanes. */
 const lockedPauseMs = 5;
@@ -222,7 +223,7 @@ export class PollBook {
         return;
       }
       const tookMs = this.clock.monotonic() - startedMs;
-      if (all) this.lookAtMs = startedMs + tookMs / lookShare;
+      if (all && plan.pairs.length > fewPairs) this.lookAtMs = startedMs + tookMs / lookShare;
     }
   }
 

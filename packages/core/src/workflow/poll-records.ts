@@ -1,7 +1,7 @@
 /**
  * Who has polled last for the steps of a kind and a domain: kept in memory, and written for the other servers in batches,
- * at most one statement a second and none where nothing has changed. A worker that waits in a long poll is polling.
- * Domains with workers are known at once here, and within about six seconds of other servers.
+ * at most one statement in two seconds and none where nothing has changed. A worker that waits in a long poll is polling.
+ * Domains with workers are known at once here, and within about seven seconds of other servers.
  */
 
 import type { Clock } from '../domain/clock.ts';
@@ -23,7 +23,7 @@ interface Entry {
 
 /** A domain has workers if one of them has polled so lately. */
 const activeMs = 10_000;
-const flushMs = 1_000;
+const flushMs = 2_000;
 /** What was written is not written again before; less than `activeMs` by far, so that others do not miss it. */
 const rewriteMs = 4_000;
 /** What others have written is read again after so long, if somebody wants to know. */
