@@ -10,6 +10,8 @@ import type { Service } from './service.ts';
 const sleepMaxMs = 5_000;
 /** While there are marks, they are looked at no more often than this: mostly somebody is about to decide on them. */
 const pauseMs = 250;
+/** So many at once are a backlog, which is worked off without a pause. */
+const backlog = 100;
 
 /** The built-in service that takes up runs that nobody goes on with. */
 export const workflows = definePlugin({ name: 'workflows', service: createWorkflows });
@@ -27,7 +29,7 @@ function createWorkflows(context: ServiceContext): Service {
         told = false;
         const runs = await steps.advanceDue();
         outlook.forget();
-        if (runs === 0) return pauseMs;
+        if (runs < backlog) return pauseMs;
       }
     },
   });

@@ -73,6 +73,7 @@ export class Advancer implements Omit<StepRuns, 'startScheduled'> {
           .catch((error: unknown) => this.missed('advance', error)),
       ),
     );
+    if (due.length > 0 && !this.closed) await this.parts.store.tidyDue(due);
     return due.length;
   }
 

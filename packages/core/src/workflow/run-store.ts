@@ -109,6 +109,11 @@ export class RunStore {
     return rows.map(([id]) => id ?? '');
   }
 
+  /** After runs that were due were looked at: what can't be done is not tried again at once. */
+  async tidyDue(runIds: readonly string[]): Promise<void> {
+    await this.writes.query(this.statements.tidyDueRuns, [`{${runIds.join(',')}}`]);
+  }
+
   /** The clock of the database, ms since 1970. */
   async clockMs(): Promise<number> {
     const [[ms = '0'] = []] = await this.reads.query(this.statements.clockMs);

@@ -130,15 +130,16 @@ export class Runs {
     reject: (error: unknown) => void,
   ): Pick<Request, 'resolve' | 'reject'> {
     this.requests += 1;
+    let open = true;
+    const settle = (how: () => void): void => {
+      if (!open) return;
+      open = false;
+      this.requests -= 1;
+      how();
+    };
     return {
-      resolve: (run) => {
-        this.requests -= 1;
-        resolve(run);
-      },
-      reject: (error) => {
-        this.requests -= 1;
-        reject(error);
-      },
+      resolve: (run) => settle(() => resolve(run)),
+      reject: (error) => settle(() => reject(error)),
     };
   }
 
@@ -165,6 +166,8 @@ export class Runs {
       } catch (error) {
         // The database is away, most likely: callers hear of it, and marks wait for whoever looks next.
         for (const each of [...[...batch.values()].flat(), ...starting]) each.reject(error);
+        // Some of it may have been decided and not written.
+        for (const runId of batch.keys()) this.parts.cache.drop(runId);
       }
     }
   }
@@ -197,8 +200,14 @@ export class Runs {
     const unheard = await this.parts.unheard(states, context.now);
     for (const [runId, requests] of batch) {
       const at = found.get(runId);
-      if (at !== undefined) works.push(this.decideOne(at, requests, context, unheard.get(runId)));
-      else for (const request of requests) request.reject(runNotFound(runId));
+      if (at === undefined) {
+        for (const request of requests) request.reject(runNotFound(runId));
+        continue;
+      }
+      const work = this.decided(runId, requests, () =>
+        this.decideOne(at, requests, context, unheard.get(runId)),
+      );
+      if (work !== undefined) works.push(work);
     }
     await Promise.all(starting.map((each) => this.begin(each, works, context)));
     for (const work of works) await this.startChildren(work, context);
@@ -221,15 +230,21 @@ export class Runs {
     }
     if (known.size === 0) return found;
     const loaded = await store.load(known);
-    for (const runId of known.keys()) found.delete(runId);
-    for (const each of loaded) found.set(each.id, { state: this.takeIn(each), marks: each.marks });
-    for (const runId of known.keys()) if (!found.has(runId)) cache.drop(runId);
+    const there = new Set(loaded.map(({ id }) => id));
+    for (const each of loaded)
+      found.set(each.id, { state: this.takeIn(each, found.get(each.id)?.state), marks: each.marks });
+    for (const runId of known.keys()) {
+      if (there.has(runId)) continue;
+      found.delete(runId);
+      cache.drop(runId);
+    }
     return found;
   }
 
-  private takeIn({ id, run, steps, whole, bytes }: LoadedRun): RunState {
+  /** @param before as it is at hand, though others may have taken its place in the cache meanwhile */
+  private takeIn({ id, run, steps, whole, bytes }: LoadedRun, before: RunState | undefined): RunState {
     const { cache } = this.parts;
-    let state = cache.get(id);
+    let state = before;
     if (run === undefined && state !== undefined) return state;
     if (run === undefined) throw runNotFound(id);
     if (state === undefined || whole) {
@@ -241,6 +256,18 @@ export class Runs {
     }
     cache.put(state, bytes);
     return state;
+  }
+
+  /** Where a decision fails for a reason that nobody knows, it is that of one run, and the others go on. */
+  private decided(runId: string, requests: readonly Request[], decideIt: () => RunWork): RunWork | undefined {
+    try {
+      return decideIt();
+    } catch (error) {
+      this.parts.cache.drop(runId);
+      this.parts.onTrouble('decide', error);
+      for (const request of requests) request.reject(error);
+      return undefined;
+    }
   }
 
   private decideOne(
