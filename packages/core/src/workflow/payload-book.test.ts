@@ -32,11 +32,23 @@ describe('payloads that are kept apart', () => {
     expect(where.path).toMatch(/^task\/output\/id-\d+\.json$/);
     await blobs.put(where.path, new TextEncoder().encode('{"n":1}'));
     expect(await book.read(where.path)).toEqual({ n: 1 });
-    const path = await book.write('WORKFLOW_INPUT', { a: ['ü'] });
-    expect(await book.read(path)).toEqual({ a: ['ü'] });
-    expect(await book.location({ path, operation: 'READ', payloadType: 'WORKFLOW_INPUT' })).toEqual({
-      uri: `https://store/${path}?READ`,
-      path,
+  });
+
+  test('take the place of the input of a run and the output of a step that name them', async () => {
+    const path = 'workflow/input/mine.json';
+    await blobs.put(path, new TextEncoder().encode('{"a":["ü"]}'));
+    expect(await book.withInput({ name: 'w', externalInputPath: path })).toEqual({
+      name: 'w',
+      input: { a: ['ü'] },
+    });
+    const report = { stepId: 's', status: 'COMPLETED' } as const;
+    expect(await book.withOutput({ ...report, externalOutputPath: path })).toEqual({
+      ...report,
+      output: { a: ['ü'] },
+    });
+    expect(await book.withInput({ name: 'w', input: { b: 1 } })).toEqual({ name: 'w', input: { b: 1 } });
+    await expect(book.withInput({ name: 'w', externalInputPath: 'other/x.json' })).rejects.toMatchObject({
+      code: 'OPTION_INVALID',
     });
   });
 

@@ -3,7 +3,9 @@
 import type { BlobStore } from '../blob/port.ts';
 import { invalidOption, LineshaftError } from '../domain/errors.ts';
 import type { JsonObject } from '../domain/workflow/definition.ts';
+import type { StartRequest } from '../domain/workflow/run.ts';
 import { isObject } from '../domain/workflow/violation.ts';
+import type { StepReport } from './port.ts';
 import type { Payloads } from './port-books.ts';
 
 type Request = Parameters<Payloads['location']>[0];
@@ -40,10 +42,7 @@ export class PayloadBook implements Payloads {
     if (request.path === '' && operation === 'READ')
       throw invalidOption('path', request.path, 'the path of a payload, to read it');
     const path = request.path === '' ? `${folders[payloadType]}/${this.newId()}.json` : request.path;
-    // Other blobs may be in the same store: only payloads are given away.
-    if (!Object.values(folders).some((folder) => path.startsWith(`${folder}/`)))
-      throw invalidOption('path', path, `a path under ${Object.values(folders).join(', ')}`);
-    const uri = await this.store(path).location(path, operation, expiresSeconds);
+    const uri = await this.store(givenPath(path)).location(path, operation, expiresSeconds);
     if (uri === undefined) {
       throw new LineshaftError('BLOB_UNAVAILABLE', {
         message: 'payloads are kept in a folder, which clients cannot reach; keep them in a bucket (s3://…)',
@@ -69,11 +68,18 @@ export class PayloadBook implements Payloads {
     });
   }
 
-  /** Keeps a payload apart. @returns its path */
-  async write(payloadType: Request['payloadType'], payload: JsonObject): Promise<string> {
-    const path = `${folders[payloadType]}/${this.newId()}.json`;
-    await this.store(path).put(path, new TextEncoder().encode(JSON.stringify(payload)));
-    return path;
+  /** A request to start a run, with the input that it names. @throws as `read` */
+  async withInput(request: StartRequest): Promise<StartRequest> {
+    const { externalInputPath, ...rest } = request;
+    if (externalInputPath === undefined || externalInputPath === '') return request;
+    return { ...rest, input: await this.read(givenPath(externalInputPath)) };
+  }
+
+  /** A report, with the output that it names. @throws as `read` */
+  async withOutput(report: StepReport): Promise<StepReport> {
+    const { externalOutputPath, ...rest } = report;
+    if (externalOutputPath === undefined || externalOutputPath === '') return report;
+    return { ...rest, output: await this.read(givenPath(externalOutputPath)) };
   }
 
   private store(path: string): BlobStore {
@@ -82,6 +88,12 @@ export class PayloadBook implements Payloads {
       message: `there is no store for large payloads such as '${path.slice(0, 200)}'; name one by LINESHAFT_BLOBS`,
     });
   }
+}
+
+/** Other blobs may be in the same store: only payloads are given away. */
+function givenPath(path: string): string {
+  if (Object.values(folders).some((folder) => path.startsWith(`${folder}/`))) return path;
+  throw invalidOption('path', path, `a path under ${Object.values(folders).join(', ')}`);
 }
 
 function parsed(bytes: Uint8Array): unknown {

@@ -24,6 +24,8 @@ export interface StepReport {
     'IN_PROGRESS' | 'COMPLETED' | 'FAILED' | 'FAILED_WITH_TERMINAL_ERROR' | 'CANCELED'
   >;
   readonly output?: Readonly<Record<string, unknown>>;
+  /** Where the output is that is kept apart; it takes the place of `output`. */
+  readonly externalOutputPath?: string;
   /** Add to the output so far, do not replace it. */
   readonly merge?: boolean;
   readonly reason?: string;

@@ -246,11 +246,12 @@ export class WorkflowBooks implements Pick<Workflows, Offered> {
 
   /**
    * Starts a run; resolves with its id when it is durable.
-   * @throws LineshaftError WORKFLOW_NOT_FOUND, DEFINITION_INVALID, OPTION_INVALID
+   * @throws LineshaftError WORKFLOW_NOT_FOUND, DEFINITION_INVALID, OPTION_INVALID; BLOB_NOT_FOUND and others of payloads that
+   * are kept apart
    * @example const runId = await lineshaft.workflows.start({ name: 'order', input: { order: 17 } })
    */
   async start(request: StartRequest): Promise<string> {
-    return (await this.machinery.runs.start(request)).id;
+    return (await this.machinery.runs.start(await this.payloads.withInput(request))).id;
   }
 
   waitForRun(
@@ -350,8 +351,8 @@ export class WorkflowBooks implements Pick<Workflows, Offered> {
     return this.pollBook.poll(request);
   }
 
-  report(report: StepReport): Promise<StepOfRun | undefined> {
-    return this.reportBook.report(report);
+  async report(report: StepReport): Promise<StepOfRun | undefined> {
+    return await this.reportBook.report(await this.payloads.withOutput(report));
   }
 
   reportByRef(

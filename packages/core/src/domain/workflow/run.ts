@@ -102,6 +102,8 @@ export interface StartRequest {
   /** Default: the latest. */
   readonly version?: number;
   readonly input?: JsonObject;
+  /** Where the input is that is kept apart; it takes the place of `input`. */
+  readonly externalInputPath?: string;
   readonly correlationId?: string;
   readonly priority?: number;
   readonly taskToDomain?: Readonly<Record<string, string>>;

@@ -208,11 +208,13 @@ export function reportOf(body: Fields): StepReport {
   const callback = field(body, 'callbackAfterSeconds').whole(0, 2 ** 31);
   const logs = field(body, 'logs').list().filter(isFields).map(logOf);
   const extendLease = field(body, 'extendLease').flag();
+  const externalOutputPath = field(body, 'externalOutputPayloadStoragePath').text();
   return {
     stepId: demandStepId(taskId),
     // A lease is extended whatever the status says.
     status: extendLease && body.status === undefined ? 'IN_PROGRESS' : reportStatus(body.status),
     output: field(body, 'outputData').object() ?? {},
+    ...(externalOutputPath === undefined ? {} : { externalOutputPath }),
     ...(reason === undefined ? {} : { reason: reason.slice(0, 500) }),
     ...(workerId === undefined ? {} : { workerId }),
     ...(callback === undefined ? {} : { callbackAfterSeconds: callback }),
