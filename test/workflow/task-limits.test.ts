@@ -1,5 +1,7 @@
 /** Limits of task definitions: how many steps run at once, and how many are handed out in a time, by whoever has them. */
 
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Lineshaft, PolledStep } from '../../packages/core/src/index.ts';
 import { expectNothingInUse } from '../limits/ledger.ts';
@@ -91,6 +93,42 @@ describe.each(versions)('limits of tasks on PostgreSQL %s', (version) => {
     expect(other - one).toBeGreaterThanOrEqual(1_000);
     await end(second);
   });
+
+  it.each(['call', 'call äöü with a name that is longer than what a limit may be called by far'])(
+    'hold for HTTP steps, by the name of their task: %s',
+    async (prefix) => {
+      let now = 0;
+      let most = 0;
+      const server = createServer((_request, response) => {
+        now += 1;
+        most = Math.max(most, now);
+        setTimeout(() => {
+          now -= 1;
+          response.end('{}');
+        }, 20);
+      });
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      const { port } = server.address() as AddressInfo;
+      const name = freshName(prefix);
+      const { workflows } = site.lineshaft;
+      await workflows.putTask({ name, concurrentExecLimit: 2 });
+      const inputParameters = { http_request: { uri: `http://127.0.0.1:${port}/`, method: 'GET' } };
+      const tasks = [{ name, taskReferenceName: 'ref', type: 'HTTP', inputParameters }];
+      const flow = freshName('flow');
+      await workflows.putWorkflow({ name: flow, version: 1, tasks }, { overwrite: false });
+      await site.work('workflow', { handlers: {}, slots: 10 });
+      const runs = await Promise.all(Array.from({ length: 12 }, () => workflows.start({ name: flow })));
+      for (const runId of runs) {
+        const { run } = await workflows.waitForRun(runId, (view) => view.run.endedAt !== undefined, {
+          timeoutMs: 20_000,
+        });
+        expect(run.status).toBe('COMPLETED');
+      }
+      expect(most).toBe(2);
+      await expectNothingInUse(site);
+      await new Promise((resolve) => server.close(resolve));
+    },
+  );
 
   it('hold for our own workers beside those that poll', async () => {
     const kind = freshName('kind');

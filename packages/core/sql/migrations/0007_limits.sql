@@ -210,7 +210,8 @@ returns text language sql immutable as $$
   select case when octet_length(of_key) <= 100 then of_key else left(of_key, 16) || '…' || md5(of_key) end
 $$;
 
--- The limits that a template names in `under`: a row for each, refused where one does not exist.
+-- The limits that a template names in `under`: a row for each, refused where one does not exist, unless it is said
+-- that it need not (`ifKnown`, for steps whose task may lose its limits at any time).
 create function lineshaft.named_limits(template jsonb, of_project bigint)
 returns table (limit_id integer, key text, cost integer) language plpgsql stable as $$
 declare
@@ -227,11 +228,12 @@ begin
     name := entry ->> 'limit';
     if jsonb_typeof(entry) <> 'object' or jsonb_typeof(entry -> 'limit') is distinct from 'string'
       or coalesce(jsonb_typeof(entry -> 'key'), 'string') <> 'string' or octet_length(entry ->> 'key') > 1000
-      or entry - array['limit', 'key', 'cost'] <> '{}' then
+      or entry - array['limit', 'key', 'cost', 'ifKnown'] <> '{}' then
       perform lineshaft.refuse('under', entry, 'names of limits or {"limit", "key": a text, "cost"}');
     end if;
     perform lineshaft.check_range(entry, '{cost}', 1, 1000000000);
     select l.id into limit_id from lineshaft.limit l where l.project_id = of_project and l.name = entry ->> 'limit';
+    continue when not found and (entry ->> 'ifKnown')::boolean;
     if not found then
       perform lineshaft.fail('LS404', 'LIMIT_NOT_FOUND', format('limit %L not found', name),
         'declare it: lineshaft limit declare NAME', jsonb_build_object('limit', name));

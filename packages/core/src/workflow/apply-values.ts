@@ -9,6 +9,7 @@ import type { Run, Step } from '../domain/workflow/run.ts';
 import { stepKind } from '../domain/workflow/step-kind.ts';
 import { textArray } from '../queue/enqueue-batch.ts';
 import { definitionOf, runFacts, stepDefinitions, stepFacts } from './rows.ts';
+import { taskLimit } from './task-limit.ts';
 
 /** The queue in which steps wait. */
 export const stepQueue = 'workflow';
@@ -177,7 +178,8 @@ class JobRows {
     const { domain, priority } = job;
     const timeoutMs = job.timeoutMs !== undefined && job.timeoutMs <= jobTimeoutMaxMs ? job.timeoutMs : 0;
     const responseMs = Math.ceil(Math.min(job.responseTimeoutMs ?? jobTimeoutMaxMs, jobTimeoutMaxMs));
-    const key = `${priority} ${job.delayMs} ${timeoutMs} ${responseMs} ${job.kind} ${domain ?? ''}`;
+    const times = `${job.delayMs} ${timeoutMs} ${responseMs}`;
+    const key = JSON.stringify([priority, times, job.kind, domain, job.limitsOf]);
     let number = this.numbers.get(key);
     if (number === undefined) {
       this.templates.push({
@@ -187,6 +189,7 @@ class JobRows {
         ...(job.delayMs > 0 ? { delayMs: Math.ceil(job.delayMs) } : {}),
         ...(domain === undefined ? {} : { requirements: [`domain=${domain}`] }),
         ...(timeoutMs > 0 ? { limits: { timeoutMs: Math.ceil(timeoutMs) } } : {}),
+        ...(job.limitsOf === undefined ? {} : { under: [{ limit: taskLimit(job.limitsOf), ifKnown: true }] }),
         // Read by claims for workers that poll; those of our own say that they live by their heartbeats.
         ...(responseMs === responseUsualMs ? {} : { meta: { responseMs } }),
       });

@@ -68,8 +68,14 @@ export function enqueue(draft: Draft, step: Step, delaySeconds: number, again: b
     priority: draft.run.priority,
     responseTimeoutMs: responseSeconds > 0 ? responseSeconds * 1_000 : undefined,
     timeoutMs: timeoutSeconds > 0 ? timeoutSeconds * 1_000 : undefined,
+    ...(step.type !== step.name && isLimited(task) ? { limitsOf: step.name } : {}),
     again,
   });
+}
+
+/** Limits hold by the name of the task: where its job is of another kind, as that of HTTP is, this must be said. */
+function isLimited({ concurrentExecLimit, rateLimitPerFrequency }: TaskDefinition): boolean {
+  return (concurrentExecLimit ?? 0) > 0 || (rateLimitPerFrequency ?? 0) > 0;
 }
 
 /** Steps that have jobs. */
