@@ -9,6 +9,9 @@ declare module 'fastify' {
   }
 }
 
+/** One for all: an error of its own for each poll, with a stack, would be most of what a poll costs. */
+const over = new Error('the answer is not waited for any more');
+
 export class Lifetimes {
   private readonly open = new Set<AbortController>();
   /** The server stops. */
@@ -16,12 +19,12 @@ export class Lifetimes {
 
   of(reply: FastifyReply): AbortSignal {
     const controller = new AbortController();
-    if (this.stopped) controller.abort();
+    if (this.stopped) controller.abort(over);
     this.open.add(controller);
-    // Also told when the answer was written, after which nobody looks at the signal.
     reply.raw.once('close', () => {
       this.open.delete(controller);
-      controller.abort();
+      // After the answer nobody looks at the signal.
+      if (!reply.raw.writableFinished) controller.abort(over);
     });
     return controller.signal;
   }
@@ -29,7 +32,7 @@ export class Lifetimes {
   /** Everything that waits is answered now. */
   stop(): void {
     this.stopped = true;
-    for (const controller of this.open) controller.abort();
+    for (const controller of this.open) controller.abort(over);
     this.open.clear();
   }
 }
