@@ -194,7 +194,10 @@ export class Lineshaft<PayloadMap extends object = Record<string, unknown>> exte
       },
       random: Math.random,
       kinds: registerKinds(
-        { ...builtInSteps(checked.outputMaxBytes), ...(checked.handlers ?? this.handlers) },
+        {
+          ...builtInSteps(checked.outputMaxBytes, this.workflows.messages),
+          ...(checked.handlers ?? this.handlers),
+        },
         this.definitions,
         this.handling,
       ),

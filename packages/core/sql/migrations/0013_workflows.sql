@@ -324,6 +324,7 @@ begin
   delete from lineshaft.step s where s.run_id = of_run;
   delete from lineshaft.run_data d where d.run_id = of_run;
   delete from lineshaft.mark m where m.run_id = of_run;
+  delete from lineshaft.run_message m where m.run_id = of_run;
   perform lineshaft.announce_runs(array[of_run]);
   return true;
 end

@@ -1,4 +1,4 @@
--- Events of workflows: what is to be done when a message comes, the messages that wait for it, and what was done.
+-- Events of workflows: what is to be done when a message comes, the messages that wait for it, and what was done; messages to runs.
 -- Lock cost: new objects; the view outlook is made anew.
 
 create table lineshaft.event_handler (
@@ -89,3 +89,15 @@ select
       from lineshaft.event_message e order by e.due limit 1
     )
   ) as run_ms;
+
+-- Messages to runs, until their run is removed: `step_id` is the step that has taken one.
+create table lineshaft.run_message (
+  id uuid primary key,
+  run_id uuid not null,
+  seq bigint generated always as identity,
+  payload json not null,
+  step_id uuid,
+  at timestamptz not null default clock_timestamp()
+);
+create index run_message_order on lineshaft.run_message (run_id, seq);
+create index run_message_waiting on lineshaft.run_message (run_id) where step_id is null;

@@ -1,6 +1,7 @@
 /** How an attempt of a step ended, in the words of workflows: what its run is told. Pure. */
 
 import type { RunEvent } from '../domain/workflow/decision.ts';
+import { isDoneHere } from '../domain/workflow/steps/worker.ts';
 import type { Result } from './completer.ts';
 
 /** As Conductor keeps of a reason. */
@@ -37,7 +38,7 @@ export function stepEvent(result: Result, workerName: string, clockOffsetMs: num
   } as const;
   switch (ending.type) {
     case 'succeeded':
-      if (job.kind === 'HTTP') return { ...told, ...outcomeOf(ending.outputText) };
+      if (isDoneHere(job.kind)) return { ...told, ...outcomeOf(ending.outputText) };
       return { ...told, status: 'COMPLETED', output: outputOf(ending.outputText) };
     case 'cancelled':
       return { ...told, status: 'CANCELED', output: {}, reason: ending.reason.slice(0, reasonMost) };

@@ -155,6 +155,7 @@ const plainTypes: ReadonlySet<string> = new Set([
   'TERMINATE',
   'NOOP',
   'HTTP',
+  'PULL_WORKFLOW_MESSAGES',
 ]);
 const asking = new WeakMap<WorkflowDefinition, boolean>();
 

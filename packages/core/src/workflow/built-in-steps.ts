@@ -1,10 +1,13 @@
-/** Steps that every worker can do, without a handler of the user's: requests over HTTP. */
+/** Steps that every worker can do, without a handler of the user's: requests over HTTP, and taking messages to a run. */
 
 import type { JsonObject } from '../domain/workflow/definition.ts';
 import { doHttpStep, type StepOutcome } from './http-step.ts';
+import type { MessageBook } from './message-book.ts';
 
 /** What an attempt knows of its surroundings. */
 interface Attempt {
+  /** Of the step too. */
+  readonly id: string;
   readonly signal: AbortSignal;
 }
 
@@ -16,9 +19,11 @@ const bodyShare = 0.9;
  * request that is refused has its answer as output, and one with `asyncComplete` goes on.
  *
  * @param outputMaxBytes longest output that the worker keeps
+ * @param messages where those to runs are
  */
 export function builtInSteps(
   outputMaxBytes: number,
+  messages: Pick<MessageBook, 'take'>,
 ): Readonly<Record<string, (input: JsonObject, attempt: Attempt) => Promise<StepOutcome>>> {
   return {
     HTTP: (input, { signal }) =>
@@ -27,5 +32,6 @@ export function builtInSteps(
         maxBytes: Math.floor(outputMaxBytes * bodyShare),
         signal,
       }),
+    PULL_WORKFLOW_MESSAGES: (input, { id }) => messages.take(id, input),
   };
 }

@@ -20,6 +20,7 @@ import { EventBook } from './event-book.ts';
 import { EventDelivery } from './event-delivery.ts';
 import { HandedSteps } from './handed-steps.ts';
 import { LogBook } from './log-book.ts';
+import { MessageBook } from './message-book.ts';
 import { PayloadBook } from './payload-book.ts';
 import { PollBook } from './poll-book.ts';
 import { PollRecords } from './poll-records.ts';
@@ -96,6 +97,7 @@ type Offered =
   | 'schedules'
   | 'rehearse'
   | 'events'
+  | 'sendMessage'
   | 'payloads'
   | 'decide'
   | 'pause'
@@ -111,6 +113,8 @@ type Offered =
 export class WorkflowBooks implements Pick<Workflows, Offered> {
   /** What is to be done when a message of an event comes. */
   readonly events: EventBook;
+  /** Messages to runs. */
+  readonly messages: MessageBook;
   /** Where payloads are that are kept apart. */
   readonly payloads: PayloadBook;
   /** When runs start by themselves. */
@@ -179,6 +183,7 @@ export class WorkflowBooks implements Pick<Workflows, Offered> {
     this.events = new EventBook(parts);
     this.payloads = new PayloadBook(parts);
     const { reportBook } = this;
+    this.messages = new MessageBook({ ...parts, report: (report) => reportBook.report(report) });
     const delivery = new EventDelivery({
       ...parts,
       evaluator: this.machinery.evaluator,
@@ -365,6 +370,10 @@ export class WorkflowBooks implements Pick<Workflows, Offered> {
 
   giveBack(stepIds: readonly string[]): Promise<number> {
     return this.pollBook.giveBack(stepIds);
+  }
+
+  sendMessage(runId: string, message: Readonly<Record<string, unknown>>): Promise<string> {
+    return this.messages.send(runId, message);
   }
 
   addLog(stepId: string, log: StepLog): Promise<void> {

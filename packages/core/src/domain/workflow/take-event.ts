@@ -11,7 +11,7 @@ import type { RunStatus, Step, StepStatus } from './run.ts';
 import { hasEnded, isTerminal } from './status.ts';
 import { typeOfStep } from './steps/registry.ts';
 import { isAsking } from './steps/script.ts';
-import { enqueue, hasJob } from './steps/worker.ts';
+import { enqueue, hasJob, isDoneHere } from './steps/worker.ts';
 import { lapse } from './timeouts.ts';
 
 type Of<Type extends RunEvent['type']> = Extract<RunEvent, { type: Type }>;
@@ -61,7 +61,7 @@ function takeReport(draft: Draft, step: Step, event: Of<'reported'>): void {
 
 /** A worker comes back after a while: its step waits again. What no worker does just stays as it is. */
 function takeProgress(draft: Draft, step: Step, event: Of<'reported'>, fields: Partial<Step>): void {
-  const waits = hasJob(step) && step.type !== 'HTTP';
+  const waits = hasJob(step) && !isDoneHere(step.type);
   const seconds = event.callbackAfterSeconds ?? 0;
   const changed = draft.change(step, {
     ...fields,

@@ -13,13 +13,14 @@ import { startWorkflow, subWorkflow } from './sub-workflow.ts';
 import { decision, switchStep } from './switch.ts';
 import { terminate } from './terminate.ts';
 import { human, wait } from './wait.ts';
-import { dynamic, http, simple, userDefined } from './worker.ts';
+import { dynamic, http, pullMessages, simple, userDefined } from './worker.ts';
 
 const types = new Map<string, StepType>([
   ['SIMPLE', simple],
   ['CUSTOM', simple],
   ['DYNAMIC', dynamic],
   ['HTTP', http],
+  ['PULL_WORKFLOW_MESSAGES', pullMessages],
   ['SWITCH', switchStep],
   ['DECISION', decision],
   ['FORK_JOIN', fork],

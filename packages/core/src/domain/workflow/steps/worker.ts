@@ -51,6 +51,21 @@ export const http: StepType = {
   },
 };
 
+/** Takes messages to the run, as a job that any of our workers does. */
+export const pullMessages: StepType = {
+  begin(draft, reached) {
+    const id = draft.context.newId();
+    const { definition } = reached.node;
+    const input = inputOf(draft, reached, id);
+    addJob(draft, reached, { id, kind: 'PULL_WORKFLOW_MESSAGES', definition, input, domain: undefined });
+  },
+};
+
+/** Types that our own workers do, without a handler of the user's: what goes on after its job does not wait for a job again. */
+export function isDoneHere(type: string): boolean {
+  return type === 'HTTP' || type === 'PULL_WORKFLOW_MESSAGES';
+}
+
 /** Enqueues, or enqueues again, the job of a step. */
 export function enqueue(draft: Draft, step: Step, delaySeconds: number, again: boolean): void {
   const task = taskSettings(step.definition);
