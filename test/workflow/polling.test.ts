@@ -80,6 +80,23 @@ describe.each(versions)('polls on PostgreSQL %s', (version) => {
     expect(await poll({ kind })).toEqual([]);
   });
 
+  it('asks nothing for polls that come and wait while nothing has come', async () => {
+    const quiet = site.other();
+    const kinds = Array.from({ length: 25 }, () => freshName('kind'));
+    const wave = () => Promise.all(kinds.map((kind) => poll({ kind, timeoutMs: 40 }, quiet)));
+    const claims = (): number => quiet.statementCounts().get('claim_remote') ?? 0;
+    await until('it is known that nothing waits', async () => {
+      const before = claims();
+      await wave();
+      return claims() === before && before > 0;
+    });
+    const before = claims();
+    for (let n = 0; n < 20; n += 1) await wave();
+    // All is looked at once in 5 s, in case a message was lost.
+    expect(claims() - before).toBeLessThanOrEqual(1);
+    expect(before).toBeLessThan(25);
+  });
+
   it('deals steps out to all who wait, each once', async () => {
     const kind = freshName('kind');
     const servers = [site.lineshaft, site.other(), site.other()];
