@@ -76,7 +76,7 @@ export class SimulatedRun {
   change(decideWith: (state: RunState, context: DecideContext) => Decision): Decision {
     this.last = decideWith(this.state, this.#context());
     this.#write(this.last);
-    return this.last;
+    return this.last.again ? this.tell() : this.last;
   }
 
   /** The last instance of a step, by its ref with `__N`. */

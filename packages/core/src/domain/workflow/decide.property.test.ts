@@ -10,8 +10,10 @@ import { SimulatedRun } from '../../testing/simulated-run.ts';
 import { deadlineOf } from './deadlines.ts';
 import type { RunEvent } from './decision.ts';
 import type { StepDefinition } from './definition.ts';
+import { rerunFrom } from './rerun.ts';
 import type { Step } from './run.ts';
 import { hasEnded, isTerminal } from './status.ts';
+import { restart, retry } from './try-again.ts';
 
 test('a run ends or waits for something with a name, and does no step twice', () => {
   fc.assert(
@@ -25,7 +27,7 @@ test('a run ends or waits for something with a name, and does no step twice', ()
     }),
     { numRuns: 300 },
   );
-});
+}, 120_000);
 
 /** What a definition is made of, without names. */
 type Shape =
@@ -194,25 +196,21 @@ function leafDefinition(
 }
 
 interface Move {
-  readonly do:
-    | 'answer'
-    | 'answer'
-    | 'repeat'
-    | 'crash'
-    | 'time'
-    | 'pause'
-    | 'progress'
-    | 'lapse'
-    | 'terminate-child';
+  readonly do: Deed;
   /** Which of what is waited for. */
   readonly which: number;
   readonly well: boolean;
 }
 
+type Deed =
+  | ('answer' | 'repeat' | 'crash' | 'time' | 'pause' | 'progress' | 'lapse' | 'terminate-child')
+  // Of runs that have ended.
+  | ('retry' | 'reopen' | 'rerun' | 'restart');
+
 const moves: fc.Arbitrary<Move> = fc.record({
-  do: fc.constantFrom<Move['do'][]>(
+  do: fc.constantFrom<Deed[]>(
     ...(['answer', 'answer', 'answer', 'answer', 'answer', 'repeat', 'crash', 'time', 'pause'] as const),
-    ...(['progress', 'lapse', 'terminate-child'] as const),
+    ...(['progress', 'lapse', 'terminate-child', 'retry', 'retry', 'reopen', 'rerun', 'restart'] as const),
   ),
   which: fc.nat(1_000),
   well: fc.oneof({ arbitrary: fc.constant(true), weight: 5 }, { arbitrary: fc.constant(false), weight: 1 }),
@@ -236,7 +234,35 @@ class Play {
     else if (move.do === 'time') run.wait((move.which % 60) * 1_000);
     else if (move.do === 'pause') this.pause();
     else if (move.do === 'repeat') this.repeat(move.which);
+    else if (['retry', 'reopen', 'rerun', 'restart'].includes(move.do)) this.goOn(move);
     else if (step !== undefined) this.tell(this.newsOf(step, move));
+  }
+
+  /** A run that has ended goes on, in one of the ways in which it can. */
+  goOn(move: Move): void {
+    const { run } = this;
+    if (!hasEnded(run.run.status)) return;
+    const { steps } = run;
+    const step = steps[move.which % Math.max(1, steps.length)];
+    const child = steps.find((one) => one.subRunId !== undefined && one.type === 'SUB_WORKFLOW');
+    // What was told of the steps before is of another life.
+    this.told.length = 0;
+    if (move.do === 'reopen') {
+      const start = run.started.find((one) => one.stepId === child?.id);
+      if (child === undefined || start === undefined || run.state.latest.get(child.ref) !== child) return;
+      run.children.set(child.id, start);
+      run.tell({ type: 'run-reopened', stepId: child.id, runId: start.runId });
+    } else if (move.do === 'rerun' && step !== undefined) {
+      if (run.state.latest.get(step.ref) === step)
+        run.change((state, context) => rerunFrom(state, step, {}, context));
+    } else if (move.do === 'restart') run.change((state, context) => restart(state, undefined, context));
+    else if (move.do === 'retry') {
+      try {
+        run.change(retry);
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'RUN_STATE' });
+      }
+    }
   }
 
   /** Answers all that is waited for, until the run has ended. */

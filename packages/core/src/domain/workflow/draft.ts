@@ -198,6 +198,16 @@ export class Draft {
       .sort((a, b) => a.seq - b.seq);
   }
 
+  /** The steps in the branches of a fork, or the iterations of a loop. */
+  childrenOf(stepId: string): Step[] {
+    const known = [...(this.state.children.get(stepId) ?? [])].flatMap((seq) => this.step(seq) ?? []);
+    const seen = this.state.steps;
+    return [
+      ...known,
+      ...this.changedSteps().filter((step) => step.parentStepId === stepId && !seen.has(step.seq)),
+    ];
+  }
+
   /** All steps. */
   allSteps(): Step[] {
     const seqs = new Set([...this.state.steps.keys(), ...this.#steps.keys()]);

@@ -190,3 +190,27 @@ test('paused while its condition is asked for, a loop asks again when the run go
   run.evaluate('l', true);
   expect(run.step('a__2').status).toBe('SCHEDULED');
 });
+
+test('an iteration is not over before what came at run time is', () => {
+  const choice = {
+    name: 's',
+    taskReferenceName: 's',
+    type: 'SWITCH',
+    evaluatorType: 'value-param',
+    expression: 'x',
+    defaultCase: [simple('a')],
+  };
+  const fork = {
+    name: 'f',
+    taskReferenceName: 'f',
+    type: 'FORK_JOIN_DYNAMIC',
+    inputParameters: { tasks: [choice], inputs: {} },
+    dynamicForkTasksParam: 'tasks',
+    dynamicForkTasksInputParamName: 'inputs',
+  };
+  const join = { name: 'j', taskReferenceName: 'j', type: 'JOIN' };
+  const run = new SimulatedRun([loop('l', [fork, join], { inputParameters: { keepLastN: 1 } })]);
+  expect([run.step('j__1').status, run.evaluations.size]).toEqual(['COMPLETED', 0]);
+  run.end('a__1');
+  expect(run.evaluations.size).toBe(1);
+});

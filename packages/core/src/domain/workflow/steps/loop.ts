@@ -116,7 +116,17 @@ function iterationIsOver(draft: Draft, step: Step): boolean {
     const inner = draft.latest(`${node.ref}${suffix}`);
     if (inner === undefined || !isDone(inner)) return false;
   }
-  return insideOf(draft, step).every(isDone);
+  return insideOf(draft, step).every((inner) => isDone(inner) && branchesAreDone(draft, inner));
+}
+
+/** What came at run time is not in the definition: a join may have waited for a SWITCH alone, not for what it chose. */
+function branchesAreDone(draft: Draft, step: Step): boolean {
+  if (step.type !== 'FORK') return true;
+  return draft.childrenOf(step.id).every((child) => isSettled(child) && branchesAreDone(draft, child));
+}
+
+function isSettled(step: Step): boolean {
+  return step.retried || isDone(step);
 }
 
 function insideOf(draft: Draft, step: Step): Step[] {
