@@ -61,18 +61,27 @@ const pauseMaxMs = 300_000;
 const rememberedMs = 604_800_000;
 const pruneMost = 5_000;
 const pruneEveryMs = 600_000;
+const busyLookMs = 1_000;
 
 export class EventDelivery {
   private readonly parts: EventDeliveryParts;
+  private lookedAtMs = Number.NEGATIVE_INFINITY;
   private prunedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(parts: EventDeliveryParts) {
     this.parts = parts;
   }
 
+  /** As `deliver`; while there is other work it looks once a second, so that busy runs do not pay for events they have none of. */
+  async deliverBeside(others: number): Promise<number> {
+    if (others > 0 && performance.now() < this.lookedAtMs + busyLookMs) return 0;
+    return await this.deliver();
+  }
+
   /** Delivers what is due. @returns how many messages; fewer than were due where others take them */
   async deliver(): Promise<number> {
     const { pool, statements } = this.parts;
+    this.lookedAtMs = performance.now();
     const taken = await pool.query<TakenMessage>(statements.takeEventMessages, [batch, takenMs]);
     await Promise.all(taken.map((message) => this.deliverOne(message)));
     if (taken.length > 0) await this.prune();

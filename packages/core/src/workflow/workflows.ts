@@ -196,7 +196,10 @@ export class WorkflowBooks implements Pick<Workflows, Offered> {
         return advancer.backlog;
       },
       ended: (steps) => advancer.ended(steps),
-      advanceDue: async () => (await advancer.advanceDue()) + (await delivery.deliver()),
+      advanceDue: async () => {
+        const runs = await advancer.advanceDue();
+        return runs + (await delivery.deliverBeside(runs));
+      },
       startScheduled: (signal) => this.schedules.startDue(signal),
     };
   }
