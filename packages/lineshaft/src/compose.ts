@@ -3,7 +3,7 @@
  * needs it.
  */
 
-import { type Kinds, Lineshaft, type Log, type Plugin, silentLog, type Workflows } from '@lineshaft/core';
+import { type Kinds, Lineshaft, type Log, type Plugin, silentLog } from '@lineshaft/core';
 import type { Data } from './data.ts';
 import {
   chooseDatabase,
@@ -104,8 +104,7 @@ export async function serve(
 ): Promise<Serving> {
   const { createServer } = await import('@lineshaft/server');
   const worker = lineshaft.worker({ name: 'server', handlers: {}, signals: false });
-  // Not every book of them stands yet.
-  const workflows = lineshaft.workflows as Partial<Workflows> as Workflows;
+  const { workflows } = lineshaft;
   const server = createServer({ lineshaft, workflows, worker, ...options });
   const { url, port } = await server.listen();
   try {
