@@ -325,6 +325,8 @@ begin
   delete from lineshaft.run_data d where d.run_id = of_run;
   delete from lineshaft.mark m where m.run_id = of_run;
   delete from lineshaft.run_message m where m.run_id = of_run;
+  delete from lineshaft.run_key k
+  where k.workflow = gone.name and k.key = gone.idempotency_key and k.run_id = of_run;
   perform lineshaft.announce_runs(array[of_run]);
   return true;
 end

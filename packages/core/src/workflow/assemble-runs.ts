@@ -18,6 +18,7 @@ import type { Rehearsal } from './port-books.ts';
 import { rehearse } from './rehearse.ts';
 import { stepDefinitions } from './rows.ts';
 import { RunCache } from './run-cache.ts';
+import type { RunKeys } from './run-keys.ts';
 import { RunStarter } from './run-starter.ts';
 import type { RunStore } from './run-store.ts';
 import { RunWaiters } from './run-waiters.ts';
@@ -26,6 +27,7 @@ import { Runs, type RunsParts } from './runs.ts';
 export interface RunMachineryParts {
   readonly store: RunStore;
   readonly statements: BoundStatements;
+  readonly keys: RunKeys;
   readonly definitions: DefinitionBook;
   readonly notifications: Notifications;
   readonly clock: Clock;
@@ -86,7 +88,7 @@ export function assembleRuns(parts: RunMachineryParts): RunMachinery {
     now: () => contexts.now(),
     onTrouble,
   });
-  const starter = new RunStarter({ definitions: definitionCache });
+  const starter = new RunStarter({ definitions: definitionCache, keys: parts.keys });
   const prepare: RunsParts['prepare'] = async (states, starting) => {
     const domains = [
       ...states.map(({ run }) => run.taskToDomain),

@@ -1,6 +1,6 @@
 /** Makes runs: which definition, with what input, and what is decided first. Writes nothing; `runs.ts` does. */
 
-import { invalidOption } from '../domain/errors.ts';
+import { invalidOption, LineshaftError } from '../domain/errors.ts';
 import { decide } from '../domain/workflow/decide.ts';
 import type { DecideContext, RunStart } from '../domain/workflow/decision.ts';
 import type { JsonObject } from '../domain/workflow/definition.ts';
@@ -8,6 +8,7 @@ import type { Run, StartRequest } from '../domain/workflow/run.ts';
 import { readState } from '../domain/workflow/state.ts';
 import type { KeptDefinition } from './apply-values.ts';
 import type { DefinitionCache } from './definition-cache.ts';
+import type { RunKeys } from './run-keys.ts';
 import { RunWork } from './run-work.ts';
 
 /** What goes with a start that is not in the request. */
@@ -22,9 +23,11 @@ const empty: JsonObject = Object.freeze({});
 
 export class RunStarter {
   private readonly definitions: DefinitionCache;
+  private readonly keys: Pick<RunKeys, 'claim'>;
 
-  constructor(parts: { readonly definitions: DefinitionCache }) {
+  constructor(parts: { readonly definitions: DefinitionCache; readonly keys: Pick<RunKeys, 'claim'> }) {
     this.definitions = parts.definitions;
+    this.keys = parts.keys;
   }
 
   /** To be called before a group of starts. */
@@ -46,11 +49,25 @@ export class RunStarter {
     return work;
   }
 
-  /** The run that a step of another one starts. */
-  child(start: RunStart, parent: Run, context: DecideContext): Promise<RunWork> {
+  /**
+   * The run that a step of another one starts.
+   *
+   * @returns a text: the id of a run that has the idempotency key of the request, and is to be taken for it
+   * @throws LineshaftError as `begin`, RUN_EXISTS
+   */
+  async child(start: RunStart, parent: Run, context: DecideContext): Promise<RunWork | string> {
     const { runId, stepId, attached, request } = start;
+    const held = await this.keys.claim(request, runId, parent.id);
+    if (held !== runId && !attached) return held;
+    // A run tells its end to one step only.
+    if (held !== runId) {
+      throw new LineshaftError('RUN_EXISTS', {
+        message: `run '${held}' has the idempotency key already, and is no run of this step`,
+        details: { name: request.name, runId: held },
+      });
+    }
     const told = attached && stepId !== undefined ? { runId: parent.id, stepId } : undefined;
-    return this.begin(request, { runId, parent: told, context });
+    return await this.begin(request, { runId, parent: told, context });
   }
 
   private definitionOf(request: StartRequest): Promise<KeptDefinition> {

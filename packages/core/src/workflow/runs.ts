@@ -335,8 +335,10 @@ export class Runs {
       for (const start of merged.starts.splice(0)) {
         const { stepId, runId } = start;
         try {
-          work.children.push(await starter.child(start, state.run, context));
-          if (stepId !== undefined) heard.push({ type: 'run-started', stepId, runId });
+          const child = await starter.child(start, state.run, context);
+          if (typeof child !== 'string') work.children.push(child);
+          const startedId = typeof child === 'string' ? child : runId;
+          if (stepId !== undefined) heard.push({ type: 'run-started', stepId, runId: startedId });
         } catch (error) {
           if (stepId === undefined) this.parts.onTrouble('failure workflow', error);
           else heard.push({ type: 'run-refused', stepId, reason: messageOf(error) });

@@ -41,6 +41,7 @@ import type {
 import type { Rehearsal } from './port-books.ts';
 import { ReportBook } from './report-book.ts';
 import { RunBook } from './run-book.ts';
+import { RunKeys } from './run-keys.ts';
 import { RunStore } from './run-store.ts';
 import { ScheduledWorkflows } from './scheduled-workflows.ts';
 import { SearchBook } from './search-book.ts';
@@ -132,6 +133,8 @@ export class WorkflowBooks implements Pick<Workflows, Offered> {
   private readonly reportBook: ReportBook;
   private readonly stepQueues: StepQueues;
   private readonly machinery: RunMachinery;
+  private readonly keys: RunKeys;
+  private readonly newId: () => string;
 
   constructor(parts: WorkflowParts) {
     this.store = new RunStore(parts);
@@ -153,9 +156,12 @@ export class WorkflowBooks implements Pick<Workflows, Offered> {
     this.logBook = new LogBook(parts);
     this.stepQueues = new StepQueues(parts);
     const { polled, pollBook } = this;
+    this.newId = parts.newId;
+    this.keys = new RunKeys(parts);
     this.machinery = assembleRuns({
       ...parts,
       store: this.store,
+      keys: this.keys,
       definitions: this.definitions,
       domainOf: (type, domains) => pickDomain(type, domains, (kind, domain) => polled.isActive(kind, domain)),
       freshenDomains: () => polled.freshen(),
@@ -209,7 +215,7 @@ export class WorkflowBooks implements Pick<Workflows, Offered> {
     const isThere = async () => (await this.runBook.views([runId], false)).length > 0;
     if (await isThere()) return;
     try {
-      await this.machinery.runs.start(request, runId);
+      await this.startAs(request, runId);
     } catch (error) {
       // Somebody else may have been faster, or the answer was lost.
       if (!(await isThere())) throw error;
@@ -254,12 +260,24 @@ export class WorkflowBooks implements Pick<Workflows, Offered> {
 
   /**
    * Starts a run; resolves with its id when it is durable.
-   * @throws LineshaftError WORKFLOW_NOT_FOUND, DEFINITION_INVALID, OPTION_INVALID; BLOB_NOT_FOUND and others of payloads that
-   * are kept apart
+   * @throws LineshaftError WORKFLOW_NOT_FOUND, DEFINITION_INVALID, OPTION_INVALID, RUN_EXISTS (its idempotency
+   * key is taken); BLOB_NOT_FOUND and others of payloads that are kept apart
    * @example const runId = await lineshaft.workflows.start({ name: 'order', input: { order: 17 } })
    */
-  async start(request: StartRequest): Promise<string> {
-    return (await this.machinery.runs.start(await this.payloads.withInput(request))).id;
+  start(request: StartRequest): Promise<string> {
+    return this.startAs(request, this.newId());
+  }
+
+  /** @returns the id of the run: this one, or of the one that has the idempotency key and is to be returned */
+  private async startAs(request: StartRequest, runId: string): Promise<string> {
+    const held = await this.keys.claim(request, runId);
+    if (held !== runId) return held;
+    try {
+      return (await this.machinery.runs.start(await this.payloads.withInput(request), runId)).id;
+    } catch (error) {
+      await this.keys.release(request, runId).catch(() => {});
+      throw error;
+    }
   }
 
   waitForRun(

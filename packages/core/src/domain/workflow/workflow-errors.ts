@@ -51,6 +51,12 @@ export const workflowErrors = {
     cause: 'The run is not in a state in which this can be done.',
     remedy: 'Look at its status, and choose what fits it.',
   },
+  RUN_EXISTS: {
+    category: 'conflict',
+    retryable: false,
+    cause: 'Another run of the workflow has the idempotency key of the request.',
+    remedy: 'Look at that run, which the details name; ask for RETURN_EXISTING to be given its id.',
+  },
   RUN_BUSY: {
     category: 'conflict',
     retryable: true,
