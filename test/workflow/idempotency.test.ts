@@ -66,7 +66,11 @@ describe.each(versions)('PostgreSQL %i', (version) => {
   });
 
   test('runs that steps start have keys too', async () => {
-    const startWorkflow = { name: 'flow', idempotencyKey: '${workflow.input.key}', idempotencyStrategy: '${workflow.input.how}' };
+    const startWorkflow = {
+      name: 'flow',
+      idempotencyKey: '${workflow.input.key}',
+      idempotencyStrategy: '${workflow.input.how}',
+    };
     await define('starter', [
       { name: 's', taskReferenceName: 's', type: 'START_WORKFLOW', inputParameters: { startWorkflow } },
     ]);

@@ -22,6 +22,7 @@ import { workflowLimits } from './workflow-limits.ts';
 import { workflowLoop } from './workflow-loop.ts';
 import { workflowNative } from './workflow-native.ts';
 import { workflowPollers } from './workflow-pollers.ts';
+import { workflowSearch } from './workflow-search.ts';
 
 export const benches: readonly Bench[] = [
   enqueue,
@@ -46,4 +47,5 @@ export const benches: readonly Bench[] = [
   workflowLoop,
   workflowPollers,
   workflowLimits,
+  workflowSearch,
 ];

@@ -60,7 +60,10 @@ export class RunKeys {
   }
 }
 
-function exists({ name, idempotencyKey: key, idempotencyStrategy }: StartRequest, runId: string): LineshaftError {
+function exists(
+  { name, idempotencyKey: key, idempotencyStrategy }: StartRequest,
+  runId: string,
+): LineshaftError {
   const which = idempotencyStrategy === 'FAIL_ON_RUNNING' ? 'that has not ended' : 'already';
   return new LineshaftError('RUN_EXISTS', {
     message: `workflow '${name}' has a run with the idempotency key '${key?.slice(0, 100)}' ${which}: ${runId}`,
