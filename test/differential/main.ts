@@ -3,7 +3,7 @@
  * prints the differences as JSON lines; with one server, what it answered. The addresses end with `/api`.
  */
 import { parseArgs } from 'node:util';
-import { type Difference, judge, type KnownDifference } from './compare.ts';
+import { judge, type KnownDifference } from './compare.ts';
 import known from './differences.json' with { type: 'json' };
 import { compareAll, converse } from './run.ts';
 import { scenarios } from './scenarios/index.ts';
@@ -22,9 +22,10 @@ if (ours === undefined) {
     if (error !== undefined) print({ scenario: scenario.name, error });
   }
 } else {
-  const differences: Difference[] = await compareAll(chosen, theirs, ours);
-  const { unknown } = judge(differences, known as readonly KnownDifference[]);
-  for (const difference of unknown) print(difference);
+  await compareAll(chosen, theirs, ours, (differences) => {
+    const { unknown } = judge(differences, known as readonly KnownDifference[]);
+    for (const difference of unknown) print(difference);
+  });
 }
 
 function print(line: object): void {

@@ -30,7 +30,8 @@ export function normalise(exchanges: readonly Exchange[]): Exchange[] {
   }));
 }
 
-class Names {
+/** Gives names to ids in the order in which they come up. */
+export class Names {
   readonly #names = new Map<string, string>();
   readonly #counts = new Map<string, number>();
 

@@ -25,18 +25,25 @@ export async function converse(scenario: Scenario, base: string): Promise<Held> 
   }
 }
 
-/** All differences between two servers. A conversation that ends early on one side only is one. */
+/**
+ * All differences between two servers. A conversation that ends early on one side only is one.
+ *
+ * @param tell called with those of each scenario, when it has ended
+ */
 export async function compareAll(
   scenarios: readonly Scenario[],
   theirs: string,
   ours: string,
+  tell: (differences: readonly Difference[]) => void = () => {},
 ): Promise<Difference[]> {
   const waiting = [...scenarios];
   const found = new Map<string, Difference[]>();
   const lane = async (): Promise<void> => {
     for (let scenario = waiting.shift(); scenario !== undefined; scenario = waiting.shift()) {
       const [left, right] = await Promise.all([converse(scenario, theirs), converse(scenario, ours)]);
-      found.set(scenario.name, differencesOf(scenario.name, left, right));
+      const differences = differencesOf(scenario.name, left, right);
+      found.set(scenario.name, differences);
+      tell(differences);
     }
   };
   await Promise.all(Array.from({ length: atOnce }, lane));

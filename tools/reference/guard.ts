@@ -20,11 +20,14 @@ export function spawnGuarded(
   parameters: readonly string[],
   { cwd, env }: GuardedOptions = {},
 ): ChildProcess {
-  return spawn('/bin/sh', ['-c', script, 'guard', program, ...parameters], {
+  const guarded = spawn('/bin/sh', ['-c', script, 'guard', program, ...parameters], {
     cwd,
     env: env ?? process.env,
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
   });
+  // What listens to us has nothing to wait for any more.
+  guarded.once('exit', () => release(guarded));
+  return guarded;
 }
 
 /** Kills a guarded program; it has ended when its process has. */
