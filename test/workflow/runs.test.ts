@@ -1,5 +1,6 @@
 /** How runs change in one process: many at once, with little memory, and one that cannot be decided about. */
 
+import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freshName, openSite, type Site, until } from '../worker/site.ts';
 
@@ -46,22 +47,37 @@ describe('changes of runs', () => {
   });
 
   it('goes on with all others when the database refuses what one of them wants', async () => {
+    const name = await waiting();
+    // Longer than an entry of an index may be, and nothing that could be compressed.
+    const correlationIds = Array.from({ length: 20 }, (_, n) =>
+      n === 7 ? randomBytes(5_000).toString('hex') : `order ${n}`,
+    );
+    const outcomes = await Promise.allSettled(
+      correlationIds.map((correlationId) => site.lineshaft.workflows.start({ name, correlationId })),
+    );
+    expect(outcomes.map(({ status }) => status)).toEqual(
+      correlationIds.map((_, n) => (n === 7 ? 'rejected' : 'fulfilled')),
+    );
+  });
+
+  it('gives a worker an input that is too large for a job', async () => {
     const name = freshName('flow');
     const step = {
-      name: 'next',
+      name: 'measure',
       taskReferenceName: 'a',
       type: 'SIMPLE',
       inputParameters: { big: '${workflow.input.big}' },
     };
     await site.lineshaft.workflows.putWorkflow({ name, version: 1, tasks: [step] }, { overwrite: false });
-    const inputs = Array.from({ length: 20 }, (_, n) => ({ big: n === 7 ? 'x'.repeat(2_000_000) : 'small' }));
-    const outcomes = await Promise.allSettled(
-      inputs.map((input) => site.lineshaft.workflows.start({ name, input })),
-    );
-    expect(outcomes.map(({ status }) => status)).toEqual(
-      inputs.map(({ big }) => (big === 'small' ? 'fulfilled' : 'rejected')),
-    );
-    expect(outcomes[7]).toMatchObject({ reason: { code: 'PAYLOAD_TOO_LARGE' } });
+    await site.work('workflow', {
+      handlers: { measure: ({ big }: { big: string }) => ({ length: big.length }) },
+    });
+    const runId = await site.lineshaft.workflows.start({ name, input: { big: 'x'.repeat(2_000_000) } });
+    const { run } = await site.lineshaft.workflows.waitForRun(runId, ({ run }) => run.endedAt !== undefined, {
+      timeoutMs: 20_000,
+    });
+    expect(run).toMatchObject({ status: 'COMPLETED', output: { length: 2_000_000 } });
+    await site.rest();
   });
 
   it('tells of a run that is not there', async () => {

@@ -11,6 +11,7 @@ import type { EnqueueRequest } from '../domain/job-options.ts';
 import { checkPayload, upgradePayload } from '../domain/kinds.ts';
 import type { Hooks } from '../plugins/hooks.ts';
 import type { PreparedJob } from '../queue/enqueue-batch.ts';
+import type { StepRuns } from '../workflow/step-runs.ts';
 import { askRetry } from './ask-retry.ts';
 import { HeldAttemptEnd, HeldAttemptFacts } from './attempt-facts.ts';
 import { failedForGood, resultOf } from './attempt-result.ts';
@@ -41,6 +42,8 @@ export interface RunnerHost {
   random(): number;
   readonly hooks: Hooks;
   readonly jobLeases: JobLeases;
+  /** Has the inputs of steps that are too large for their jobs. */
+  readonly steps: Pick<StepRuns, 'inputOf'>;
   /** By how much the clock of the database is ahead of ours. For metrics only. */
   clockOffsetMs(): number;
   prepare(request: EnqueueRequest): PreparedJob;
@@ -394,6 +397,19 @@ export class Runner implements AttemptListener {
   }
 
   private execute(job: HeldJob, kind: RegisteredKind): void {
+    const input = job.runtime.queue.steps ? this.host.steps.inputOf(job.jobId, job.sentText) : undefined;
+    if (input === undefined) this.executeWith(job, kind);
+    else
+      input.then(
+        (text) => {
+          job.payloadText = text;
+          if (job.state === 'running') this.executeWith(job, kind);
+        },
+        () => this.onOutcome(job, { type: 'returned' }),
+      );
+  }
+
+  private executeWith(job: HeldJob, kind: RegisteredKind): void {
     const { leaseMs } = job;
     if (leaseMs === undefined) this.runNow(job, kind);
     else this.runLeased(job, kind, leaseMs);

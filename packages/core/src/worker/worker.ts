@@ -169,6 +169,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
       markSuspect: (job) => this.sessions.service.query(statements.markSuspect, [job.lease.id, job.jobId]),
       reports: this.reports,
       hooks: parts.hooks,
+      steps: parts.steps,
       jobLeases: this.jobLeases,
       clockOffsetMs: () => this.registration.clockOffsetMs,
       onFailed: (job, outcome, result) =>

@@ -7,7 +7,9 @@
 import type { Clock } from '../domain/clock.ts';
 import { isLineshaftError } from '../domain/errors.ts';
 import type { Evaluation, RunEvent } from '../domain/workflow/decision.ts';
+import { inputInStep } from './apply-values.ts';
 import type { Evaluator } from './evaluator.ts';
+import { stepNotFound } from './run-book.ts';
 import type { RunStore } from './run-store.ts';
 import type { Runs } from './runs.ts';
 import type { EndedStep, StepRuns } from './step-runs.ts';
@@ -55,6 +57,14 @@ export class Advancer implements Omit<StepRuns, 'startScheduled'> {
     }
     for (const [runId, { events, marks }] of byRun)
       this.forget('advance', this.parts.runs().tell(runId, events, marks));
+  }
+
+  inputOf(stepId: string, payloadText: string): Promise<string> | undefined {
+    if (payloadText !== inputInStep) return undefined;
+    return this.parts.store.steps([stepId]).then(([found]) => {
+      if (found === undefined) throw stepNotFound(stepId);
+      return JSON.stringify(found.step.input);
+    });
   }
 
   /** Looks at runs that have heard something. */

@@ -48,6 +48,10 @@ const jobTimeoutMaxMs = 604_800_000;
 /** What `claim_remote` takes where nothing else is said. */
 const responseUsualMs = 3_600_000;
 
+/** Payload of a job whose input is too large to be kept twice: it stands in the step alone. */
+export const inputInStep = '{"lineshaft.input":"in the step"}';
+const inputTwiceMaxBytes = 262_144;
+
 /** The values of `apply_runs.sql`. */
 export function applyValues(changes: readonly RunChange[]): unknown[] {
   const sorted = [...changes].sort((a, b) => (a.after.id < b.after.id ? -1 : 1));
@@ -198,7 +202,7 @@ class JobRows {
     }
     this.templateOf.push(number);
     this.ids.push(job.stepId);
-    this.payloads.push(payloadText);
+    this.payloads.push(isLarge(payloadText) ? inputInStep : payloadText);
   }
 }
 
@@ -295,6 +299,11 @@ function textOf(document: JsonObject, texts: Map<object, string>): string {
     texts.set(document, text);
   }
   return text;
+}
+
+/** A character has at most three bytes: short texts need not be measured. */
+function isLarge(text: string): boolean {
+  return text.length > inputTwiceMaxBytes / 3 && Buffer.byteLength(text) > inputTwiceMaxBytes;
 }
 
 /** PostgreSQL has no texts with NUL. */

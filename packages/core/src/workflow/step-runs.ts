@@ -12,6 +12,8 @@ export interface EndedStep {
 export interface StepRuns {
   /** What is not written yet, of runs that go on here. A worker takes no more steps while it is much. */
   readonly backlog: number;
+  /** The input of a step whose job says that it stands there, as JSON; undefined: this payload is the input. */
+  inputOf(stepId: string, payloadText: string): Promise<string> | undefined;
   /** Goes on with the runs of steps that have ended, and whose marks are written. */
   ended(steps: readonly EndedStep[]): void;
   /** Goes on with runs that wait for somebody: time has come, or nobody has decided on a mark. @returns how many there were */

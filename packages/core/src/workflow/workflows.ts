@@ -202,6 +202,7 @@ export class WorkflowBooks implements Pick<Workflows, Offered> {
         return advancer.backlog;
       },
       ended: (steps) => advancer.ended(steps),
+      inputOf: (stepId, payloadText) => advancer.inputOf(stepId, payloadText),
       advanceDue: async () => {
         const runs = await advancer.advanceDue();
         return runs + (await delivery.deliverBeside(runs));
