@@ -4,8 +4,8 @@ import type { Log } from '@lineshaft/core';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 
 /**
- * Lines at `info`, of errors of ours at `warn`; what routes that workers call all the time (`config.frequent`) answer well
- * at `debug`.
+ * Lines at `info`, of errors of ours at `warn`; what routes that are called all the time (`config.frequent`) answer
+ * well at `debug`.
  */
 export function addAccessLog(app: FastifyInstance, log: Log): void {
   app.addHook('onResponse', (request, reply, done) => {

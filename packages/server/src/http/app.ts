@@ -25,7 +25,7 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** How the body is given to the route: parsed, or as the text that was sent. Default `json`. */
     body?: 'json' | 'text';
-    /** What workers call all the time: logged at `debug`. */
+    /** Called all the time, by workers and those who start and watch runs: logged at `debug`. */
     frequent?: boolean;
   }
 }
