@@ -23,6 +23,7 @@ import { workflowLoop } from './workflow-loop.ts';
 import { workflowNative } from './workflow-native.ts';
 import { workflowPollers } from './workflow-pollers.ts';
 import { workflowSearch } from './workflow-search.ts';
+import { workflowThroughput } from './workflow-throughput.ts';
 
 export const benches: readonly Bench[] = [
   enqueue,
@@ -42,6 +43,7 @@ export const benches: readonly Bench[] = [
   opsIdle,
   opsSleep,
   workflowNative,
+  workflowThroughput,
   workflowLatency,
   workflowFork,
   workflowLoop,

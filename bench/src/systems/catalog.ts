@@ -108,6 +108,15 @@ export const systems: readonly SystemEntry[] = [
     setups: everywhere('default'),
     share: 1,
   },
+  ...['conductor', 'conductor-python'].map((name) => ({
+    name,
+    // It has a server of its own, which listens on TCP: see measure/http-site.ts.
+    store: 'postgres' as const,
+    runtime: 'node' as const,
+    module: 'noop.ts',
+    setups: everywhere('default'),
+    share: 1,
+  })),
 ];
 
 export function findSystem(name: string): SystemEntry {

@@ -1,0 +1,36 @@
+/** Starts the servers that HTTP benches compare, each with a PostgreSQL of its own, in a process tree of its own. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { atEnd } from '../cleanup.ts';
+import { treeCpuSeconds } from '../cpu.ts';
+import { repositoryDirectory } from '../paths.ts';
+
+export type HttpSystem = 'lineshaft' | 'conductor';
+
+export interface HttpSite {
+  /** The address of the API, ending with `/api`. */
+  readonly url: string;
+  /** What it runs with, for the report. */
+  readonly settings: Record<string, unknown>;
+  /** Of the server and its database together. */
+  cpuSeconds(): number;
+  end(): Promise<void>;
+}
+
+/** The first time the reference server is fetched, which takes a minute or two. */
+export async function openHttpSite(system: HttpSystem): Promise<HttpSite> {
+  const program = join(repositoryDirectory, 'tools/reference/site.ts');
+  const child = spawn(process.execPath, [program, system], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const exited = once(child, 'exit');
+  const end = atEnd(async () => {
+    child.stdin.end();
+    await exited;
+  });
+  const told = await Promise.race([once(createInterface(child.stdout), 'line'), exited]);
+  const [line] = told as [unknown];
+  if (typeof line !== 'string') throw new Error(`the server ${system} did not start`);
+  const { url, settings } = JSON.parse(line) as { url: string; settings: Record<string, unknown> };
+  return { url: `${url}/api`, settings, cpuSeconds: () => treeCpuSeconds(child.pid ?? 0), end };
+}

@@ -1,0 +1,36 @@
+/**
+ * `node tools/reference/site.ts conductor|lineshaft` starts a server with a PostgreSQL of its own, on loopback and as
+ * durable as an installation, for benches: tells `{url, settings}` on standard output, and ends with its parent.
+ */
+import { createDatabase, startServer } from '../../packages/core/src/testing/server.ts';
+import { type OurServer, startOurs } from '../../test/clients/ours.ts';
+import { conductorServer } from './pins.ts';
+import { startReference } from './server.ts';
+
+const [which] = process.argv.slice(2);
+if (which !== 'conductor' && which !== 'lineshaft') throw new Error('usage: site.ts conductor|lineshaft');
+
+// PostgreSQL's own default; the servers of tests have less.
+const postgres = await startServer(18, { fsync: true, settings: { shared_buffers: '128MB' } });
+const databaseUrl = await createDatabase(postgres);
+const server: Pick<OurServer, 'url' | 'stop'> & { readonly settings?: Readonly<Record<string, string>> } =
+  which === 'conductor'
+    ? await startReference({ databaseUrl, heap: '2g', quickStart: false })
+    : await startOurs(databaseUrl);
+const version = which === 'conductor' ? { version: conductorServer.version, heap: '2g' } : {};
+process.stdout.write(
+  `${JSON.stringify({ url: server.url, settings: { ...version, ...server.settings } })}\n`,
+);
+
+let ending = false;
+process.stdin.resume().once('end', end);
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, end);
+
+function end(): void {
+  if (ending) return;
+  ending = true;
+  void server
+    .stop()
+    .then(() => postgres.stop())
+    .finally(() => process.exit(0));
+}
