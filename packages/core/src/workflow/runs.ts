@@ -150,9 +150,7 @@ export class Runs {
   }
 
   private kick(): void {
-    this.turning ??= this.turns().finally(() => {
-      this.turning = undefined;
-    });
+    this.turning ??= this.turns();
   }
 
   private async turns(): Promise<void> {
@@ -170,6 +168,8 @@ export class Runs {
         for (const runId of batch.keys()) this.parts.cache.drop(runId);
       }
     }
+    // In the same breath as the look above: what comes a moment later must begin turns of its own.
+    this.turning = undefined;
   }
 
   private takeBatch(): Map<string, Request[]> {
