@@ -82,7 +82,8 @@ export class Gate {
     const { secret, keyId } = credential;
     const known = this.known.get(secret);
     const held = known !== undefined && known.untilMs > this.options.now();
-    if (!held || known.caller === undefined) this.demandPatience(address);
+    // Who was known is asked for again whatever others at his address do.
+    if (known?.caller === undefined) this.demandPatience(address);
     const caller = held ? known.caller : await this.ask(secret);
     if (caller !== undefined && (keyId === undefined || keyId === caller.keyId)) return caller;
     this.failures.count(address, this.options.now());
@@ -104,7 +105,7 @@ export class Gate {
 
   private forget(): void {
     this.generation += 1;
-    this.known.clear();
+    for (const [secret, { caller }] of this.known) this.known.set(secret, { caller, untilMs: 0 });
     this.asking.clear();
     this.demanded = undefined;
     this.askingDemand = undefined;
