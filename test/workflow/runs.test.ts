@@ -80,6 +80,17 @@ describe('changes of runs', () => {
     await site.rest();
   });
 
+  it('starts what is asked for at the very moment at which all before it is done', async () => {
+    const name = await waiting();
+    for (let n = 0; n < 30; n += 1) {
+      let last = site.lineshaft.workflows.start({ name });
+      // Each continues a few microtasks later than the one before.
+      for (let late = 0; late < n; late += 1) last = last.then((id) => id);
+      await last;
+      await site.lineshaft.workflows.start({ name });
+    }
+  });
+
   it('tells of a run that is not there', async () => {
     await expect(
       site.lineshaft.workflows.decide('0193f1f0-0000-7000-8000-000000000000'),
