@@ -83,11 +83,15 @@ export class Completer {
 
   add(result: Result): void {
     this.waiting.push(result);
-    if (this.flushing === undefined) {
-      this.flushing = this.drain().finally(() => {
-        this.flushing = undefined;
-      });
-    }
+    this.flush();
+  }
+
+  private flush(): void {
+    this.flushing ??= this.drain().finally(() => {
+      this.flushing = undefined;
+      // What came after the last look and before this moment has found somebody at work.
+      if (this.waiting.length > 0 && !this.abandoned) this.flush();
+    });
   }
 
   /** Resolves when everything that was added so far is written. */
