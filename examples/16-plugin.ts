@@ -25,7 +25,7 @@ const observer = definePlugin({
       async round() {
         if (leadership.term === undefined) return 100;
         const [row] = await query<{ queues: number }>('select count(*)::int as queues from lineshaft.queue');
-        if (row?.queues === 1) counted.resolve();
+        if (row !== undefined && row.queues > 0) counted.resolve();
         return config.everyMs;
       },
     }),
