@@ -11,13 +11,15 @@ export interface Difference {
   readonly ours: unknown;
 }
 
-/** A difference that is meant. In its patterns `*` stands for any text. */
+/** A difference that is known. In its patterns `*` stands for any text. */
 export interface KnownDifference {
   readonly scenario: string;
   readonly call: string;
   readonly at: string;
   /** Why it is so. */
   readonly reason: string;
+  /** It is not meant: a defect of ours, which the list must lose. */
+  readonly open?: boolean;
   /** Depends on who is quicker: it need not show in each run. */
   readonly sometimes?: boolean;
 }
