@@ -17,6 +17,24 @@ const choose = (ref: string, which: string, decisionCases: Record<string, StepDe
 const loop = (ref: string, times: number, ...loopOver: StepDefinition[]): StepDefinition =>
   stepOf('DO_WHILE', ref, {}, { loopCondition: `$.${ref}['iteration'] < ${times}`, loopOver });
 
+describe('DYNAMIC', () => {
+  test('as the first step of a run is handed out under the name that its input tells', async () => {
+    const { workflows } = stage.site().lineshaft;
+    await workflows.putTask({ name: 'chosen_first', retryCount: 0 });
+    const dynamic = stepOf('DYNAMIC', 'pick', { which: 'chosen_first' }, { dynamicTaskNameParam: 'which' });
+    const play = await stage.play([dynamic]);
+    const [polled] = await workflows.poll({
+      kind: 'chosen_first',
+      workerId: 'w',
+      count: 1,
+      timeoutMs: 5_000,
+    });
+    expect(polled?.step).toMatchObject({ ref: 'pick', name: 'chosen_first' });
+    await play.end('pick');
+    expect((await play.ended()).run.status).toBe('COMPLETED');
+  });
+});
+
 describe('28. Switch/Decision: case, default, nested, no default, case leading into a fork', () => {
   const tasks = [
     choose(

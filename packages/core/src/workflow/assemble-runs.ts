@@ -2,12 +2,11 @@
 
 import type { Clock } from '../domain/clock.ts';
 import type { DecideLimits, Decision, StepJob } from '../domain/workflow/decision.ts';
-import type { WorkflowDefinition } from '../domain/workflow/definition.ts';
-import type { RunState } from '../domain/workflow/state.ts';
 import type { Log } from '../log.ts';
 import type { Notifications } from '../queue/notifications.ts';
 import type { BoundStatements } from '../store/statements.ts';
 import { Advancer } from './advancer.ts';
+import { asksForTasks } from './asks-for-tasks.ts';
 import { Contexts, type DomainOf, defaultDecideLimits } from './decide-context.ts';
 import type { DefinitionBook } from './definition-book.ts';
 import { DefinitionCache } from './definition-cache.ts';
@@ -16,7 +15,6 @@ import { polledMeanwhile } from './polled-meanwhile.ts';
 import type { RunView } from './port.ts';
 import type { Rehearsal } from './port-books.ts';
 import { rehearse } from './rehearse.ts';
-import { stepDefinitions } from './rows.ts';
 import { RunCache } from './run-cache.ts';
 import type { RunKeys } from './run-keys.ts';
 import { RunStarter } from './run-starter.ts';
@@ -95,7 +93,7 @@ export function assembleRuns(parts: RunMachineryParts): RunMachinery {
       ...starting.map((each) => each.taskToDomain),
     ];
     if (domains.some((each) => hasDomains(each ?? {}))) await parts.freshenDomains();
-    if (!states.some(asksForTasks)) return;
+    if (!states.some(({ run }) => asksForTasks(run.definition))) return;
     await definitionCache.refresh();
     await definitionCache.readTasks();
   };
@@ -134,42 +132,6 @@ export function assembleRuns(parts: RunMachineryParts): RunMachinery {
       await evaluator.close();
     },
   };
-}
-
-const plainTypes: ReadonlySet<string> = new Set([
-  'SIMPLE',
-  'CUSTOM',
-  'FORK_JOIN',
-  'JOIN',
-  'EXCLUSIVE_JOIN',
-  'SWITCH',
-  'DECISION',
-  'DO_WHILE',
-  'SUB_WORKFLOW',
-  'START_WORKFLOW',
-  'WAIT',
-  'HUMAN',
-  'EVENT',
-  'INLINE',
-  'LAMBDA',
-  'JSON_JQ_TRANSFORM',
-  'SET_VARIABLE',
-  'TERMINATE',
-  'NOOP',
-  'HTTP',
-  'PULL_WORKFLOW_MESSAGES',
-]);
-const asking = new WeakMap<WorkflowDefinition, boolean>();
-
-/** Whether decisions about it may ask for task definitions that were not told at its start. */
-function asksForTasks({ run }: RunState): boolean {
-  const { definition } = run;
-  let asks = asking.get(definition);
-  if (asks === undefined) {
-    asks = [...stepDefinitions(definition).values()].some(({ type }) => !plainTypes.has(type ?? 'SIMPLE'));
-    asking.set(definition, asks);
-  }
-  return asks;
 }
 
 function hasDomains(taskToDomain: Readonly<Record<string, string>>): boolean {

@@ -7,6 +7,7 @@ import type { JsonObject } from '../domain/workflow/definition.ts';
 import type { Run, StartRequest } from '../domain/workflow/run.ts';
 import { readState } from '../domain/workflow/state.ts';
 import type { KeptDefinition } from './apply-values.ts';
+import { asksForTasks } from './asks-for-tasks.ts';
 import type { DefinitionCache } from './definition-cache.ts';
 import type { RunKeys } from './run-keys.ts';
 import { RunWork } from './run-work.ts';
@@ -43,6 +44,7 @@ export class RunStarter {
     if (typeof input !== 'object' || input === null || Array.isArray(input))
       throw invalidOption('input', input, 'a JSON object');
     const kept = await this.definitionOf(request);
+    if (asksForTasks(kept.definition)) await this.definitions.readTasks();
     const state = readState(newRun(request, kept, { runId, parent, now: context.now }), []);
     const work = new RunWork(state, { isNew: true, kept });
     work.merged.take(decide(state, [{ type: 'started' }], context));
