@@ -48,7 +48,8 @@ describe.each(versions)('which worker runs what, on PostgreSQL %i', (version) =>
     expect(seen).toMatchObject({
       name: 'w-1',
       tags: worker.tags,
-      kinds: ['one'],
+      // Steps that every worker can do are among them.
+      kinds: ['HTTP', 'PULL_WORKFLOW_MESSAGES', 'one'],
       queues: [],
       running: 0,
       expired: false,

@@ -1,7 +1,7 @@
 /** Steps that every worker can do, without a handler of the user's: requests over HTTP, and taking messages to a run. */
 
 import type { JsonObject } from '../domain/workflow/definition.ts';
-import { doHttpStep, type StepOutcome } from './http-step.ts';
+import type { StepOutcome } from './http-step.ts';
 import type { MessageBook } from './message-book.ts';
 
 /** What an attempt knows of its surroundings. */
@@ -26,12 +26,15 @@ export function builtInSteps(
   messages: Pick<MessageBook, 'take'>,
 ): Readonly<Record<string, (input: JsonObject, attempt: Attempt) => Promise<StepOutcome>>> {
   return {
-    HTTP: (input, { signal }) =>
-      doHttpStep(input, {
+    async HTTP(input, { signal }) {
+      // Loaded with the first request: most workers make none, and would hold its modules for nothing.
+      const { doHttpStep } = await import('./http-step.ts');
+      return await doHttpStep(input, {
         asyncComplete: input['asyncComplete'] === true,
         maxBytes: Math.floor(outputMaxBytes * bodyShare),
         signal,
-      }),
+      });
+    },
     PULL_WORKFLOW_MESSAGES: (input, { id }) => messages.take(id, input),
   };
 }
