@@ -30,7 +30,14 @@ export type Outcome =
     }
   | { readonly id: number; readonly ok: false; readonly message: string };
 
-export interface ThreadMessage {
+export type ThreadMessage = BatchMessage | LoadedMessage;
+
+/** The machine of a language is ready: from now on the time of its scripts counts. */
+export interface LoadedMessage {
+  readonly loaded: Task['language'];
+}
+
+export interface BatchMessage {
   readonly batch: number;
   readonly outcomes: readonly Outcome[];
   /** The batch is over, as far as it was wanted. */

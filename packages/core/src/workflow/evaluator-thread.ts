@@ -57,12 +57,18 @@ async function evaluateTask(task: Task): Promise<{ readonly outcome: Outcome; re
 }
 
 async function runJavaScript(task: Task): Promise<string> {
-  javaScript ??= await JavaScript.load(settings);
+  if (javaScript === undefined) {
+    javaScript = await JavaScript.load(settings);
+    tell({ loaded: 'javascript' });
+  }
   return javaScript.evaluate(task.expression, task.body, task.input);
 }
 
 async function runJq(task: Task): Promise<readonly string[]> {
-  jq ??= await JqPrograms.load(settings);
+  if (jq === undefined) {
+    jq = await JqPrograms.load(settings);
+    tell({ loaded: 'jq' });
+  }
   return jq.evaluate(task.expression, task.input);
 }
 

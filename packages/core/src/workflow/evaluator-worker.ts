@@ -112,9 +112,9 @@ export class EvaluatorThread {
   private hear(message: ThreadMessage): void {
     if (this.ended) return;
     this.heardAt = performance.now();
-    for (const { id } of message.outcomes) {
-      const task = this.left.find((each) => each.id === id);
-      if (task !== undefined) this.loaded.add(task.language);
+    if ('loaded' in message) {
+      this.loaded.add(message.loaded);
+      return;
     }
     const told = new Set(message.outcomes.map(({ id }) => id));
     this.left = this.left.filter(({ id }) => !told.has(id));
