@@ -10,8 +10,8 @@ const entry = new URL(
 
 export interface ThreadEvents {
   onOutcomes(outcomes: readonly Outcome[]): void;
-  /** It has nothing to do. */
-  onIdle(): void;
+  /** It has nothing to do. `left`: what it had not begun when the rest of its batch was taken back. */
+  onIdle(left: readonly Task[]): void;
   /** It has ended, once: `failed` is what it was at, if that was at fault, `left` what it had besides. */
   onEnd(left: readonly Task[], failed: Task | undefined, reason: string): void;
 }
@@ -126,7 +126,9 @@ export class EvaluatorThread {
     } else if (message.done) {
       this.waiting = false;
       this.worker.unref();
-      this.events.onIdle();
+      const { left } = this;
+      this.left = [];
+      this.events.onIdle(left);
     }
   }
 

@@ -1,6 +1,8 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import type { Evaluated } from '../domain/workflow/decision.ts';
 import { Evaluator } from './evaluator.ts';
+import type { Task } from './evaluator-protocol.ts';
+import { EvaluatorThread } from './evaluator-worker.ts';
 
 const evaluator = new Evaluator({ threads: 2, timeoutMs: 1_000 });
 afterAll(() => evaluator.close());
@@ -99,6 +101,28 @@ describe('JavaScript', () => {
     expect(answers.slice(1).map((answer) => (answer as { value?: unknown }).value)).toEqual(
       Array.from({ length: 20 }, (_, n) => n),
     );
+  });
+});
+
+describe('a thread', () => {
+  test('gives back what it had not begun when the rest of its batch was taken from it', async () => {
+    const told: number[] = [];
+    const idle = Promise.withResolvers<readonly Task[]>();
+    const settings = { timeoutMs: 1_000, memoryBytes: 67_108_864, resultMaxLength: 1_024 };
+    const thread = new EvaluatorThread(settings, {
+      onOutcomes: (outcomes) => told.push(...outcomes.map(({ id }) => id)),
+      onIdle: (left) => idle.resolve(left),
+      onEnd: (_left, _failed, reason) => idle.reject(new Error(reason)),
+    });
+    const tasks = [1, 2, 3].map(
+      (id): Task => ({ id, language: 'javascript', expression: '1', body: false, input: '1' }),
+    );
+    thread.send(tasks);
+    // Before it can have begun.
+    const back = thread.takeBack();
+    const left = await idle.promise;
+    expect([...told, ...[...left, ...back].map(({ id }) => id)].sort()).toEqual([1, 2, 3]);
+    await thread.end();
   });
 });
 

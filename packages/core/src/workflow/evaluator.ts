@@ -129,7 +129,10 @@ export class Evaluator {
       onOutcomes: (outcomes) => {
         for (const outcome of outcomes) this.answer(outcome, true);
       },
-      onIdle: () => this.dispatch(),
+      onIdle: (left) => {
+        this.queue = [...left, ...this.queue];
+        this.dispatch();
+      },
       onEnd: (left, failed, reason) => this.replace(thread, left, { failed, reason }),
     });
     this.threads.push(thread);
