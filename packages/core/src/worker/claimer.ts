@@ -84,6 +84,8 @@ export class Claimer {
   private turn = 0;
   /** How many claims were sent. */
   claims = 0;
+  /** The claim whose answer has not come yet. */
+  underWay: Promise<unknown> | undefined;
   private readonly keyed: KeyedClaims;
   /** Counts wakes, so that a claim that was under way when one came does not call a lane empty. */
   private wakes = 0;
@@ -222,19 +224,13 @@ export class Claimer {
     const { directory } = this.host;
     const loads: QueueLoad[] = [];
     for (const runtime of this.host.runtimes()) {
-      const { queue } = runtime;
+      const { queue, held, meanMs, perLane } = runtime;
       const active = directory.activeOf(queue.id);
       if (active.size === 0 && directory.apartOf(queue.id) === undefined) continue;
       if (queue.state === 'paused') continue;
-      loads.push({
-        queueId: queue.id,
-        concurrency: queue.concurrency,
-        held: runtime.held,
-        meanMs: runtime.meanMs,
-        perLane: runtime.perLane,
-        lanes: active.size === 0 ? [] : directory.inTurn(queue.id, claimMaxLanes),
-        ...{ priority: queue.priority, weight: queue.weight },
-      });
+      const lanes = active.size === 0 ? [] : directory.inTurn(queue.id, claimMaxLanes);
+      const { id: queueId, concurrency, priority, weight } = queue;
+      loads.push({ queueId, concurrency, held, meanMs, perLane, lanes, priority, weight });
     }
     if (loads.length === 0) return nothingToAsk;
     const worker = { slots: this.host.slots(), held: this.host.held(), claimMs: this.claimMs };
@@ -413,7 +409,9 @@ export class Claimer {
   /** A claim by a worker that was taken for dead is refused: it comes back, and has claimed nothing. */
   private async fenced(claim: () => Promise<Row[]>): Promise<Row[] | undefined> {
     try {
-      return await claim();
+      const asked = claim();
+      this.underWay = asked;
+      return await asked.finally(() => (this.underWay = undefined));
     } catch (error) {
       if (!isLineshaftError(error) || error.details['sqlstate'] !== '23503') throw error;
       await this.host.onDisowned();

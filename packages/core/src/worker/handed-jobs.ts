@@ -16,6 +16,8 @@ export interface HandedJobsHost {
   /** The worker takes jobs and has a slot to spare. */
   idle(): boolean;
   monotonic(): number;
+  /** The claim whose answer has not come yet. */
+  underWay(): Promise<unknown> | undefined;
   onClaimed(lease: Lease, jobs: readonly HeldJob[]): void;
   startJobs(): void;
 }
@@ -54,13 +56,19 @@ export class HandedJobs implements Taker {
       worker,
       lane: lane.id,
       take: ({ lease, id, createdMs, payloadText }) => {
-        this.done();
-        // Taken for dead meanwhile: others have been given the job, or will be.
-        if (worker !== host.workerRow()) return;
-        const held = new Lease(lease, host.monotonic());
-        const row = [lease, id, String(lane.id), createdMs, payloadText, null];
-        host.onClaimed(held, [new HeldJob(row, held, lane, runtime)]);
-        host.startJobs();
+        const add = (): void => {
+          this.done();
+          // Taken for dead meanwhile: others have been given the job, or will be.
+          if (worker !== host.workerRow()) return;
+          const held = new Lease(lease, host.monotonic());
+          const row = [lease, id, String(lane.id), createdMs, payloadText, null];
+          host.onClaimed(held, [new HeldJob(row, held, lane, runtime)]);
+          host.startJobs();
+        };
+        // A claim that took an earlier job out of the queue, before this one found it empty, may be answered later.
+        const underWay = host.underWay();
+        if (underWay === undefined) add();
+        else underWay.catch(() => {}).finally(() => setImmediate(add));
       },
       leave: () => this.done(),
     };

@@ -178,7 +178,9 @@ export class Worker extends EventEmitter<WorkerEvents> {
     });
     const host = this.claimerHost();
     this.claimer = new Claimer({ host, session: this.sessions.claim, statements, clock });
-    this.handed = new HandedJobs({ ...host, idle: () => this.idle(), monotonic: () => clock.monotonic() });
+    const underWay = (): Promise<unknown> | undefined => this.claimer.underWay;
+    const monotonic = (): number => clock.monotonic();
+    this.handed = new HandedJobs({ ...host, idle: () => this.idle(), monotonic, underWay });
     this.queueSettings = new QueueSettings({
       pool: parts.pool,
       statements,
