@@ -1,7 +1,7 @@
 /** Puts together what changes runs in this process: what is in memory, what decides, what writes, what goes on by itself. */
 
 import type { Clock } from '../domain/clock.ts';
-import type { DecideLimits, Decision, StepJob } from '../domain/workflow/decision.ts';
+import type { DecideLimits, StepJob } from '../domain/workflow/decision.ts';
 import type { Log } from '../log.ts';
 import type { Notifications } from '../queue/notifications.ts';
 import type { BoundStatements } from '../store/statements.ts';
@@ -34,12 +34,10 @@ export interface RunMachineryParts {
   readonly id: string;
   readonly newId: () => string;
   readonly domainOf: DomainOf;
-  /** Brings up to date what `domainOf` knows. */
   /** Jobs of steps that are written: somebody may wait for them. */
   readonly onJobs: (jobs: Iterable<StepJob>) => void;
+  /** Brings up to date what `domainOf` knows. */
   readonly freshenDomains: () => Promise<void>;
-  /** Messages of EVENT steps, once they are written. */
-  readonly publish?: (runId: string, messages: Decision['messages']) => void;
   /** Names that `${NAME}` may show of the process environment, with their values. Default none. */
   readonly environment?: Readonly<Record<string, string>>;
   readonly limits?: DecideLimits;
@@ -106,7 +104,6 @@ export function assembleRuns(parts: RunMachineryParts): RunMachinery {
     prepare,
     unheard: (states, now) => polledMeanwhile(parts, states, now),
     evaluate: (runId, evaluations) => advancer.evaluate(runId, evaluations),
-    publish: parts.publish ?? (() => {}),
     wake: (runIds) => advancer.look(runIds),
     onChanged(changed, wakeAt) {
       waiters.changed(changed.map(({ id }) => id));

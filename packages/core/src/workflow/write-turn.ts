@@ -4,7 +4,7 @@
  */
 
 import { isLineshaftError } from '../domain/errors.ts';
-import type { Decision, Evaluation, StepJob } from '../domain/workflow/decision.ts';
+import type { Evaluation, StepJob } from '../domain/workflow/decision.ts';
 import type { Run } from '../domain/workflow/run.ts';
 import { hasEnded } from '../domain/workflow/status.ts';
 import { keep } from './definition-book.ts';
@@ -17,8 +17,6 @@ export interface TurnHost {
   readonly cache: RunCache;
   /** Scripts that a run waits for. */
   readonly evaluate: (runId: string, evaluations: readonly Evaluation[]) => void;
-  /** Messages of EVENT steps, which are written. */
-  readonly publish: (runId: string, messages: Decision['messages']) => void;
   /** Runs that have heard something from another run: somebody is to look at them. */
   readonly wake: (runIds: readonly string[]) => void;
   /** Runs have changed, and it is written. `wakeAt`: when the first of them is to be looked at by itself. */
@@ -115,7 +113,6 @@ function settle(host: TurnHost, root: RunWork, written: boolean): void {
       if (parent !== undefined && work.parentHears !== undefined) woken.push(parent.runId);
       woken.push(...merged.terminates.map(({ runId }) => runId));
       if (merged.evaluations.length > 0) host.evaluate(work.runId, merged.evaluations);
-      if (merged.messages.length > 0) host.publish(work.runId, merged.messages);
     }
   }
   if (written && changed.length > 0) host.onChanged(changed, wakeAt);
