@@ -304,6 +304,32 @@ describe.each(versions)('a unique key over the life of its job, on PostgreSQL %i
     expect(await site.lineshaft.showJob(b.id)).toMatchObject({ state: 'scheduled', payload: 'b2' });
   });
 
+  test('what is replaced at the moment at which it is promoted is replaced', async () => {
+    const queue = await site.queue();
+    const unique = { key: freshName('key'), onConflict: 'debounce' } as const;
+    const { id } = await put(queue, 'due', unique, { delayMs: hour });
+    // As promote.sql moves it, which locks no job, held in the middle.
+    await using promoter = await openStranger(site.url);
+    await promoter.query(
+      `with taken as (
+        delete from lineshaft.later where job_id = $1 returning due, seq, lane, priority, job_id
+      )
+      insert into lineshaft.ready (due, seq, lane, priority, job_id)
+      select due, seq, lane, priority, job_id from taken`,
+      [id],
+    );
+    const replacing = put(queue, 'due', unique, { delayMs: 2 * hour });
+    await until('it waits for the promoter', async () => {
+      const text =
+        "select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
+      return (await site.rows(text)).length > 0;
+    });
+    await promoter.query('commit');
+    expect(await replacing).toEqual({ id, result: 'replaced' });
+    expect(await site.lineshaft.showJob(id)).toMatchObject({ state: 'scheduled' });
+    expect(await site.rows('select from lineshaft.ready where job_id = $1', [id])).toHaveLength(0);
+  });
+
   test('callers who take one key at the same time get one job', async () => {
     const queue = await site.queue();
     const unique = { key: freshName('key') };

@@ -729,14 +729,18 @@ begin
   if existing.id is null then
     return;
   end if;
-  delete from lineshaft.ready r
-  where r.lane = existing.lane and r.priority = existing.priority and r.due = existing.due and r.seq = existing.seq
-    and r.job_id = holder;
-  waits := found;
-  if not waits then
-    delete from lineshaft.later l where l.due = existing.due and l.seq = existing.seq and l.job_id = holder;
+  -- Ready comes twice, since a promoter, which locks no job, may have moved it between the two looks.
+  for look in 1..3 loop
+    if look = 2 then
+      delete from lineshaft.later l where l.due = existing.due and l.seq = existing.seq and l.job_id = holder;
+    else
+      delete from lineshaft.ready r
+      where r.lane = existing.lane and r.priority = existing.priority and r.due = existing.due and r.seq = existing.seq
+        and r.job_id = holder;
+    end if;
     waits := found;
-  end if;
+    exit when waits;
+  end loop;
   if not waits then
     -- A blocked job waits too. One whose payload could not be upgraded is free with the new one; the others stay under
     -- what will release them.
