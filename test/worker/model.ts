@@ -302,6 +302,9 @@ function makeWorker(session: Session): ModelWorker {
     workerName: 'model',
     clockOffsetMs: () => 0,
     pause: () => Promise.resolve(),
+    endSteps: (steps) => {
+      for (const { settle } of steps) settle('left');
+    },
     listener: {
       onSettled,
       onTrouble: fail,

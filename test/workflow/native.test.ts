@@ -8,7 +8,7 @@ import type {
 } from '../../packages/core/src/domain/workflow/definition.ts';
 import type { WorkerOptions } from '../../packages/core/src/index.ts';
 import type { RunView } from '../../packages/core/src/workflow/port.ts';
-import { freshName, openSite, type Site, until, versions } from '../worker/site.ts';
+import { freshName, gate, openSite, type Site, until, versions } from '../worker/site.ts';
 
 const quick: Partial<TaskDefinition> = { retryDelaySeconds: 0, retryCount: 2 };
 
@@ -78,6 +78,83 @@ describe.each(versions)('runs with native workers on PostgreSQL %i', (version) =
         steps.map(({ id }) => id),
       ]),
     ).toEqual([]);
+  });
+
+  it('ends a step and goes on with its run in one write', async () => {
+    const name = await register([simple('one'), simple('two'), simple('three')]);
+    await work({ one: () => ({}), two: () => ({}), three: () => ({}) });
+    const marks = async (): Promise<unknown> => {
+      const text =
+        "select coalesce(pg_sequence_last_value(pg_get_serial_sequence('lineshaft.mark', 'id')), 0) as last";
+      return (await site.rows<{ last: unknown }>(text))[0]?.last;
+    };
+    const before = await marks();
+    const { run } = await ended(await site.lineshaft.workflows.start({ name }));
+    expect(run.status).toBe('COMPLETED');
+    // A mark would be for somebody else to go on with.
+    expect(await marks()).toEqual(before);
+    await until('no lease is left', async () => {
+      return (await site.rows('select from lineshaft.lease where worker > 0')).length === 0;
+    });
+  });
+
+  it('does each branch once where several processes end branches of one run at the same time', async () => {
+    const branches = Array.from({ length: 60 }, (_, n) => [simple('branch', `b${n}`)]);
+    const name = await register([
+      { name: 'fork', taskReferenceName: 'fork', type: 'FORK_JOIN', forkTasks: branches },
+      { name: 'join', taskReferenceName: 'join', type: 'JOIN', joinOn: branches.map((_, n) => `b${n}`) },
+      simple('after'),
+    ]);
+    const ran: string[] = [];
+    const handlers = {
+      branch: (_: unknown, job: { id: string }) => void ran.push(job.id),
+      after: () => ({}),
+    };
+    const others = [site.other(), site.other()];
+    const workers = others.map((other) =>
+      other.worker({ queues: ['workflow'], handlers, slots: 8, signals: false }),
+    );
+    await Promise.all(workers.map((worker) => worker.start()));
+    await work(handlers, { slots: 8 });
+    const { run, steps } = await ended(await site.lineshaft.workflows.start({ name }), 30_000);
+    await Promise.all(workers.map((worker) => worker.stop()));
+    expect(run.status).toBe('COMPLETED');
+    expect(new Set(ran).size).toBe(60);
+    expect(ran).toHaveLength(60);
+    expect(steps.filter(({ status }) => status === 'COMPLETED')).toHaveLength(steps.length);
+    expect(await site.rows('select from lineshaft.mark')).toEqual([]);
+    expect(
+      await site.rows(
+        "select from lineshaft.job j join lineshaft.lane l on l.id = j.lane where l.kind = 'branch'",
+      ),
+    ).toEqual([]);
+  });
+
+  it("drops what comes of a step that is not its worker's any more", async () => {
+    const name = await register([simple('slow')]);
+    const started = gate();
+    const hold = gate();
+    const late: string[] = [];
+    const worker = await work({
+      slow: () => {
+        started.open();
+        return hold.opened;
+      },
+    });
+    worker.on('late', ({ ids }) => late.push(...ids));
+    const runId = await site.lineshaft.workflows.start({ name });
+    await started.opened;
+    // As a rescuer would: whoever has the job is not to end it.
+    const moved = await site.rows<{ id: string }>(
+      "update lineshaft.job j set fence = fence + 1 from lineshaft.lane l where l.id = j.lane and l.kind = 'slow' returning j.id",
+    );
+    hold.open();
+    await until('it is told that it came too late', () => late.length > 0);
+    expect(late).toEqual(moved.map(({ id }) => id));
+    const { run, steps } = await site.lineshaft.workflows.show(runId);
+    expect(run.status).toBe('RUNNING');
+    expect(steps[0]?.output).toEqual({});
+    await site.lineshaft.workflows.terminate(runId, { reason: 'done' });
   });
 
   it('tries a step again that failed, and ends when none is left', async () => {

@@ -122,6 +122,7 @@ export function beginning(
     },
     decided: [],
     tells: [],
+    endings: [],
     kept: keep(run.definition),
   };
 }
@@ -140,6 +141,7 @@ export function further(
     decision: { steps: [], removed: [], jobs: [], withdrawn: [], wakeAt: undefined, ...given },
     decided: [],
     tells: [],
+    endings: [],
     kept: undefined,
     ...rest,
   };

@@ -115,7 +115,7 @@ describe.each(versions)('the store of runs on PostgreSQL %i', (version) => {
     expect(whole.steps.map(({ seq }) => seq)).toEqual([1, 2]);
   });
 
-  it('enqueues steps with their kind, domain, priority and delay', async () => {
+  it('enqueues steps with their kind, domain, priority and delay, and without their input', async () => {
     const steps = [
       aStep({ input: { n: 1 } }),
       aStep({ seq: 2, ref: 'b', name: 'resize image', domain: 'gpu' }),
@@ -131,11 +131,15 @@ describe.each(versions)('the store of runs on PostgreSQL %i', (version) => {
        where j.id = any ($1::uuid[]) order by j.seq`,
       [steps.map(({ id }) => id)],
     );
+    const payload = { input: 'in the step' };
     expect(waiting).toEqual([
-      { kind: 'first', requirements: [], priority: 7, payload: { n: 1 }, later: false },
-      { kind: 'resize@20image', requirements: ['domain=gpu'], priority: 7, payload: {}, later: false },
-      { kind: 'first', requirements: [], priority: 7, payload: {}, later: true },
+      { kind: 'first', requirements: [], priority: 7, payload, later: false },
+      { kind: 'resize@20image', requirements: ['domain=gpu'], priority: 7, payload, later: false },
+      { kind: 'first', requirements: [], priority: 7, payload, later: true },
     ]);
+    expect((await store.inputs(steps.map(({ id }) => id))).map(([, , input]) => JSON.parse(input))).toEqual(
+      expect.arrayContaining([{ n: 1 }, {}, {}]),
+    );
   });
 
   it('takes jobs from where they wait, and lets them wait again', async () => {

@@ -52,6 +52,46 @@ describe.each(versions)('limits of tasks on PostgreSQL %s', (version) => {
     expect(await site.rows('select from lineshaft.counter where used <> 0')).toEqual([]);
   });
 
+  it('tell steps apart by their input, also those that wait when the limit is declared', async () => {
+    const name = freshName('flow');
+    const inputParameters = { customer: '${workflow.input.customer}' };
+    const task = { name: freshName('busy'), taskReferenceName: 'busy', type: 'SIMPLE', inputParameters };
+    await site.lineshaft.workflows.putWorkflow({ name, version: 1, tasks: [task] }, { overwrite: false });
+    const start = (customer: string) => site.lineshaft.workflows.start({ name, input: { customer } });
+    await start('early');
+    await start('early');
+    const limit = freshName('per-customer');
+    await site.lineshaft.declareLimit({
+      name: limit,
+      kinds: [task.name],
+      key: { payload: 'customer' },
+      concurrency: 1,
+    });
+    for (const customer of ['a', 'a', 'b']) await start(customer);
+    const running = new Set<string>();
+    const twice: string[] = [];
+    const seen: string[] = [];
+    await site.work('workflow', {
+      handlers: {
+        [task.name]: async ({ customer }: { customer: string }) => {
+          if (running.has(customer)) twice.push(customer);
+          running.add(customer);
+          await new Promise((resolve) => setTimeout(resolve, 20));
+          running.delete(customer);
+          seen.push(customer);
+        },
+      },
+    });
+    await until('all are done', () => seen.length === 5);
+    expect(seen.toSorted()).toEqual(['a', 'a', 'b', 'early', 'early']);
+    expect(twice).toEqual([]);
+    const keys =
+      'select c.key from lineshaft.counter c join lineshaft.limit l on l.id = c.limit_id where l.name = $1';
+    const known = await site.rows<{ key: string }>(keys, [limit]);
+    expect(known.map(({ key }) => key).toSorted()).toEqual(['a', 'b', 'early']);
+    await site.lineshaft.deleteLimit(limit);
+  });
+
   it('follow the definition: more, none, and none after it is deleted', async () => {
     const kind = freshName('a task ');
     const { workflows } = site.lineshaft;

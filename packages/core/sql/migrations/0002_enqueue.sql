@@ -470,7 +470,9 @@ begin
 
   if any_keyed then
     select k.job_lanes, k.job_costs, k.fifo into job_lanes, job_costs, fifo
-    from lineshaft.keyed_lanes(templates, template_of, lanes, payloads) k;
+    from lineshaft.keyed_lanes(
+      templates, template_of, lanes, case when of_queue.steps then lineshaft.with_inputs(ids, payloads) else payloads end
+    ) k;
     -- What runs strictly one after the other has one priority.
     priorities := array(
       select case when coalesce(fifo[p.n], false) then 0::smallint else p.priority end

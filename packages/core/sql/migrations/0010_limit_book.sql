@@ -215,6 +215,11 @@ begin
   if ids is null then
     return 0;
   end if;
+  if exists (
+    select from lineshaft.lane l join lineshaft.queue q on q.id = l.queue_id where l.id = any (bases) and q.steps
+  ) then
+    payloads := lineshaft.with_inputs(ids, payloads);
+  end if;
   select k.job_lanes, k.job_costs, k.fifo into new_lanes, new_costs, fifo
   from lineshaft.keyed_lanes(templates, array(select generate_series(1, cardinality(ids))), bases, payloads) k;
   with place as (

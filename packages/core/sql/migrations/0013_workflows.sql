@@ -139,25 +139,38 @@ create unlogged table lineshaft.run_waiter (
 -- Where steps wait for somebody to do them. Each attempt is a job of its own, which the run decides on.
 insert into lineshaft.queue (project_id, name, steps, max_attempts) values (1, 'workflow', true, 1);
 
--- Writes what was decided about runs, all of it or nothing. Every array may be empty ('[]'). Documents come in arrays of
--- their own: PostgreSQL hands them on as they are, also what it could not take apart (NUL).
--- `runs`: {id, revision (that was read; 0: it is new), status, next, wake, removed (steps are), updated, ended, retried,
---   reason, facts, correlation, definition and version where they are others by now}; of new ones also {name, priority, idempotency, createdBy, event,
---   created, parentRun, parentStep}. Times in ms since 1970.
+-- Writes what was decided about runs, all of it or nothing. It comes by columns, arrays of one length for each table: taking
+-- objects apart would cost more than writing the rows. Documents come as json arrays, elements of which PostgreSQL hands on as
+-- they are, also what it could not take apart (NUL). Times are in ms since 1970. Any group may be empty.
+-- Runs: `run_ids`, `run_revisions` (that was read; 0: it is new), `run_statuses`, `run_nexts`, `run_wakes`, `run_updates`,
+--   `run_ends`, `run_mores`: null, or what few changes have to say: {removed (steps are), retried, reason, facts, correlation, definition and
+--   version where they are others by now}; of new ones also {name, priority, idempotency, createdBy, event, created, parentRun, parentStep}.
 -- `document_runs`, `run_inputs`, `run_outputs`, `run_variables`: the documents of these runs, null: as it was. `hashes`, `definitions`: that may be new.
--- `fresh`: new steps {run, seq, id, revision, ref, iteration, retries, type, name, status, scheduled, started, updated,
---   ended, reason, facts; of EVENT steps event: what they send}, with their inputs, outputs and definitions (null: the run's has it); `changed`: the same
---   without what never changes, with inputs and outputs (null: as they were). `removed`: {run, seq}.
--- `mark_runs`, `events`: marks for runs. `decided`: marks that are done with. `withdrawn`: steps whose jobs nobody is to do.
--- `again`: {id, delay}: jobs that wait again, in ms. `templates`, `template_of`, `job_ids`, `payloads`: as enqueue_many.
+-- New steps: `new_runs`, `new_seqs`, `new_revisions`, `new_ids`, `new_refs`, `new_types`, `new_names`, `new_iterations`, `new_retries`,
+--   `new_statuses`, `new_scheduled`, `new_started`, `new_updated`, `new_ended`, `new_reasons`, `new_facts`, `new_inputs`,
+--   `new_outputs`, `new_definitions` (null: the run's has it), `new_events` (what EVENT steps send; null: there is none).
+-- Changed steps: the same under `old_`, without what never changes; inputs and outputs null: as they were.
+-- `removed`: {run, seq}. `mark_runs`, `events`: marks for runs. `decided`: marks that are done with. `withdrawn`: steps whose
+-- jobs nobody is to do. `again`: {id, delay}: jobs that wait again, in ms. `templates`, `template_of`, `job_ids`, `payloads`:
+-- as enqueue_many. `leases`, `ended`, `fences`, `finished`: as end_steps.
 -- Returns the runs whose revision is another by now; then nothing was written.
--- Locks: the runs in the order in which they are given (by id, everywhere), then jobs.
+-- Locks: the runs in the order in which they are given (by id, everywhere), then leases, then jobs.
 create function lineshaft.apply_runs(
-  runs json, document_runs uuid[], run_inputs json, run_outputs json, run_variables json, hashes text[], definitions json,
-  fresh json, fresh_inputs json, fresh_outputs json, fresh_definitions json,
-  changed json, changed_inputs json, changed_outputs json, removed json,
-  mark_runs uuid[], events json, decided bigint[], withdrawn uuid[], again json,
-  templates jsonb, template_of integer[], job_ids uuid[], payloads json
+  run_ids uuid[], run_revisions integer[], run_statuses text[], run_nexts integer[], run_wakes double precision[],
+  run_updates double precision[], run_ends double precision[], run_mores json[],
+  document_runs uuid[], run_inputs json, run_outputs json, run_variables json, hashes text[], definitions json,
+  new_runs uuid[], new_seqs integer[], new_revisions integer[], new_ids uuid[], new_refs text[], new_types text[],
+  new_names text[], new_iterations integer[], new_retries integer[], new_statuses text[],
+  new_scheduled double precision[], new_started double precision[], new_updated double precision[],
+  new_ended double precision[], new_reasons text[], new_facts json[], new_inputs json, new_outputs json,
+  new_definitions json, new_events text[],
+  old_runs uuid[], old_seqs integer[], old_revisions integer[], old_iterations integer[], old_retries integer[],
+  old_statuses text[], old_scheduled double precision[], old_started double precision[],
+  old_updated double precision[], old_ended double precision[], old_reasons text[], old_facts json[], old_inputs json,
+  old_outputs json,
+  removed json, mark_runs uuid[], events json, decided bigint[], withdrawn uuid[], again json,
+  templates jsonb, template_of integer[], job_ids uuid[], payloads json,
+  leases bigint[], ended uuid[], fences integer[], finished bigint[]
 )
 returns uuid[] language plpgsql
 set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
@@ -165,7 +178,7 @@ declare
   moved uuid[];
 begin
   select array_agg(w.id) into moved
-  from json_to_recordset(runs) as w (id uuid, revision integer)
+  from unnest(run_ids, run_revisions) as w (id, revision)
   left join lateral (
     select r.revision from lineshaft.run r where r.id = w.id for no key update
   ) r on true
@@ -174,53 +187,56 @@ begin
     return moved;
   end if;
 
+  if cardinality(ended) > 0 then
+    perform lineshaft.end_steps(leases, ended, fences, finished);
+  end if;
   if cardinality(hashes) > 0 then
     insert into lineshaft.run_definition (hash, definition)
     select d.hash, d.definition
     from rows from (unnest(hashes), json_array_elements(definitions)) as d (hash, definition)
     on conflict (hash) do nothing;
   end if;
-  perform lineshaft.write_runs(runs, document_runs, run_inputs, run_outputs, run_variables);
+  perform lineshaft.write_runs(
+    run_ids, run_revisions, run_statuses, run_nexts, run_wakes, run_updates, run_ends, run_mores);
+  if cardinality(document_runs) > 0 then
+    perform lineshaft.write_run_documents(
+      document_runs, run_inputs, run_outputs, run_variables, 0 = any (run_revisions));
+  end if;
   if removed::text <> '[]' then
     delete from lineshaft.step s
     using json_to_recordset(removed) as g (run uuid, seq integer)
     where s.run_id = g.run and s.seq = g.seq;
   end if;
-  if changed::text <> '[]' then
+  if cardinality(old_runs) > 0 then
     update lineshaft.step s
     set revision = c.revision, iteration = c.iteration, retry_count = c.retries, status = c.status,
       scheduled_at = to_timestamp(c.scheduled / 1000), started_at = to_timestamp(c.started / 1000),
       updated_at = to_timestamp(c.updated / 1000), ended_at = to_timestamp(c.ended / 1000),
       reason = c.reason, facts = c.facts,
-      input = case when json_typeof(c.input) = 'null' then s.input else c.input end,
-      output = case when json_typeof(c.output) = 'null' then s.output else c.output end
+      input = case when c.input::text = 'null' then s.input else c.input end,
+      output = case when c.output::text = 'null' then s.output else c.output end
     from rows from (
-      json_to_recordset(changed) as (
-        run uuid, seq integer, revision integer, iteration integer, retries integer, status text,
-        scheduled double precision, started double precision, updated double precision, ended double precision, reason text, facts json
-      ),
-      json_array_elements(changed_inputs), json_array_elements(changed_outputs)
+      unnest(old_runs, old_seqs, old_revisions, old_iterations, old_retries, old_statuses, old_scheduled, old_started,
+        old_updated, old_ended, old_reasons, old_facts),
+      json_array_elements(old_inputs), json_array_elements(old_outputs)
     ) as c (run, seq, revision, iteration, retries, status, scheduled, started, updated, ended, reason, facts, input, output)
     where s.run_id = c.run and s.seq = c.seq;
   end if;
-  if fresh::text <> '[]' then
-    insert into lineshaft.step (run_id, seq, id, revision, ref, iteration, retry_count, type, name, status,
+  if cardinality(new_runs) > 0 then
+    insert into lineshaft.step (run_id, seq, revision, id, ref, type, name, iteration, retry_count, status,
       scheduled_at, started_at, updated_at, ended_at, reason, facts, definition, input, output)
-    select f.run, f.seq, f.id, f.revision, f.ref, f.iteration, f.retries, f.type, f.name, f.status,
+    select f.run, f.seq, f.revision, f.id, f.ref, f.type, f.name, f.iteration, f.retries, f.status,
       to_timestamp(f.scheduled / 1000), to_timestamp(f.started / 1000), to_timestamp(f.updated / 1000),
       to_timestamp(f.ended / 1000), f.reason, f.facts,
-      case when json_typeof(f.definition) <> 'null' then f.definition end, f.input, f.output
+      case when f.definition::text <> 'null' then f.definition end, f.input, f.output
     from rows from (
-      json_to_recordset(fresh) as (
-        run uuid, seq integer, id uuid, revision integer, ref text, iteration integer, retries integer, type text,
-        name text, status text, scheduled double precision, started double precision, updated double precision,
-        ended double precision, reason text, facts json
-      ),
-      json_array_elements(fresh_inputs), json_array_elements(fresh_outputs), json_array_elements(fresh_definitions)
-    ) as f (run, seq, id, revision, ref, iteration, retries, type, name, status, scheduled, started, updated, ended,
+      unnest(new_runs, new_seqs, new_revisions, new_ids, new_refs, new_types, new_names, new_iterations, new_retries,
+        new_statuses, new_scheduled, new_started, new_updated, new_ended, new_reasons, new_facts),
+      json_array_elements(new_inputs), json_array_elements(new_outputs), json_array_elements(new_definitions)
+    ) as f (run, seq, revision, id, ref, type, name, iteration, retries, status, scheduled, started, updated, ended,
       reason, facts, input, output, definition);
-    if position('"type":"EVENT"' in fresh::text) > 0 then
-      perform lineshaft.send_events(fresh, fresh_outputs);
+    if new_events is not null then
+      perform lineshaft.send_events(new_ids, new_events, new_outputs);
     end if;
   end if;
   if cardinality(decided) > 0 then
@@ -240,7 +256,7 @@ begin
     perform lineshaft.enqueue_many(templates, template_of, job_ids, payloads, null, false, 'always');
   end if;
   if exists (select from lineshaft.run_waiter where until > now()) then
-    perform lineshaft.announce_runs(array(select w.id from json_to_recordset(runs) as w (id uuid)));
+    perform lineshaft.announce_runs(run_ids);
   end if;
   return null;
 end
@@ -248,7 +264,10 @@ $$;
 
 -- The rows of runs: see apply_runs, which has looked at their revisions and locked them. A time to wake that is not over
 -- yet stays where the new one is later: it is looked at once too often then, and its index is not written at each change.
-create function lineshaft.write_runs(runs json, document_runs uuid[], run_inputs json, run_outputs json, run_variables json)
+create function lineshaft.write_runs(
+  ids uuid[], revisions integer[], statuses text[], nexts integer[], wakes double precision[], updates double precision[],
+  ends double precision[], mores json[]
+)
 returns void language plpgsql
 set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 begin
@@ -258,49 +277,57 @@ begin
       when r.wake_at > clock_timestamp() and r.wake_at <= to_timestamp(w.wake / 1000) then r.wake_at
       else to_timestamp(w.wake / 1000)
     end,
-    removed_in = case when w.removed then r.revision + 1 else r.removed_in end,
+    removed_in = case when (w.more ->> 'removed')::boolean then r.revision + 1 else r.removed_in end,
     updated_at = to_timestamp(w.updated / 1000), ended_at = to_timestamp(w.ended / 1000),
-    retried_at = to_timestamp(w.retried / 1000), reason = w.reason, facts = w.facts, correlation_id = w.correlation,
-    definition = coalesce(w.definition, r.definition), version = coalesce(w.version, r.version)
-  from json_to_recordset(runs) as w (
-    id uuid, revision integer, status text, next integer, wake double precision, removed boolean,
-    updated double precision, ended double precision, retried double precision, reason text, facts json, correlation text,
-    definition text, version integer
-  )
+    retried_at = to_timestamp((w.more ->> 'retried')::double precision / 1000), reason = w.more ->> 'reason',
+    facts = w.more -> 'facts',
+    correlation_id = case when w.more is null then r.correlation_id else w.more ->> 'correlation' end,
+    definition = coalesce(w.more ->> 'definition', r.definition),
+    version = coalesce((w.more ->> 'version')::integer, r.version)
+  from unnest(ids, revisions, statuses, nexts, wakes, updates, ends, mores)
+    as w (id, revision, status, next, wake, updated, ended, more)
   where r.id = w.id and w.revision > 0;
-  if cardinality(document_runs) = 0 then
-    return;
-  end if;
-  update lineshaft.run_data d
-  set input = case when json_typeof(w.input) = 'null' then d.input else w.input end,
-    output = case when json_typeof(w.output) = 'null' then d.output else w.output end,
-    variables = case when json_typeof(w.variables) = 'null' then d.variables else w.variables end
-  from rows from (
-    unnest(document_runs), json_array_elements(run_inputs), json_array_elements(run_outputs),
-    json_array_elements(run_variables)
-  ) as w (run_id, input, output, variables)
-  where d.run_id = w.run_id;
-  if not exists (select from json_to_recordset(runs) as w (revision integer) where w.revision = 0) then
+  if not 0 = any (revisions) then
     return;
   end if;
   insert into lineshaft.run (id, revision, status, next_seq, wake_at, updated_at, ended_at, retried_at, reason, facts,
     definition, name, version, priority, correlation_id, idempotency_key, created_by, event, created_at, parent_run, parent_step)
   select w.id, 1, w.status, w.next, to_timestamp(w.wake / 1000), to_timestamp(w.updated / 1000),
-    to_timestamp(w.ended / 1000), to_timestamp(w.retried / 1000), w.reason, w.facts, w.definition, w.name, w.version,
-    w.priority, w.correlation, w.idempotency, w."createdBy", w.event, to_timestamp(w.created / 1000), w."parentRun", w."parentStep"
-  from json_to_recordset(runs) as w (
-    id uuid, revision integer, status text, next integer, wake double precision, updated double precision,
-    ended double precision, retried double precision, reason text, facts json, definition text, name text,
-    version integer, priority smallint, correlation text, idempotency text, "createdBy" text, event text,
-    created double precision, "parentRun" uuid, "parentStep" uuid
+    to_timestamp(w.ended / 1000), to_timestamp(m.retried / 1000), m.reason, m.facts, m.definition, m.name, m.version,
+    m.priority, m.correlation, m.idempotency, m."createdBy", m.event, to_timestamp(m.created / 1000), m."parentRun", m."parentStep"
+  from unnest(ids, revisions, statuses, nexts, wakes, updates, ends, mores)
+    as w (id, revision, status, next, wake, updated, ended, more)
+  cross join lateral json_to_record(w.more) as m (
+    retried double precision, reason text, facts json, definition text, name text, version integer, priority smallint,
+    correlation text, idempotency text, "createdBy" text, event text, created double precision, "parentRun" uuid, "parentStep" uuid
   )
   where w.revision = 0;
+end
+$$;
+
+-- The documents of runs, null: as it was. `any_new`: some of the runs are new.
+create function lineshaft.write_run_documents(
+  runs uuid[], inputs json, outputs json, all_variables json, any_new boolean
+)
+returns void language plpgsql
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+begin
+  update lineshaft.run_data d
+  set input = case when w.input::text = 'null' then d.input else w.input end,
+    output = case when w.output::text = 'null' then d.output else w.output end,
+    variables = case when w.variables::text = 'null' then d.variables else w.variables end
+  from rows from (
+    unnest(runs), json_array_elements(inputs), json_array_elements(outputs), json_array_elements(all_variables)
+  ) as w (run_id, input, output, variables)
+  where d.run_id = w.run_id;
+  if not any_new then
+    return;
+  end if;
   -- The documents of runs that are there already were written above.
   insert into lineshaft.run_data (run_id, input, output, variables)
   select w.run_id, w.input, w.output, w.variables
   from rows from (
-    unnest(document_runs), json_array_elements(run_inputs), json_array_elements(run_outputs),
-    json_array_elements(run_variables)
+    unnest(runs), json_array_elements(inputs), json_array_elements(outputs), json_array_elements(all_variables)
   ) as w (run_id, input, output, variables)
   on conflict (run_id) do nothing;
 end
@@ -397,6 +424,38 @@ begin
   if found then
     perform pg_notify('lineshaft', 'm');
   end if;
+end
+$$;
+
+-- The payloads by which limits tell jobs apart: that of a step says only that its input stands in the step.
+create function lineshaft.with_inputs(ids uuid[], payloads json)
+returns json language sql stable as $$
+  select json_agg(coalesce((select s.input from lineshaft.step s where s.id = p.id), p.payload) order by p.n)
+  from rows from (unnest(ids), json_array_elements(payloads)) with ordinality as p (id, payload, n)
+$$;
+
+-- Ends the jobs of steps whose workers still have them, in the write in which their runs go on; as complete_steps, it fails
+-- where one has moved on. `finished`: leases that go where they have no jobs left. Locks: key share on the leases, then the jobs.
+create function lineshaft.end_steps(leases bigint[], ids uuid[], fences integer[], finished bigint[])
+returns void language plpgsql
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+declare
+  matched bigint;
+begin
+  select count(*) into matched
+  from (select from lineshaft.lease l where l.id = any (leases) for key share) held;
+  perform lineshaft.demand(matched, cardinality(leases));
+  delete from lineshaft.job j
+  using unnest(ids, fences) as r (id, fence)
+  where j.id = r.id and j.fence = r.fence;
+  get diagnostics matched = row_count;
+  perform lineshaft.demand(matched, cardinality(ids));
+  delete from lineshaft.lease l
+  where l.id = any (finished) and not exists (
+    select
+    from unnest(l.job_ids, l.fences) as h (id, fence)
+    join lineshaft.job j on j.id = h.id and j.fence = h.fence
+  );
 end
 $$;
 

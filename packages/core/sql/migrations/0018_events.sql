@@ -39,15 +39,13 @@ create table lineshaft.event_execution (
 );
 create index event_execution_at on lineshaft.event_execution (at);
 
--- Sends the messages of EVENT steps that were just written; what nobody handles is not kept. `fresh`: as in apply_runs.
-create function lineshaft.send_events(fresh json, outputs json)
+-- Sends the messages of EVENT steps that were just written; what nobody handles is not kept. `events`: null for other steps.
+create function lineshaft.send_events(ids uuid[], events text[], outputs json)
 returns void language plpgsql as $$
 begin
   insert into lineshaft.event_message (id, event, payload)
   select f.id, f.event, f.output
-  from rows from (
-    json_to_recordset(fresh) as (id uuid, event text), json_array_elements(outputs)
-  ) as f (id, event, output)
+  from rows from (unnest(ids, events), json_array_elements(outputs)) as f (id, event, output)
   where exists (select from lineshaft.event_handler h where h.active and h.event = f.event)
   on conflict (id) do nothing;
   if found then

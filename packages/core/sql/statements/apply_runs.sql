@@ -1,11 +1,27 @@
--- Writes what was decided about runs; see the function. $1 runs json, $2 document_runs uuid[], $3 run_inputs json,
--- $4 run_outputs json, $5 run_variables json, $6 hashes text[], $7 definitions json, $8 fresh json, $9 fresh_inputs json,
--- $10 fresh_outputs json, $11 fresh_definitions json, $12 changed json, $13 changed_inputs json,
--- $14 changed_outputs json, $15 removed json, $16 mark_runs uuid[], $17 events json, $18 decided bigint[],
--- $19 withdrawn uuid[], $20 again json, $21 templates jsonb, $22 template_of integer[], $23 job_ids uuid[], $24 payloads json
+-- Writes what was decided about runs; see the function, whose parameters these are, in their order.
+-- $1 run_ids uuid[], $2 run_revisions integer[], $3 run_statuses text[], $4 run_nexts integer[], $5 run_wakes double
+-- precision[], $6 run_updates double precision[], $7 run_ends double precision[], $8 run_mores json[], $9
+-- document_runs uuid[], $10 run_inputs json, $11 run_outputs json, $12 run_variables json, $13 hashes text[], $14
+-- definitions json, $15 new_runs uuid[], $16 new_seqs integer[], $17 new_revisions integer[], $18 new_ids uuid[], $19
+-- new_refs text[], $20 new_types text[], $21 new_names text[], $22 new_iterations integer[], $23 new_retries
+-- integer[], $24 new_statuses text[], $25 new_scheduled double precision[], $26 new_started double precision[], $27
+-- new_updated double precision[], $28 new_ended double precision[], $29 new_reasons text[], $30 new_facts json[], $31
+-- new_inputs json, $32 new_outputs json, $33 new_definitions json, $34 new_events text[], $35 old_runs uuid[], $36
+-- old_seqs integer[], $37 old_revisions integer[], $38 old_iterations integer[], $39 old_retries integer[], $40
+-- old_statuses text[], $41 old_scheduled double precision[], $42 old_started double precision[], $43 old_updated
+-- double precision[], $44 old_ended double precision[], $45 old_reasons text[], $46 old_facts json[], $47 old_inputs
+-- json, $48 old_outputs json, $49 removed json, $50 mark_runs uuid[], $51 events json, $52 decided bigint[], $53
+-- withdrawn uuid[], $54 again json, $55 templates jsonb, $56 template_of integer[], $57 job_ids uuid[], $58 payloads
+-- json, $59 leases bigint[], $60 ended uuid[], $61 fences integer[], $62 finished bigint[]
 -- Returns moved uuid[]: runs that others have changed meanwhile; null: all is written. Called by: RunStore.
 select lineshaft.apply_runs(
-  $1::json, $2::uuid[], $3::json, $4::json, $5::json, $6::text[], $7::json, $8::json, $9::json, $10::json, $11::json,
-  $12::json, $13::json, $14::json, $15::json, $16::uuid[], $17::json, $18::bigint[], $19::uuid[], $20::json,
-  $21::jsonb, $22::integer[], $23::uuid[], $24::json
+  $1::uuid[], $2::integer[], $3::text[], $4::integer[], $5::double precision[], $6::double precision[], $7::double
+  precision[], $8::json[], $9::uuid[], $10::json, $11::json, $12::json, $13::text[], $14::json, $15::uuid[],
+  $16::integer[], $17::integer[], $18::uuid[], $19::text[], $20::text[], $21::text[], $22::integer[], $23::integer[],
+  $24::text[], $25::double precision[], $26::double precision[], $27::double precision[], $28::double precision[],
+  $29::text[], $30::json[], $31::json, $32::json, $33::json, $34::text[], $35::uuid[], $36::integer[],
+  $37::integer[], $38::integer[], $39::integer[], $40::text[], $41::double precision[], $42::double precision[],
+  $43::double precision[], $44::double precision[], $45::text[], $46::json[], $47::json, $48::json, $49::json,
+  $50::uuid[], $51::json, $52::bigint[], $53::uuid[], $54::json, $55::jsonb, $56::integer[], $57::uuid[], $58::json,
+  $59::bigint[], $60::uuid[], $61::integer[], $62::bigint[]
 ) as moved

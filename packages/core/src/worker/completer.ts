@@ -13,11 +13,12 @@ import type { PreparedJob } from '../queue/enqueue-batch.ts';
 import { enqueueValues } from '../queue/enqueue-batch.ts';
 import type { Row, Session, Statement } from '../store/session.ts';
 import type { BoundStatements } from '../store/statements.ts';
-import type { EndedStep } from '../workflow/step-runs.ts';
+import type { EndedStep, EndingStep } from '../workflow/step-runs.ts';
 import { type GroupedFor, groupResults, type ResultGroup } from './completion-groups.ts';
 import type { HeldJob } from './held-job.ts';
 import { findLanded } from './landed.ts';
 import { settlementsOf } from './settlements.ts';
+import { endsStep, stepEvent } from './step-events.ts';
 
 /** How an attempt of a held job ended, ready to be written. */
 export interface Result {
@@ -40,6 +41,9 @@ export interface CompleterListener {
   onStepsEnded(ended: readonly EndedStep[]): void;
 }
 
+/** Ends jobs of steps in the same writes in which their runs go on. */
+export type EndSteps = (steps: readonly EndingStep[]) => void;
+
 /** Jobs in one write. */
 const flushMax = 1_000;
 
@@ -50,8 +54,13 @@ export class Completer {
   private readonly workerName: string;
   private readonly clockOffsetMs: () => number;
   private readonly pause: (ms: number) => Promise<void>;
+  private readonly endSteps: EndSteps;
   private waiting: Result[] = [];
   private inFlight = 0;
+  /** Steps that end with their runs, and are not written yet. */
+  private onTheirWay = 0;
+  /** Steps that were to end with their runs, and did not: perhaps (`unsure`), or surely not. */
+  private readonly notWithRuns = new WeakMap<Result, 'left' | 'unsure'>();
   private flushing: Promise<void> | undefined;
   /** Results that are tried again after a pause, and how often each was set aside. */
   private readonly aside = new Set<Promise<void>>();
@@ -67,6 +76,7 @@ export class Completer {
     workerName: string;
     clockOffsetMs: () => number;
     pause: (ms: number) => Promise<void>;
+    endSteps: EndSteps;
   }) {
     this.session = options.session;
     this.statements = options.statements;
@@ -74,11 +84,12 @@ export class Completer {
     this.workerName = options.workerName;
     this.clockOffsetMs = options.clockOffsetMs;
     this.pause = options.pause;
+    this.endSteps = options.endSteps;
   }
 
   /** Results that are not written yet. The claim loop stops while there are too many. */
   get backlog(): number {
-    return this.waiting.length + this.inFlight + this.aside.size;
+    return this.waiting.length + this.inFlight + this.onTheirWay + this.aside.size;
   }
 
   add(result: Result): void {
@@ -117,17 +128,84 @@ export class Completer {
       const batch = this.waiting.length <= flushMax ? this.waiting : this.waiting.slice(0, flushMax);
       this.waiting = this.waiting.length <= flushMax ? [] : this.waiting.slice(flushMax);
       this.inFlight = batch.length;
-      await this.writeAll(batch);
+      await this.writeBatch(batch);
       this.inFlight = 0;
     }
   }
 
+  /** Writes what came together: steps with their runs, without waiting for that; what is left of them as the other results. */
+  private async writeBatch(results: readonly Result[]): Promise<void> {
+    const rest: Result[] = [];
+    const unsure: Result[] = [];
+    const steps: Result[] = [];
+    for (const result of results) {
+      const how = this.notWithRuns.get(result);
+      if (how === undefined && goesWithItsRun(result)) steps.push(result);
+      else (how === 'unsure' ? unsure : rest).push(result);
+    }
+    if (steps.length > 0) this.endWithRuns(steps);
+    if (unsure.length > 0) await this.writeAll(unsure, true);
+    if (rest.length > 0) await this.writeAll(rest);
+  }
+
+  /** What is left of it is written as other results are, and its runs go on after that. */
+  private endWithRuns(results: readonly Result[]): void {
+    const { workerName, clockOffsetMs } = this.worker;
+    const ended = new Promise<void>((resolve) => {
+      let open = results.length;
+      let settled: { result: Result; how: 'written' | 'left' | 'unsure' }[] = [];
+      // Those of one write are settled in one breath, and told together.
+      const tell = (): void => {
+        const told = settled;
+        settled = [];
+        this.settleWithRuns(told);
+        open -= told.length;
+        if (open === 0) resolve();
+      };
+      this.onTheirWay += results.length;
+      for (const { job } of results) job.lease.onTheirWay += 1;
+      this.endSteps(
+        results.map((result) => ({
+          stepId: result.job.jobId,
+          fence: result.job.fence,
+          lease: result.job.lease.id,
+          last: result.job.lease.onTheirWay === result.job.lease.unsettled,
+          event: stepEvent(result, workerName, clockOffsetMs),
+          settle: (how) => {
+            if (settled.push({ result, how }) === 1) queueMicrotask(tell);
+          },
+        })),
+      );
+    }).then(() => {
+      this.aside.delete(ended);
+    });
+    this.aside.add(ended);
+  }
+
+  private settleWithRuns(
+    told: readonly { readonly result: Result; readonly how: 'written' | 'left' | 'unsure' }[],
+  ): void {
+    this.onTheirWay -= told.length;
+    const written: Result[] = [];
+    for (const { result, how } of told) {
+      result.job.lease.onTheirWay -= 1;
+      if (how === 'written') written.push(result);
+      else {
+        this.notWithRuns.set(result, how);
+        this.add(result);
+      }
+    }
+    if (written.length === 0) return;
+    this.recovered();
+    this.listener.onSettled(written, false);
+  }
+
   /** Writes group by group. What was set aside still needs its lease: then the rest is grouped anew. */
-  private async writeAll(results: readonly Result[]): Promise<void> {
+  private async writeAll(results: readonly Result[], mayHaveLanded = false): Promise<void> {
     let groups = groupResults(results, this.worker);
     for (let group = groups.shift(); group !== undefined; group = groups.shift()) {
       const before = this.asideCount;
-      await this.writeUntilDone(group);
+      await this.writeUntilDone(group, mayHaveLanded);
       if (this.asideCount === before || groups.length === 0) continue;
       groups = groupResults(
         groups.flatMap((rest) => rest.results),
@@ -136,8 +214,9 @@ export class Completer {
     }
   }
 
-  private async writeUntilDone(group: ResultGroup): Promise<void> {
-    let answerLost = false;
+  /** @param mayHaveLanded the answer of an earlier write was lost */
+  private async writeUntilDone(group: ResultGroup, mayHaveLanded = false): Promise<void> {
+    let answerLost = mayHaveLanded;
     for (let attempt = 1; !this.abandoned; attempt += 1) {
       try {
         await this.write(group);
@@ -301,6 +380,19 @@ export class Completer {
     this.troubled = false;
     this.listener.onRecovered();
   }
+}
+
+/** Whether the end of its job is all that is to be written beside what its run decides. */
+function goesWithItsRun(result: Result): boolean {
+  const { job, enqueue } = result;
+  return (
+    endsStep(result) &&
+    enqueue.length === 0 &&
+    job.keyed === undefined &&
+    job.options.unique === undefined &&
+    job.leaseMs === undefined &&
+    !job.progressed
+  );
 }
 
 function pgArray(values: readonly string[]): string {

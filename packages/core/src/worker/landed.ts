@@ -7,6 +7,7 @@ import { textArray } from '../queue/enqueue-batch.ts';
 import type { Session } from '../store/session.ts';
 import type { BoundStatements } from '../store/statements.ts';
 import type { Result } from './completer.ts';
+import { endsStep } from './step-events.ts';
 
 export async function findLanded(
   session: Session,
@@ -26,7 +27,9 @@ export async function findLanded(
   return new Set(results.filter(({ job }) => ids.has(job.jobId)));
 }
 
-function endingOf({ job, ending }: Result): string {
+function endingOf(result: Result): string {
+  const { job, ending } = result;
+  if (endsStep(result)) return 'forgotten';
   if (ending.type !== 'succeeded' && ending.type !== 'cancelled') return ending.type;
   return job.keepMs(ending.type) > 0 ? ending.type : 'forgotten';
 }

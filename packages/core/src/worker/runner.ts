@@ -364,6 +364,22 @@ export class Runner implements AttemptListener {
       this.onOutcome(job, { type: 'returned' });
       return;
     }
+    const input = job.runtime.queue.steps ? this.host.steps.inputOf(job.jobId) : job.sentText;
+    if (typeof input === 'string') {
+      job.payloadText = input;
+      this.prepare(job, kind);
+      return;
+    }
+    input.then(
+      (text) => {
+        job.payloadText = text;
+        if (job.state === 'running') this.prepare(job, kind);
+      },
+      () => this.onOutcome(job, { type: 'returned' }),
+    );
+  }
+
+  private prepare(job: HeldJob, kind: RegisteredKind): void {
     const { definition } = kind;
     if (definition?.schema === undefined && (definition?.version ?? 1) === job.version) {
       this.execute(job, kind);
@@ -377,7 +393,7 @@ export class Runner implements AttemptListener {
   /** Brings an old payload up to date and checks it, then runs the job. */
   private async prepareAndRun(job: HeldJob, kind: RegisteredKind): Promise<void> {
     const { definition } = kind;
-    let payload: unknown = JSON.parse(job.sentText);
+    let payload: unknown = JSON.parse(job.payloadText);
     if ((definition?.version ?? 1) !== job.version) {
       try {
         payload = await upgradePayload(definition, job.version, payload);
@@ -397,19 +413,6 @@ export class Runner implements AttemptListener {
   }
 
   private execute(job: HeldJob, kind: RegisteredKind): void {
-    const input = job.runtime.queue.steps ? this.host.steps.inputOf(job.jobId, job.sentText) : undefined;
-    if (input === undefined) this.executeWith(job, kind);
-    else
-      input.then(
-        (text) => {
-          job.payloadText = text;
-          if (job.state === 'running') this.executeWith(job, kind);
-        },
-        () => this.onOutcome(job, { type: 'returned' }),
-      );
-  }
-
-  private executeWith(job: HeldJob, kind: RegisteredKind): void {
     const { leaseMs } = job;
     if (leaseMs === undefined) this.runNow(job, kind);
     else this.runLeased(job, kind, leaseMs);

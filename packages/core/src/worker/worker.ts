@@ -133,6 +133,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
         onUnknownLimits: (names) => this.reports.unknownLimits(names),
         onStepsEnded: (ended) => parts.steps.ended(ended),
       },
+      endSteps: (steps) => parts.steps.end(steps),
     });
     this.circuits = new Circuits({
       ...trouble,

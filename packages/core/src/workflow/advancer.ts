@@ -7,16 +7,16 @@
 import type { Clock } from '../domain/clock.ts';
 import { isLineshaftError } from '../domain/errors.ts';
 import type { Evaluation, RunEvent } from '../domain/workflow/decision.ts';
-import { inputInStep } from './apply-values.ts';
 import type { Evaluator } from './evaluator.ts';
-import { stepNotFound } from './run-book.ts';
+import type { OpenSteps } from './open-steps.ts';
 import type { RunStore } from './run-store.ts';
 import type { Runs } from './runs.ts';
-import type { EndedStep, StepRuns } from './step-runs.ts';
+import type { EndedStep, EndingStep, StepRuns } from './step-runs.ts';
 
 export interface AdvancerParts {
   readonly runs: () => Runs;
   readonly store: RunStore;
+  readonly openSteps: OpenSteps;
   readonly evaluator: Evaluator;
   readonly clock: Clock;
   /** The time of the database, as far as this process knows it. */
@@ -48,6 +48,7 @@ export class Advancer implements Omit<StepRuns, 'startScheduled'> {
   ended(steps: readonly EndedStep[]): void {
     const byRun = new Map<string, { events: RunEvent[]; marks: number[] }>();
     for (const { runId, event, mark } of steps) {
+      if ('stepId' in event && event.stepId !== undefined) this.parts.openSteps.forget(event.stepId);
       const told = byRun.get(runId);
       if (told === undefined) byRun.set(runId, { events: [event], marks: [mark] });
       else {
@@ -59,12 +60,18 @@ export class Advancer implements Omit<StepRuns, 'startScheduled'> {
       this.forget('advance', this.parts.runs().tell(runId, events, marks));
   }
 
-  inputOf(stepId: string, payloadText: string): Promise<string> | undefined {
-    if (payloadText !== inputInStep) return undefined;
-    return this.parts.store.steps([stepId]).then(([found]) => {
-      if (found === undefined) throw stepNotFound(stepId);
-      return JSON.stringify(found.step.input);
-    });
+  inputOf(stepId: string): string | Promise<string> {
+    return this.parts.openSteps.inputOf(stepId);
+  }
+
+  end(steps: readonly EndingStep[]): void {
+    const runs = this.parts.runs();
+    for (const step of steps) {
+      const runId = this.parts.openSteps.runOf(step.stepId);
+      // Read by a worker that has been given another one's steps meanwhile, or too many since.
+      if (runId === undefined || this.closed) step.settle('left');
+      else runs.end(runId, step);
+    }
   }
 
   /** Looks at runs that have heard something. */

@@ -1,5 +1,5 @@
 /**
- * Turns decisions about runs into the arguments of the SQL function `apply_runs`: whole new rows, with the documents apart
+ * Turns decisions about runs into the arguments of the SQL function `apply_runs`: whole new rows by columns, with the documents apart
  * and only where they have changed. Pure.
  */
 
@@ -8,7 +8,10 @@ import type { JsonObject, WorkflowDefinition } from '../domain/workflow/definiti
 import type { Run, Step } from '../domain/workflow/run.ts';
 import { stepKind } from '../domain/workflow/step-kind.ts';
 import { textArray } from '../queue/enqueue-batch.ts';
-import { definitionOf, runFacts, stepDefinitions, stepFacts } from './rows.ts';
+import { clean, jsonArray, NewStepColumns, plainArray, RunColumns, StepColumns } from './apply-columns.ts';
+import { inputInStep } from './open-steps.ts';
+import { definitionOf, stepDefinitions } from './rows.ts';
+import type { EndingStep } from './step-runs.ts';
 import { taskLimit } from './task-limit.ts';
 
 /** The queue in which steps wait. */
@@ -20,6 +23,9 @@ export interface KeptDefinition {
   readonly definition: WorkflowDefinition;
   readonly text: string;
 }
+
+/** A job of a step that its worker still has, and that has ended. */
+export type EndingJob = Pick<EndingStep, 'stepId' | 'fence' | 'lease' | 'last'>;
 
 /** A change of one run, ready to be written. */
 export interface RunChange {
@@ -37,8 +43,12 @@ export interface RunChange {
   readonly tells: readonly { readonly runId: string; readonly event: RunEvent }[];
   /** Of a run that is new, or begins anew with another definition. */
   readonly kept: KeptDefinition | undefined;
+  /** Jobs that end in the same write. */
+  readonly endings: readonly EndingJob[];
   /** Told how many bytes of documents were written. */
   readonly onSize?: (bytes: number) => void;
+  /** Told of each job that is made, with the input of its step as JSON. */
+  readonly onJob?: (stepId: string, input: string) => void;
 }
 
 type Written = NonNullable<RunChange['decision']>;
@@ -47,10 +57,6 @@ type Written = NonNullable<RunChange['decision']>;
 const jobTimeoutMaxMs = 604_800_000;
 /** What `claim_remote` takes where nothing else is said. */
 const responseUsualMs = 3_600_000;
-
-/** Payload of a job whose input is too large to be kept twice: it stands in the step alone. */
-export const inputInStep = '{"lineshaft.input":"in the step"}';
-const inputTwiceMaxBytes = 262_144;
 
 /** The values of `apply_runs.sql`. */
 export function applyValues(changes: readonly RunChange[]): unknown[] {
@@ -62,14 +68,14 @@ export function applyValues(changes: readonly RunChange[]): unknown[] {
 
 /** Collects what one statement writes. */
 class Write {
-  private readonly runs: string[] = [];
+  private readonly runs = new RunColumns();
   private readonly documentRuns: string[] = [];
   private readonly inputs: string[] = [];
   private readonly outputs: string[] = [];
   private readonly variables: string[] = [];
   private readonly kept = new Map<string, KeptDefinition>();
-  private readonly fresh = new StepRows();
-  private readonly changed = new StepRows();
+  private readonly fresh = new NewStepColumns();
+  private readonly changed = new StepColumns();
   private readonly removed: string[] = [];
   private readonly markRuns: string[] = [];
   private readonly events: string[] = [];
@@ -77,13 +83,15 @@ class Write {
   private readonly withdrawn: string[] = [];
   private readonly again: string[] = [];
   private readonly jobs = new JobRows();
+  private readonly endings: EndingJob[] = [];
 
   add(change: RunChange): void {
     const { before, after, decision } = change;
     const { id } = after;
     this.decided.push(...change.decided);
     if (decision === undefined) return;
-    this.runs.push(runRow(change, decision));
+    this.endings.push(...change.endings);
+    this.runs.add(before, after, decision.wakeAt, moreOf(change, decision));
     const documents = runDocuments(before, after);
     if (documents !== undefined) {
       this.documentRuns.push(id);
@@ -108,7 +116,10 @@ class Write {
     this.withdrawn.push(...decision.withdrawn);
     for (const job of decision.jobs) {
       if (job.again) this.again.push(`{"id":"${job.stepId}","delay":${job.delayMs}}`);
-      else this.jobs.add(job, textOf(job.payload, texts));
+      else {
+        this.jobs.add(job);
+        change.onJob?.(job.stepId, textOf(job.payload, texts));
+      }
     }
   }
 
@@ -116,20 +127,16 @@ class Write {
     const { fresh, changed, jobs } = this;
     const kept = [...this.kept.values()];
     return [
-      jsonArray(this.runs),
-      `{${this.documentRuns.join(',')}}`,
+      ...this.runs.values(),
+      plainArray(this.documentRuns),
       jsonArray(this.inputs),
       jsonArray(this.outputs),
       jsonArray(this.variables),
       textArray(kept.map(({ hash }) => hash)),
       jsonArray(kept.map(({ text }) => text)),
-      jsonArray(fresh.rows),
-      jsonArray(fresh.inputs),
-      jsonArray(fresh.outputs),
-      jsonArray(fresh.definitions),
-      jsonArray(changed.rows),
-      jsonArray(changed.inputs),
-      jsonArray(changed.outputs),
+      ...fresh.values(),
+      ...changed.keys,
+      ...changed.changing,
       jsonArray(this.removed),
       `{${this.markRuns.join(',')}}`,
       jsonArray(this.events),
@@ -139,7 +146,8 @@ class Write {
       JSON.stringify(jobs.templates),
       jobs.templates.length === 1 ? null : `{${jobs.templateOf.join(',')}}`,
       `{${jobs.ids.join(',')}}`,
-      jsonArray(jobs.payloads),
+      jsonArray(jobs.ids.map(() => inputInStep)),
+      ...endingValues(this.endings),
     ];
   }
 
@@ -148,26 +156,19 @@ class Write {
     const definitions = stepDefinitions(after.definition);
     for (const step of decision.steps) {
       if (before === undefined || step.seq >= before.nextSeq) {
-        this.fresh.rows.push(freshRow(after.id, revision, step));
-        this.fresh.inputs.push(textOf(step.input, texts));
-        this.fresh.outputs.push(textOf(step.output, texts));
         const known = definitionOf(definitions, step.ref) === step.definition;
-        this.fresh.definitions.push(known ? 'null' : JSON.stringify(step.definition));
+        const input = textOf(step.input, texts);
+        const output = textOf(step.output, texts);
+        const definition = known ? 'null' : JSON.stringify(step.definition);
+        this.fresh.add(after.id, step, { input, output, definition }, revision);
         continue;
       }
       const was = change.stepBefore(step.seq);
-      this.changed.rows.push(changedRow(after.id, revision, step));
-      this.changed.inputs.push(was?.input === step.input ? 'null' : textOf(step.input, texts));
-      this.changed.outputs.push(was?.output === step.output ? 'null' : textOf(step.output, texts));
+      const input = was?.input === step.input ? 'null' : textOf(step.input, texts);
+      const output = was?.output === step.output ? 'null' : textOf(step.output, texts);
+      this.changed.add(after.id, revision, step, input, output);
     }
   }
-}
-
-class StepRows {
-  readonly rows: string[] = [];
-  readonly inputs: string[] = [];
-  readonly outputs: string[] = [];
-  readonly definitions: string[] = [];
 }
 
 /** Jobs for `enqueue_many`: those that are alike share a template. */
@@ -175,10 +176,9 @@ class JobRows {
   readonly templates: unknown[] = [];
   readonly templateOf: number[] = [];
   readonly ids: string[] = [];
-  readonly payloads: string[] = [];
   private readonly numbers = new Map<string, number>();
 
-  add(job: StepJob, payloadText: string): void {
+  add(job: StepJob): void {
     const { domain, priority } = job;
     const timeoutMs = job.timeoutMs !== undefined && job.timeoutMs <= jobTimeoutMaxMs ? job.timeoutMs : 0;
     const responseMs = Math.ceil(Math.min(job.responseTimeoutMs ?? jobTimeoutMaxMs, jobTimeoutMaxMs));
@@ -202,30 +202,21 @@ class JobRows {
     }
     this.templateOf.push(number);
     this.ids.push(job.stepId);
-    this.payloads.push(isLarge(payloadText) ? inputInStep : payloadText);
   }
 }
 
-function runRow({ before, after, kept }: RunChange, decision: Written): string {
+/** What there is to say of a run beside what each change writes: see `run_mores`. */
+function moreOf({ before, after, kept }: RunChange, decision: Written): object | undefined {
   const { definition } = after;
-  const changing = {
-    id: after.id,
-    revision: before?.revision ?? 0,
-    status: after.status,
-    next: after.nextSeq,
-    wake: after.endedAt === undefined ? decision.wakeAt : undefined,
-    removed: decision.removed.length > 0,
-    updated: after.updatedAt,
-    ended: after.endedAt,
-    retried: after.lastRetriedAt,
-    reason: clean(after.reason),
-    facts: runFacts(after),
-    correlation: clean(after.correlationId),
-  };
-  const defined = kept === undefined ? {} : { definition: kept.hash, version: definition.version ?? 1 };
-  if (before !== undefined) return JSON.stringify({ ...changing, ...defined });
-  return JSON.stringify({
-    ...changing,
+  const removed = decision.removed.length > 0 || undefined;
+  const defined =
+    kept === undefined ? undefined : { definition: kept.hash, version: definition.version ?? 1 };
+  if (before !== undefined) {
+    const same =
+      removed === undefined && defined === undefined && before.correlationId === after.correlationId;
+    return same ? undefined : { removed, ...defined };
+  }
+  return {
     ...defined,
     name: definition.name,
     priority: after.priority,
@@ -235,7 +226,7 @@ function runRow({ before, after, kept }: RunChange, decision: Written): string {
     created: after.createdAt,
     parentRun: after.parent?.runId,
     parentStep: after.parent?.stepId,
-  });
+  };
 }
 
 /** undefined: none of them has changed; `null`: as it was. */
@@ -253,45 +244,7 @@ function runDocuments(
   return texts.input === 'null' && texts.output === 'null' && texts.variables === 'null' ? undefined : texts;
 }
 
-function changedRow(runId: string, revision: number, step: Step): string {
-  return JSON.stringify({ run: runId, seq: step.seq, revision, ...changingFields(step) });
-}
-
-function freshRow(runId: string, revision: number, step: Step): string {
-  return JSON.stringify({
-    run: runId,
-    seq: step.seq,
-    id: step.id,
-    revision,
-    ref: clean(step.ref),
-    type: clean(step.type),
-    name: clean(step.name),
-    ...(step.type === 'EVENT' ? { event: clean(textAt(step.output, 'event_produced')) } : {}),
-    ...changingFields(step),
-  });
-}
-
-function textAt(document: JsonObject, name: string): string | undefined {
-  const value = document[name];
-  return typeof value === 'string' ? value : undefined;
-}
-
-function changingFields(step: Step): Record<string, unknown> {
-  return {
-    // That of a loop is the one in which it is.
-    iteration: step.iteration,
-    retries: step.retryCount,
-    status: step.status,
-    scheduled: step.scheduledAt,
-    started: step.startedAt,
-    updated: step.updatedAt,
-    ended: step.endedAt,
-    reason: clean(step.reason),
-    facts: stepFacts(step),
-  };
-}
-
-/** The same document goes into the step and its job; it is written out once. */
+/** A document that is in several places is written out once. */
 function textOf(document: JsonObject, texts: Map<object, string>): string {
   let text = texts.get(document);
   if (text === undefined) {
@@ -301,16 +254,15 @@ function textOf(document: JsonObject, texts: Map<object, string>): string {
   return text;
 }
 
-/** A character has at most three bytes: short texts need not be measured. */
-function isLarge(text: string): boolean {
-  return text.length > inputTwiceMaxBytes / 3 && Buffer.byteLength(text) > inputTwiceMaxBytes;
-}
-
-/** PostgreSQL has no texts with NUL. */
-function clean<Text extends string | undefined>(text: Text): Text {
-  return text?.includes('\0') === true ? (text.replaceAll('\0', '\uFFFD') as Text) : text;
-}
-
-function jsonArray(texts: readonly string[]): string {
-  return `[${texts.join(',')}]`;
+/** `leases`, `ended` (sorted: jobs are locked in the order of their ids), `fences`, `finished`. */
+function endingValues(endings: readonly EndingJob[]): string[] {
+  const sorted = [...endings].sort((a, b) => (a.stepId < b.stepId ? -1 : 1));
+  const leases = new Set(endings.map(({ lease }) => lease));
+  const finished = new Set(endings.flatMap(({ lease, last }) => (last ? lease : [])));
+  return [
+    `{${[...leases].join(',')}}`,
+    `{${sorted.map(({ stepId }) => stepId).join(',')}}`,
+    `{${sorted.map(({ fence }) => fence).join(',')}}`,
+    `{${[...finished].join(',')}}`,
+  ];
 }

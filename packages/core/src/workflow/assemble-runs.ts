@@ -11,6 +11,7 @@ import { Contexts, type DomainOf, defaultDecideLimits } from './decide-context.t
 import type { DefinitionBook } from './definition-book.ts';
 import { DefinitionCache } from './definition-cache.ts';
 import { Evaluator } from './evaluator.ts';
+import { OpenSteps } from './open-steps.ts';
 import { polledMeanwhile } from './polled-meanwhile.ts';
 import type { RunView } from './port.ts';
 import type { Rehearsal } from './port-books.ts';
@@ -75,10 +76,12 @@ export function assembleRuns(parts: RunMachineryParts): RunMachinery {
   });
   const waiters = new RunWaiters(parts);
   const cache = new RunCache();
+  const openSteps = new OpenSteps(store);
   const onTrouble = troubles(parts.log, clock);
   const advancer: Advancer = new Advancer({
     runs: () => runs,
     store,
+    openSteps,
     evaluator,
     clock,
     now: () => contexts.now(),
@@ -98,6 +101,7 @@ export function assembleRuns(parts: RunMachineryParts): RunMachinery {
   const runs: Runs = new Runs({
     store,
     cache,
+    openSteps,
     contexts,
     starter,
     newId: parts.newId,

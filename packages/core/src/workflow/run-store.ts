@@ -114,6 +114,12 @@ export class RunStore {
     await this.writes.query(this.statements.tidyDueRuns, [`{${runIds.join(',')}}`]);
   }
 
+  /** What steps are given: id, run, input as JSON; in no order, without those that do not exist. */
+  async inputs(ids: readonly string[]): Promise<(readonly [id: string, runId: string, input: string])[]> {
+    const rows = await this.reads.query(this.statements.loadInputs, [`{${ids.join(',')}}`]);
+    return rows.map(([id, runId, input]) => [id ?? '', runId ?? '', input ?? '{}'] as const);
+  }
+
   /** The clock of the database, ms since 1970. */
   async clockMs(): Promise<number> {
     const [[ms = '0'] = []] = await this.reads.query(this.statements.clockMs);

@@ -3,7 +3,7 @@
 import type { DecideContext, Decision, RunEvent } from '../domain/workflow/decision.ts';
 import type { Run } from '../domain/workflow/run.ts';
 import type { RunState } from '../domain/workflow/state.ts';
-import type { KeptDefinition, RunChange } from './apply-values.ts';
+import type { EndingJob, KeptDefinition, RunChange } from './apply-values.ts';
 import { MergedDecision } from './merged-decision.ts';
 
 /** Decides about a run as it is at this moment; throws where what was asked for can't be done. */
@@ -17,6 +17,8 @@ export interface Request {
   readonly decideWith: DecideWith | undefined;
   /** Marks that say the events. */
   readonly marks: readonly number[];
+  /** The job whose end this tells: it ends in the same write, or is left to its worker. */
+  readonly ending: EndingJob | undefined;
   /** What is in memory may be older than what the database has, and must not be relied on. */
   verify: boolean;
   /** How often others were faster. */
@@ -24,6 +26,8 @@ export interface Request {
   readonly resolve: (run: Run) => void;
   readonly reject: (error: unknown) => void;
 }
+
+const leftToWorker = new Error('the job is left to its worker');
 
 export class RunWork {
   readonly state: RunState;
@@ -41,6 +45,8 @@ export class RunWork {
   readonly verified: boolean;
   /** Of the documents that were written last. */
   bytes = 0;
+  /** Of the jobs that were written last, the inputs of their steps as JSON. */
+  readonly inputs = new Map<string, string>();
 
   constructor(
     state: RunState,
@@ -82,10 +88,19 @@ export class RunWork {
       decided: [...this.marks],
       tells: this.tells(),
       kept: redefined ? keepNew(state.run) : this.kept,
+      endings: this.requests.flatMap(({ ending }) => ending ?? []),
       onSize: (bytes) => {
         this.bytes = bytes;
       },
+      onJob: (stepId, input) => this.inputs.set(stepId, input),
     };
+  }
+
+  /** Jobs that were to end in this write are left to their workers, who end them by themselves. */
+  leaveEndings(): void {
+    for (const { ending, reject } of this.requests) if (ending !== undefined) reject(leftToWorker);
+    const rest = this.requests.filter(({ ending }) => ending === undefined);
+    this.requests.splice(0, this.requests.length, ...rest);
   }
 
   /** The parent hears of the end of a run, and when one that had ended goes on. */

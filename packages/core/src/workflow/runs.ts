@@ -5,7 +5,7 @@
  * `domain/workflow/decide.ts`.
  */
 
-import { LineshaftError } from '../domain/errors.ts';
+import { isLineshaftError, LineshaftError } from '../domain/errors.ts';
 import { decide } from '../domain/workflow/decide.ts';
 import type { DecideContext, RunEvent } from '../domain/workflow/decision.ts';
 import type { Run, StartRequest } from '../domain/workflow/run.ts';
@@ -17,6 +17,7 @@ import type { RunCache } from './run-cache.ts';
 import type { RunStarter } from './run-starter.ts';
 import type { LoadedRun, Mark, RunStore } from './run-store.ts';
 import { type DecideWith, type Request, RunWork } from './run-work.ts';
+import type { EndingStep } from './step-runs.ts';
 import { type TurnHost, writeTurn } from './write-turn.ts';
 
 export type { DecideWith } from './run-work.ts';
@@ -51,6 +52,10 @@ interface Starting {
 
 /** Runs in one turn. */
 const turnMost = 500;
+/** While one is written the next is decided. */
+const turnsMost = 2;
+/** Requests that are worth a turn beside another. */
+const besideLeast = 50;
 /** So often others may be faster before a caller hears that the run is busy. */
 const triesMost = 50;
 /** What is left to decide at once is decided in the same turn so often; the rest comes in the next. */
@@ -61,6 +66,11 @@ export class Runs {
   private pending = new Map<string, Request[]>();
   private starting: Starting[] = [];
   private turning: Promise<void> | undefined;
+  /** Turns that are decided, and written or on their way to it; at most `turnsMost`. */
+  private readonly inFlight = new Set<Promise<void>>();
+  /** Runs of those turns: nothing else is decided about them meanwhile. */
+  private readonly busy = new Set<string>();
+  private onNews: (() => void) | undefined;
   private requests = 0;
 
   constructor(parts: RunsParts) {
@@ -91,6 +101,19 @@ export class Runs {
     return this.request(runId, { events, marks });
   }
 
+  /**
+   * Tells a run that a step has ended whose job its worker still has: the job ends in the write in which the run goes on. Where
+   * that can't be done at once (others have changed the run, the job has moved on) it is left to its worker.
+   */
+  end(runId: string, step: EndingStep): void {
+    const { resolve, reject } = this.counted(
+      () => step.settle('written'),
+      (error) => step.settle(isLineshaftError(error, 'DATABASE_UNAVAILABLE') ? 'unsure' : 'left'),
+    );
+    this.enqueue({ ...asked(runId), events: [step.event], ending: step, resolve, reject });
+    this.kick();
+  }
+
   /** Looks at a run: what was marked, what time has brought, what is left to do. @throws as `tell` */
   look(runId: string): Promise<Run> {
     return this.request(runId, { events: [{ type: 'time' }], verify: true });
@@ -111,16 +134,7 @@ export class Runs {
 
   private request(runId: string, given: Partial<Request>): Promise<Run> {
     return new Promise((resolve, reject) => {
-      this.enqueue({
-        runId,
-        events: [],
-        decideWith: undefined,
-        marks: [],
-        verify: false,
-        tries: 0,
-        ...given,
-        ...this.counted(resolve, reject),
-      });
+      this.enqueue({ ...asked(runId), ...given, ...this.counted(resolve, reject) });
       this.kick();
     });
   }
@@ -151,40 +165,64 @@ export class Runs {
 
   private kick(): void {
     this.turning ??= this.turns();
+    this.onNews?.();
   }
 
   private async turns(): Promise<void> {
     // What comes in the same turn of the event loop goes together.
     await new Promise<void>((resolve) => setImmediate(resolve));
-    while (this.pending.size + this.starting.length > 0) {
-      const batch = this.takeBatch();
-      const starting = this.starting.splice(0, turnMost);
-      try {
-        await this.turn(batch, starting);
-      } catch (error) {
-        // The database is away, most likely: callers hear of it, and marks wait for whoever looks next.
-        for (const each of [...[...batch.values()].flat(), ...starting]) each.reject(error);
-        // Some of it may have been decided and not written.
-        for (const runId of batch.keys()) this.parts.cache.drop(runId);
-      }
+    for (;;) {
+      const batch = this.isTurn() ? this.takeBatch() : undefined;
+      if (batch !== undefined) this.begin(batch, this.starting.splice(0, turnMost));
+      else if (this.inFlight.size === 0) break;
+      else await this.news();
     }
     // In the same breath as the look above: what comes a moment later must begin turns of its own.
     this.turning = undefined;
   }
 
-  private takeBatch(): Map<string, Request[]> {
-    if (this.pending.size <= turnMost) {
-      const all = this.pending;
-      this.pending = new Map();
-      return all;
-    }
+  /** Whether there is enough to do for another turn: beside one that is written it must be worth a statement of its own. */
+  private isTurn(): boolean {
+    const { size } = this.inFlight;
+    const waiting = this.pending.size + this.starting.length;
+    return waiting > 0 && (size === 0 || (size < turnsMost && waiting >= besideLeast));
+  }
+
+  /** Resolves when a turn has ended, or something is asked for. */
+  private async news(): Promise<void> {
+    const asked = new Promise<void>((resolve) => {
+      this.onNews = resolve;
+    });
+    await Promise.race([...this.inFlight, asked]);
+    this.onNews = undefined;
+  }
+
+  private begin(batch: ReadonlyMap<string, Request[]>, starting: readonly Starting[]): void {
+    for (const runId of batch.keys()) this.busy.add(runId);
+    const turn: Promise<void> = this.turn(batch, starting)
+      .catch((error: unknown) => {
+        // The database is away, most likely: callers hear of it, and marks wait for whoever looks next.
+        for (const each of [...[...batch.values()].flat(), ...starting]) each.reject(error);
+        // Some of it may have been decided and not written.
+        for (const runId of batch.keys()) this.parts.cache.drop(runId);
+      })
+      .then(() => {
+        for (const runId of batch.keys()) this.busy.delete(runId);
+        this.inFlight.delete(turn);
+      });
+    this.inFlight.add(turn);
+  }
+
+  /** Requests of runs that nothing is decided about at this moment; undefined: there are none. */
+  private takeBatch(): Map<string, Request[]> | undefined {
     const batch = new Map<string, Request[]>();
     for (const [runId, requests] of this.pending) {
       if (batch.size === turnMost) break;
+      if (this.busy.has(runId)) continue;
       batch.set(runId, requests);
       this.pending.delete(runId);
     }
-    return batch;
+    return batch.size + this.starting.length > 0 ? batch : undefined;
   }
 
   private async turn(batch: ReadonlyMap<string, Request[]>, starting: readonly Starting[]): Promise<void> {
@@ -209,7 +247,7 @@ export class Runs {
       );
       if (work !== undefined) works.push(work);
     }
-    await Promise.all(starting.map((each) => this.begin(each, works, context)));
+    await Promise.all(starting.map((each) => this.beginRun(each, works, context)));
     for (const work of works) await this.startChildren(work, context);
     const again = await writeTurn(this.parts, works);
     for (const work of again) this.tryAgain(work);
@@ -305,20 +343,11 @@ export class Runs {
     work.merged.take(decide(work.state, events, context));
   }
 
-  private async begin(starting: Starting, works: RunWork[], context: DecideContext): Promise<void> {
+  private async beginRun(starting: Starting, works: RunWork[], context: DecideContext): Promise<void> {
     const { request, runId, resolve, reject } = starting;
     try {
       const work = await this.parts.starter.begin(request, { runId, parent: undefined, context });
-      work.requests.push({
-        runId,
-        events: [],
-        decideWith: undefined,
-        marks: [],
-        verify: false,
-        tries: 0,
-        resolve,
-        reject,
-      });
+      work.requests.push({ ...asked(runId), resolve, reject });
       works.push(work);
     } catch (error) {
       reject(error);
@@ -366,6 +395,19 @@ export class Runs {
     if (hasEnded(work.state.run.status)) return;
     this.tell(work.runId, []).catch((error: unknown) => this.parts.onTrouble('advance', error));
   }
+}
+
+/** What is asked of a run, before it is said what. */
+function asked(runId: string): Omit<Request, 'resolve' | 'reject'> {
+  return {
+    runId,
+    events: [],
+    decideWith: undefined,
+    marks: [],
+    ending: undefined,
+    verify: false,
+    tries: 0,
+  };
 }
 
 /** An event of a step that is not known in memory. */

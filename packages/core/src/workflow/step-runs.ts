@@ -9,11 +9,28 @@ export interface EndedStep {
   readonly event: RunEvent;
 }
 
+/** A step whose attempt has ended, and whose job its worker still has. */
+export interface EndingStep {
+  readonly stepId: string;
+  readonly fence: number;
+  readonly lease: string;
+  /** All else of its lease is written or on its way: the lease may go with it. */
+  readonly last: boolean;
+  readonly event: RunEvent;
+  /**
+   * Called once. `written`: the job is gone, and its run has gone on. `left`: nothing was written about it. `unsure`: the
+   * answer of the database was lost.
+   */
+  readonly settle: (how: 'written' | 'left' | 'unsure') => void;
+}
+
 export interface StepRuns {
   /** What is not written yet, of runs that go on here. A worker takes no more steps while it is much. */
   readonly backlog: number;
-  /** The input of a step whose job says that it stands there, as JSON; undefined: this payload is the input. */
-  inputOf(stepId: string, payloadText: string): Promise<string> | undefined;
+  /** The input of a step, as JSON; at once where it is at hand. */
+  inputOf(stepId: string): string | Promise<string>;
+  /** Goes on with the runs of steps that have ended, in the same write in which their jobs end: where it can be done. */
+  end(steps: readonly EndingStep[]): void;
   /** Goes on with the runs of steps that have ended, and whose marks are written. */
   ended(steps: readonly EndedStep[]): void;
   /** Goes on with runs that wait for somebody: time has come, or nobody has decided on a mark. @returns how many there were */

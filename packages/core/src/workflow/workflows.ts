@@ -202,7 +202,8 @@ export class WorkflowBooks implements Pick<Workflows, Offered> {
         return advancer.backlog;
       },
       ended: (steps) => advancer.ended(steps),
-      inputOf: (stepId, payloadText) => advancer.inputOf(stepId, payloadText),
+      inputOf: (stepId) => advancer.inputOf(stepId),
+      end: (steps) => advancer.end(steps),
       advanceDue: async () => {
         const runs = await advancer.advanceDue();
         return runs + (await delivery.deliverBeside(runs));

@@ -8,6 +8,7 @@ import type { Evaluation, StepJob } from '../domain/workflow/decision.ts';
 import type { Run } from '../domain/workflow/run.ts';
 import { hasEnded } from '../domain/workflow/status.ts';
 import { keep } from './definition-book.ts';
+import type { OpenSteps } from './open-steps.ts';
 import type { RunCache } from './run-cache.ts';
 import type { RunStore } from './run-store.ts';
 import type { RunWork } from './run-work.ts';
@@ -15,6 +16,7 @@ import type { RunWork } from './run-work.ts';
 export interface TurnHost {
   readonly store: RunStore;
   readonly cache: RunCache;
+  readonly openSteps: OpenSteps;
   /** Scripts that a run waits for. */
   readonly evaluate: (runId: string, evaluations: readonly Evaluation[]) => void;
   /** Runs that have heard something from another run: somebody is to look at them. */
@@ -36,9 +38,13 @@ export async function writeTurn(host: TurnHost, works: readonly RunWork[]): Prom
   const again: RunWork[] = [];
   const writing: RunWork[] = [];
   for (const work of works) {
-    if (work.isNew || work.merged.writes) writing.push(work);
+    if (work.isNew || work.merged.writes) {
+      writing.push(work);
+      continue;
+    }
+    work.leaveEndings();
     // Nothing follows from what is in memory; that may be old.
-    else if (!work.verified) again.push(work);
+    if (!work.verified) again.push(work);
     else if (work.marks.size > 0) writing.push(work);
     else settle(host, work, false);
   }
@@ -66,11 +72,17 @@ async function write(host: TurnHost, works: readonly RunWork[], again: RunWork[]
     }
     for (const work of rest) {
       if (!moved.has(work.runId)) continue;
-      work.merged.undo();
-      again.push(work);
+      undo(work, again);
     }
     rest = rest.filter((work) => !moved.has(work.runId));
   }
+}
+
+/** What was decided is not written; what was asked for is to be decided again. */
+function undo(work: RunWork, again: RunWork[]): void {
+  work.merged.undo();
+  work.leaveEndings();
+  again.push(work);
 }
 
 async function failed(
@@ -81,6 +93,11 @@ async function failed(
 ): Promise<void> {
   const away = isLineshaftError(error, 'DATABASE_UNAVAILABLE') || isLineshaftError(error, 'CLOSED');
   const [only] = works;
+  if (!away && only !== undefined && works.length === 1 && hasEndings(only)) {
+    // It may be one of the jobs, which has moved on: their workers find out.
+    undo(only, again);
+    return;
+  }
   if (away || works.length === 1) {
     for (const work of works) {
       // Whether it was written is not known where the answer was lost: what is in memory is worth nothing.
@@ -95,6 +112,10 @@ async function failed(
   await write(host, works.slice(middle), again);
 }
 
+function hasEndings(work: RunWork): boolean {
+  return work.requests.some(({ ending }) => ending !== undefined);
+}
+
 /** @param written whether there was anything to write */
 function settle(host: TurnHost, root: RunWork, written: boolean): void {
   const changed: Run[] = [];
@@ -104,6 +125,7 @@ function settle(host: TurnHost, root: RunWork, written: boolean): void {
     const { merged, state } = work;
     if (work.isNew || merged.writes) {
       merged.written();
+      for (const [stepId, input] of work.inputs) host.openSteps.add(stepId, work.runId, input);
       if (merged.jobs.size > 0) host.onJobs(merged.jobs.values());
       changed.push(state.run);
       if (merged.wakeAt !== undefined) wakeAt = Math.min(merged.wakeAt, wakeAt ?? merged.wakeAt);

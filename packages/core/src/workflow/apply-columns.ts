@@ -1,0 +1,197 @@
+/** Rows of runs and steps by columns, as `apply_runs.sql` takes them: the texts of PostgreSQL arrays. Pure. */
+
+import type { JsonObject } from '../domain/workflow/definition.ts';
+import type { Run, Step } from '../domain/workflow/run.ts';
+import { runFacts, stepFacts } from './rows.ts';
+
+type Cell = string | number | undefined;
+
+/** Of runs: what each change writes, and `more` where it has more to say. */
+export class RunColumns {
+  private readonly ids: string[] = [];
+  private readonly revisions: number[] = [];
+  private readonly statuses: string[] = [];
+  private readonly nexts: number[] = [];
+  private readonly wakes: Cell[] = [];
+  private readonly updates: number[] = [];
+  private readonly ends: Cell[] = [];
+  private readonly mores: (string | undefined)[] = [];
+
+  /** @param more fields of `run_mores`; undefined: nothing of that has changed or is there */
+  add(before: Run | undefined, after: Run, wakeAt: number | undefined, more: object | undefined): void {
+    this.ids.push(after.id);
+    this.revisions.push(before?.revision ?? 0);
+    this.statuses.push(after.status);
+    this.nexts.push(after.nextSeq);
+    this.wakes.push(after.endedAt === undefined ? wakeAt : undefined);
+    this.updates.push(after.updatedAt);
+    this.ends.push(after.endedAt);
+    const said =
+      more ??
+      (after.reason === undefined && after.lastRetriedAt === undefined && runFacts(after) === undefined
+        ? undefined
+        : {});
+    this.mores.push(said === undefined ? undefined : JSON.stringify({ ...lastingOf(after), ...said }));
+  }
+
+  values(): unknown[] {
+    return [
+      plainArray(this.ids),
+      plainArray(this.revisions),
+      plainArray(this.statuses),
+      plainArray(this.nexts),
+      plainArray(this.wakes),
+      plainArray(this.updates),
+      plainArray(this.ends),
+      quotedArray(this.mores),
+    ];
+  }
+}
+
+/** What a run has mostly not; it is written whole. */
+function lastingOf(run: Run): object {
+  return {
+    retried: run.lastRetriedAt,
+    reason: clean(run.reason),
+    facts: runFacts(run),
+    correlation: clean(run.correlationId),
+  };
+}
+
+/** Of steps: what changes. */
+export class StepColumns {
+  private readonly runs: string[] = [];
+  private readonly seqs: number[] = [];
+  private readonly revisions: number[] = [];
+  private readonly iterations: number[] = [];
+  private readonly retries: number[] = [];
+  private readonly statuses: string[] = [];
+  private readonly scheduled: number[] = [];
+  private readonly started: Cell[] = [];
+  private readonly updated: number[] = [];
+  private readonly ended: Cell[] = [];
+  private readonly reasons: (string | undefined)[] = [];
+  private readonly facts: (string | undefined)[] = [];
+  private readonly inputs: string[] = [];
+  private readonly outputs: string[] = [];
+
+  get size(): number {
+    return this.runs.length;
+  }
+
+  /** @param input as JSON, as `output`; `null`: as it was */
+  add(runId: string, revision: number, step: Step, input: string, output: string): void {
+    this.runs.push(runId);
+    this.seqs.push(step.seq);
+    this.revisions.push(revision);
+    // That of a loop is the one in which it is.
+    this.iterations.push(step.iteration);
+    this.retries.push(step.retryCount);
+    this.statuses.push(step.status);
+    this.scheduled.push(step.scheduledAt);
+    this.started.push(step.startedAt);
+    this.updated.push(step.updatedAt);
+    this.ended.push(step.endedAt);
+    this.reasons.push(clean(step.reason));
+    const facts = JSON.stringify(stepFacts(step));
+    this.facts.push(facts === '{}' ? undefined : facts);
+    this.inputs.push(input);
+    this.outputs.push(output);
+  }
+
+  /** The columns that every step has: `new_…` and `old_…` have others around them. */
+  get keys(): unknown[] {
+    return [plainArray(this.runs), plainArray(this.seqs), plainArray(this.revisions)];
+  }
+
+  get changing(): unknown[] {
+    return [
+      plainArray(this.iterations),
+      plainArray(this.retries),
+      plainArray(this.statuses),
+      plainArray(this.scheduled),
+      plainArray(this.started),
+      plainArray(this.updated),
+      plainArray(this.ended),
+      quotedArray(this.reasons),
+      quotedArray(this.facts),
+      jsonArray(this.inputs),
+      jsonArray(this.outputs),
+    ];
+  }
+}
+
+/** Of steps that are new: what never changes. */
+export class NewStepColumns {
+  private readonly rows = new StepColumns();
+  private readonly ids: string[] = [];
+  private readonly refs: string[] = [];
+  private readonly types: string[] = [];
+  private readonly names: string[] = [];
+  private readonly definitions: string[] = [];
+  private readonly events: (string | undefined)[] = [];
+  private sends = false;
+
+  /** @param definition as JSON; `null`: that of the run has it */
+  add(
+    runId: string,
+    step: Step,
+    texts: { input: string; output: string; definition: string },
+    revision: number,
+  ): void {
+    this.rows.add(runId, revision, step, texts.input, texts.output);
+    this.ids.push(step.id);
+    this.refs.push(clean(step.ref));
+    this.types.push(clean(step.type));
+    this.names.push(clean(step.name));
+    this.definitions.push(texts.definition);
+    const event = step.type === 'EVENT' ? textAt(step.output, 'event_produced') : undefined;
+    this.events.push(clean(event));
+    this.sends ||= event !== undefined;
+  }
+
+  values(): unknown[] {
+    return [
+      ...this.rows.keys,
+      plainArray(this.ids),
+      quotedArray(this.refs),
+      quotedArray(this.types),
+      quotedArray(this.names),
+      ...this.rows.changing,
+      jsonArray(this.definitions),
+      this.sends ? quotedArray(this.events) : null,
+    ];
+  }
+}
+
+export function jsonArray(texts: readonly string[]): string {
+  return `[${texts.join(',')}]`;
+}
+
+/** Of values without anything that an array would take for its own. */
+export function plainArray(values: readonly Cell[]): string {
+  let text = '';
+  for (const value of values) text += text === '' ? (value ?? 'null') : `,${value ?? 'null'}`;
+  return `{${text}}`;
+}
+
+const special = /["\\]/g;
+
+function quotedArray(values: readonly (string | undefined)[]): string {
+  let text = '';
+  for (const value of values) {
+    if (text !== '') text += ',';
+    text += value === undefined ? 'null' : `"${value.replace(special, '\\$&')}"`;
+  }
+  return `{${text}}`;
+}
+
+/** PostgreSQL has no texts with NUL. */
+export function clean<Text extends string | undefined>(text: Text): Text {
+  return text?.includes('\0') === true ? (text.replaceAll('\0', '\uFFFD') as Text) : text;
+}
+
+function textAt(document: JsonObject, name: string): string | undefined {
+  const value = document[name];
+  return typeof value === 'string' ? value : undefined;
+}
