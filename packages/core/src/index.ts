@@ -145,6 +145,8 @@ export type {
   StepOfRun,
   StepReport,
   Workflows,
+  WrittenRun,
+  WrittenStep,
 } from './workflow/port.ts';
 export type {
   EventAction,

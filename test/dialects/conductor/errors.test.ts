@@ -51,7 +51,7 @@ describe('not found: 404', () => {
   rows([
     {
       route: `GET /workflow/${runId}`,
-      port: { show: refusal(run.code, { runId }) },
+      port: { showWritten: refusal(run.code, { runId }) },
       status: 404,
       message: run.message,
     },
@@ -321,13 +321,13 @@ describe('what Conductor calls an error of the server: 500', () => {
     { route: 'GET /scheduler/nextFewSchedules', status: 500 },
     {
       route: `GET /workflow/${runId}`,
-      port: { show: new Error('secret') },
+      port: { showWritten: new Error('secret') },
       status: 500,
       message: /^(?!.*secret)/,
     },
     {
       route: `GET /workflow/${runId}`,
-      port: { show: refusal('DATABASE_UNAVAILABLE') },
+      port: { showWritten: refusal('DATABASE_UNAVAILABLE') },
       status: 500,
       retryable: true,
     },

@@ -1,13 +1,19 @@
 /** Tests of routes as rows: what a request asks of the port, and what it answers. */
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { Run, RunView, Step, StepOfRun } from '../../../packages/core/src/index.ts';
+import type { Run, RunView, Step, StepOfRun, WrittenStep } from '../../../packages/core/src/index.ts';
 import { openDialect, runId, sampleRun, sampleStep, stepId } from './dialect-site.ts';
 
 export const site = openDialect();
 export const run: Run = sampleRun();
 export const step: Step = sampleStep();
 export const view: RunView = { run, steps: [step] };
+/** The step as it is handed on. */
+export const writtenOf = ({ input, output, ...rest }: Step): WrittenStep => ({
+  ...rest,
+  inputText: JSON.stringify(input),
+  outputText: JSON.stringify(output),
+});
 export const task: StepOfRun = { step, run };
 export const definition = { name: 'orders', version: 2, tasks: [] };
 export const signal = expect.any(AbortSignal);

@@ -2,7 +2,19 @@
 
 import { describe, expect, it } from 'vitest';
 import { refusal, runId, sampleRun, sampleStep, stepId } from './dialect-site.ts';
-import { definition, openRows, rows, run, site, step, task, taskOf, view, workflowOf } from './route-rows.ts';
+import {
+  definition,
+  openRows,
+  rows,
+  run,
+  site,
+  step,
+  task,
+  taskOf,
+  view,
+  workflowOf,
+  writtenOf,
+} from './route-rows.ts';
 
 openRows();
 describe('workflows', () => {
@@ -60,8 +72,8 @@ describe('workflows', () => {
     { route: 'POST /workflow/orders', port: { start: runId }, asks: [['start', start]], text: runId },
     {
       route: `GET /workflow/${runId}`,
-      port: { show: view },
-      asks: [['show', runId, { steps: true }]],
+      port: { showWritten: { run, steps: [writtenOf(step)] } },
+      asks: [['showWritten', runId]],
       json: workflowOf({ tasks: [taskOf()] }),
     },
     {
@@ -73,9 +85,11 @@ describe('workflows', () => {
     {
       route: `GET /workflow/${runId}/tasks?start=1&count=1&status=COMPLETED`,
       port: {
-        show: {
+        showWritten: {
           run,
-          steps: [step, sampleStep({ status: 'COMPLETED' }), sampleStep({ status: 'COMPLETED', seq: 3 })],
+          steps: [step, sampleStep({ status: 'COMPLETED' }), sampleStep({ status: 'COMPLETED', seq: 3 })].map(
+            writtenOf,
+          ),
         },
       },
       json: { totalHits: 2, results: [taskOf({ seq: 3 })] },

@@ -16,6 +16,17 @@ export interface RunView {
   readonly steps: readonly Step[];
 }
 
+/** A step to be handed on: its documents are JSON as it is kept, which nobody has parsed. */
+export interface WrittenStep extends Omit<Step, 'input' | 'output'> {
+  readonly inputText: string;
+  readonly outputText: string;
+}
+
+export interface WrittenRun {
+  readonly run: Run;
+  readonly steps: readonly WrittenStep[];
+}
+
 /** What a worker says of a step that it was given. */
 export interface StepReport {
   readonly stepId: string;
@@ -86,7 +97,7 @@ export interface RunSearch {
 }
 
 export interface Found<Item> {
-  /** Counted up to 10,000, or to the end of the page. */
+  /** Counted up to 10,000, or to one beyond the page; all of them where words were searched with nothing but name, status and start. */
   readonly totalHits: number;
   readonly results: readonly Item[];
 }
@@ -125,6 +136,8 @@ export interface Workflows {
   rehearse(rehearsal: Rehearsal): Promise<RunView>;
   start(request: StartRequest): Promise<string>;
   show(runId: string, options?: { steps?: boolean }): Promise<RunView>;
+  /** As `show` with steps, for who hands them on: most of a large run are documents of steps, and these stay text. */
+  showWritten(runId: string): Promise<WrittenRun>;
   showStep(stepId: string): Promise<StepOfRun>;
   searchRuns(search: RunSearch): Promise<Found<Run>>;
   searchSteps(search: RunSearch): Promise<Found<StepOfRun>>;

@@ -5,6 +5,8 @@
 
 import type { JsonObject, StepDefinition, WorkflowDefinition } from '../domain/workflow/definition.ts';
 import type { Run, RunStatus, Step, StepStatus } from '../domain/workflow/run.ts';
+import type { Row } from '../store/session.ts';
+import type { WrittenStep } from './port.ts';
 
 /** What is kept of a run beside its columns. */
 interface RunFacts {
@@ -122,7 +124,6 @@ export function stepFromText(text: string, definition: WorkflowDefinition): Step
 }
 
 function stepFromRow(row: StepRow, definitions: ReadonlyMap<string, StepDefinition>): Step {
-  const facts: StepFacts = row[13] ?? none;
   const [id, seq, ref] = row;
   return {
     id,
@@ -142,8 +143,51 @@ function stepFromRow(row: StepRow, definitions: ReadonlyMap<string, StepDefiniti
       definitionOf(definitions, ref) ?? { name: row[6], taskReferenceName: baseRef(ref) },
     input: row[15],
     output: row[16],
+    ...fieldsOfFacts(row[13] ?? none, row[8]),
+  };
+}
+
+/**
+ * A step whose documents stay text.
+ *
+ * @param row the columns of a step in `show_run.sql`
+ * @param parsed what the text of a definition says
+ */
+export function writtenStep(
+  row: Row,
+  definitions: ReadonlyMap<string, StepDefinition>,
+  parsed: (text: string) => StepDefinition,
+): WrittenStep {
+  const [ref, name, scheduledAt] = [row[2] ?? '', row[6] ?? '', Number(row[8])];
+  const [facts, definition] = [row[13], row[14]];
+  return {
+    id: row[0] ?? '',
+    seq: Number(row[1]),
+    ref,
+    iteration: Number(row[3]),
+    retryCount: Number(row[4]),
+    type: row[5] ?? '',
+    name,
+    status: row[7] as StepStatus,
+    scheduledAt,
+    startedAt: row[9] == null ? undefined : Number(row[9]),
+    updatedAt: Number(row[10]),
+    endedAt: row[11] == null ? undefined : Number(row[11]),
+    reason: row[12] ?? undefined,
+    definition:
+      definition == null
+        ? (definitionOf(definitions, ref) ?? { name, taskReferenceName: baseRef(ref) })
+        : parsed(definition),
+    inputText: row[15] ?? '{}',
+    outputText: row[16] ?? '{}',
+    ...fieldsOfFacts(facts == null ? none : (JSON.parse(facts) as StepFacts), scheduledAt),
+  };
+}
+
+function fieldsOfFacts(facts: StepFacts, scheduledAt: number): Pick<Step, keyof StepFacts> {
+  return {
     domain: facts.domain,
-    firstScheduledAt: facts.firstScheduledAt ?? row[8],
+    firstScheduledAt: facts.firstScheduledAt ?? scheduledAt,
     startDelaySeconds: facts.startDelaySeconds ?? 0,
     callbackAfterSeconds: facts.callbackAfterSeconds ?? 0,
     pollCount: facts.pollCount ?? 0,

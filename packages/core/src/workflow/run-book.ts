@@ -5,7 +5,7 @@ import { isUuid } from '../domain/uuid.ts';
 import type { Step } from '../domain/workflow/run.ts';
 import { textArray } from '../queue/enqueue-batch.ts';
 import type { BoundStatements } from '../store/statements.ts';
-import type { RunView, StepOfRun } from './port.ts';
+import type { RunView, StepOfRun, WrittenRun } from './port.ts';
 import type { LoadedRun, RunStore } from './run-store.ts';
 
 /** At most so many runs are listed in one answer. */
@@ -25,6 +25,13 @@ export class RunBook {
     const [view] = await this.views([runId], options.steps ?? true);
     if (view === undefined) throw runNotFound(runId);
     return view;
+  }
+
+  /** The same, with documents of steps as they are kept. @throws LineshaftError RUN_NOT_FOUND */
+  async showWritten(runId: string): Promise<WrittenRun> {
+    const found = isUuid(runId) ? await this.store.written(runId) : undefined;
+    if (found === undefined) throw runNotFound(runId);
+    return { run: found.run, steps: await this.withHolders(found.steps) };
   }
 
   /** @throws LineshaftError STEP_NOT_FOUND */
@@ -102,7 +109,9 @@ export class RunBook {
   }
 
   /** A step that somebody has taken is IN_PROGRESS, which its row does not say: taking it writes no row. */
-  private async withHolders(steps: readonly Step[]): Promise<readonly Step[]> {
+  private async withHolders<Each extends Omit<Step, 'input' | 'output'>>(
+    steps: readonly Each[],
+  ): Promise<readonly Each[]> {
     const waiting = steps.filter(({ status }) => status === 'SCHEDULED');
     if (waiting.length === 0) return steps;
     const rows = await this.store.read(this.statements.heldSteps, [

@@ -5,13 +5,13 @@
 
 import { LineshaftError } from '../domain/errors.ts';
 import type { RunEvent } from '../domain/workflow/decision.ts';
-import type { WorkflowDefinition } from '../domain/workflow/definition.ts';
+import type { StepDefinition, WorkflowDefinition } from '../domain/workflow/definition.ts';
 import type { Run, Step } from '../domain/workflow/run.ts';
 import { type Route, type Row, Session } from '../store/session.ts';
 import type { BoundStatements } from '../store/statements.ts';
 import { applyValues, type KeptDefinition, type RunChange } from './apply-values.ts';
-import type { StepOfRun } from './port.ts';
-import { runFromText, stepFromText, stepsFromText } from './rows.ts';
+import type { StepOfRun, WrittenRun } from './port.ts';
+import { runFromText, stepDefinitions, stepFromText, stepsFromText, writtenStep } from './rows.ts';
 
 /** A run as the database has it now, as far as it was not known. */
 export interface LoadedRun {
@@ -34,6 +34,9 @@ export interface Mark {
 
 /** Definitions of runs that are kept in memory. */
 const definitionsMost = 1_000;
+/** Definitions of steps that are kept in memory, and their longest text. */
+const ownDefinitionsMost = 4_000;
+const ownDefinitionLength = 2_000;
 /** Runs that are read by one statement. */
 const loadBatch = 200;
 
@@ -43,6 +46,8 @@ export class RunStore {
   private readonly statements: BoundStatements;
   /** By hash, those used last at the end. */
   private readonly definitions = new Map<string, WorkflowDefinition>();
+  /** Of steps that came about while their run ran, by text. */
+  private readonly ownDefinitions = new Map<string, StepDefinition>();
 
   constructor(parts: { readonly route: Route; readonly statements: BoundStatements }) {
     this.reads = new Session(parts.route, 'hot');
@@ -70,6 +75,23 @@ export class RunStore {
       for (const row of rows) loaded.push(this.loadedRun(row));
     }
     return loaded;
+  }
+
+  /** A run with its steps as they are kept; undefined: it does not exist. */
+  async written(runId: string): Promise<WrittenRun | undefined> {
+    const rows = await this.reads.query(this.statements.showRun, [runId]);
+    const [[revision, hash, text] = []] = rows;
+    if (text == null) return undefined;
+    await this.fetchDefinitions([hash ?? '']);
+    const definition = this.definitions.get(hash ?? '');
+    if (definition === undefined) throw lostDefinition(runId);
+    const known = stepDefinitions(definition);
+    return {
+      run: runFromText(text, { id: runId.toLowerCase(), revision: Number(revision), definition }),
+      steps: rows.flatMap((row) =>
+        row[3] == null ? [] : [writtenStep(row.slice(3), known, (own) => this.ownDefinition(own))],
+      ),
+    };
   }
 
   /** Steps by their ids, in no order; those that do not exist are left out. */
@@ -184,6 +206,16 @@ export class RunStore {
     const found = await this.reads.query(this.statements.loadDefinitions, [`{${[...missing].join(',')}}`]);
     for (const [hash, text] of found)
       this.remember(hash ?? '', JSON.parse(text ?? 'null') as WorkflowDefinition);
+  }
+
+  /** The same object for the same text, so that what others make of it is made once. */
+  private ownDefinition(text: string): StepDefinition {
+    let definition = this.ownDefinitions.get(text);
+    if (definition !== undefined) return definition;
+    definition = JSON.parse(text) as StepDefinition;
+    if (this.ownDefinitions.size >= ownDefinitionsMost) this.ownDefinitions.clear();
+    if (text.length <= ownDefinitionLength) this.ownDefinitions.set(text, definition);
+    return definition;
   }
 
   private remember(hash: string, definition: WorkflowDefinition): void {

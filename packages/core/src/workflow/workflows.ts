@@ -37,6 +37,7 @@ import type {
   StepOfRun,
   StepReport,
   Workflows,
+  WrittenRun,
 } from './port.ts';
 import type { Rehearsal } from './port-books.ts';
 import { ReportBook } from './report-book.ts';
@@ -78,6 +79,7 @@ type Offered =
   | 'deleteTask'
   | 'start'
   | 'show'
+  | 'showWritten'
   | 'showStep'
   | 'correlated'
   | 'running'
@@ -345,6 +347,10 @@ export class WorkflowBooks implements Pick<Workflows, Offered> {
 
   show(runId: string, options?: { steps?: boolean }): Promise<RunView> {
     return this.runBook.show(runId, options);
+  }
+
+  showWritten(runId: string): Promise<WrittenRun> {
+    return this.runBook.showWritten(runId);
   }
 
   showStep(stepId: string): Promise<StepOfRun> {

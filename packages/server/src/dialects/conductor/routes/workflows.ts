@@ -1,6 +1,6 @@
 /** Runs of workflows: start them, look at them, by their ids or what else is known of them. */
 
-import { LineshaftError, type RunView, type Workflows } from '@lineshaft/core';
+import { LineshaftError, type RunView, type Workflows, type WrittenRun } from '@lineshaft/core';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { json, list, plain } from '../answers.ts';
 import {
@@ -122,8 +122,10 @@ function addShowing(app: FastifyInstance, workflows: Workflows): void {
     answers: { 200: answer('The workflow'), 404: answer('There is no such workflow') },
     config: { frequent: true, words: 'workflow' },
     handle: async (request, reply) => {
-      const steps = queryFlag(request, 'includeTasks', true);
-      return json(reply, workflowText(await workflows.show(runIdOf(request), { steps }), steps));
+      const runId = runIdOf(request);
+      const tasks = queryFlag(request, 'includeTasks', true);
+      const view = tasks ? await workflows.showWritten(runId) : await workflows.show(runId, { steps: false });
+      return json(reply, workflowText(view, tasks));
     },
   });
   addRoute(app, {
@@ -148,11 +150,12 @@ function addShowing(app: FastifyInstance, workflows: Workflows): void {
     summary: 'Tasks of a workflow, page by page',
     query: { start: whole(0, 2 ** 31 - 1, 0), count: whole(0, 5_000, 15), status: texts },
     answers: { 200: answer('The page') },
-    handle: async (request, reply) => json(reply, pageText(await workflows.show(runIdOf(request)), request)),
+    handle: async (request, reply) =>
+      json(reply, pageText(await workflows.showWritten(runIdOf(request)), request)),
   });
 }
 
-function pageText({ run, steps }: RunView, request: FastifyRequest): string {
+function pageText({ run, steps }: WrittenRun, request: FastifyRequest): string {
   const start = queryWhole(request, 'start', { least: 0, most: 2 ** 31 - 1, otherwise: 0 });
   const count = queryWhole(request, 'count', { least: 0, most: 5_000, otherwise: 15 });
   const statuses = queryTexts(request, 'status');

@@ -1,16 +1,21 @@
 /** A step as Conductor's Task: what workers get from a poll, and what `GET /tasks/{id}` shows. */
 
-import type { PolledStep, Step, TaskDefinition } from '@lineshaft/core';
+import type { PolledStep, Step, TaskDefinition, WrittenStep } from '@lineshaft/core';
 import { taskDefText, workflowTaskText } from './definition.ts';
 
 /** What a task says of the run that it belongs to. */
 export type RunOfTask = PolledStep['run'];
 
-/** Written by hand: this is what a poll spends its time with, and payloads are turned into text once. */
-export function taskText(step: Step, run: RunOfTask): string {
+type KeptStep = Omit<Step, 'input' | 'output'>;
+
+/** Written by hand: this is what a poll spends its time with, and payloads are turned into text once, or not at all. */
+export function taskText(step: Step | WrittenStep, run: RunOfTask): string {
+  const written = 'inputText' in step;
+  const input = written ? step.inputText : JSON.stringify(step.input);
+  const output = written ? step.outputText : JSON.stringify(step.output);
   const task = step.definition.taskDefinition;
   const startTime = step.startedAt ?? 0;
-  let text = `{"taskType":${quoted(step.type)},"status":"${step.status}","inputData":${JSON.stringify(step.input)}`;
+  let text = `{"taskType":${quoted(step.type)},"status":"${step.status}","inputData":${input}`;
   text += `,"referenceTaskName":${quoted(step.ref)},"retryCount":${step.retryCount},"seq":${step.seq}`;
   text += `${property('correlationId', run.correlationId)},"pollCount":${step.pollCount}`;
   text += `,"taskDefName":${quoted(step.name)},"scheduledTime":${step.scheduledAt},"startTime":${startTime}`;
@@ -20,7 +25,7 @@ export function taskText(step: Step, run: RunOfTask): string {
   text += `,"responseTimeoutSeconds":${responseTimeoutSeconds(step)},"workflowInstanceId":"${run.id}"`;
   text += `,"workflowType":${quoted(run.definition.name)},"taskId":"${step.id}"`;
   text += `${property('reasonForIncompletion', step.reason)},"callbackAfterSeconds":${step.callbackAfterSeconds}`;
-  text += `${property('workerId', step.workerId)},"outputData":${JSON.stringify(step.output)}`;
+  text += `${property('workerId', step.workerId)},"outputData":${output}`;
   text += `,"workflowTask":${workflowTaskText(step.definition)}${property('domain', step.domain)}`;
   text += `,"rateLimitPerFrequency":${task?.rateLimitPerFrequency ?? 0}`;
   text += `,"rateLimitFrequencyInSeconds":${task?.rateLimitFrequencyInSeconds ?? (isWorkerStep(step) ? 1 : 0)}`;
@@ -34,22 +39,22 @@ export function taskText(step: Step, run: RunOfTask): string {
 }
 
 /** Milliseconds between being scheduled and being started; 0 before. */
-export function queueWaitTime(step: Step): number {
+export function queueWaitTime(step: KeptStep): number {
   return step.startedAt === undefined ? 0 : Math.max(0, step.startedAt - step.scheduledAt);
 }
 
 /** 0 until somebody has taken it or said something of it. */
-function updateTime({ status, startedAt, updatedAt }: Step): number {
+function updateTime({ status, startedAt, updatedAt }: KeptStep): number {
   return status === 'SCHEDULED' && startedAt === undefined ? 0 : updatedAt;
 }
 
 /** Of worker steps the type is the name that workers poll for; of others it is `JOIN`, `HTTP` and so on. */
-function isWorkerStep(step: Step): boolean {
+function isWorkerStep(step: KeptStep): boolean {
   const type = step.definition.type;
   return type === undefined || type === 'SIMPLE' || type === 'CUSTOM' || type === 'DYNAMIC';
 }
 
-function responseTimeoutSeconds(step: Step): number {
+function responseTimeoutSeconds(step: KeptStep): number {
   if (!isWorkerStep(step)) return step.definition.taskDefinition?.responseTimeoutSeconds ?? 0;
   return step.definition.taskDefinition?.responseTimeoutSeconds ?? 3600;
 }

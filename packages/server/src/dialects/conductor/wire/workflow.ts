@@ -1,11 +1,11 @@
 /** A run as Conductor's Workflow. */
 
-import type { Run, RunView } from '@lineshaft/core';
+import type { Run, RunView, WrittenRun } from '@lineshaft/core';
 import { workflowDefText } from './definition.ts';
 import { property, quoted, taskText } from './task.ts';
 
 /** @param tasks whether its tasks are shown; without, the list is there and empty */
-export function workflowText({ run, steps }: RunView, tasks = true): string {
+export function workflowText({ run, steps }: RunView | WrittenRun, tasks = true): string {
   let text = `{"ownerApp":"","createTime":${run.createdAt},"updateTime":${run.updatedAt}${property('createdBy', run.createdBy)}`;
   text += `,"status":"${run.status}","endTime":${run.endedAt ?? 0},"workflowId":"${run.id}"${parentOf(run)}`;
   text += `,"tasks":[${tasks ? steps.map((step) => taskText(step, run)).join(',') : ''}]`;
