@@ -2,18 +2,29 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { RunSearch } from '../../packages/core/src/index.ts';
+import { Pool } from '../../packages/core/src/store/pool.ts';
+import { Route } from '../../packages/core/src/store/session.ts';
+import { bindStatements } from '../../packages/core/src/store/statements.ts';
+import { RunIndexer } from '../../packages/core/src/workflow/run-indexer.ts';
 import { openSite, type Site, versions } from '../worker/site.ts';
 import { aRun, aStep, beginning, storeAt } from './run-fixtures.ts';
 
 const start = 1_700_000_000_000;
 
-describe.each(versions)('PostgreSQL %i', (version) => {
+/** How many of the runs are in the index of words. */
+const sites = versions.flatMap((version) => [0, 13, 30].map((indexed) => ({ version, indexed })));
+
+describe.each(sites)('PostgreSQL $version, $indexed runs indexed', ({ version, indexed }) => {
   let site: Site;
   let store: ReturnType<typeof storeAt>;
   const ids: string[] = [];
   beforeAll(async () => {
     site = await openSite(version);
     store = storeAt(site.url);
+    const pool = new Pool(
+      new Route({ databaseUrl: site.url, applicationName: 'test', statementTimeoutMs: 60_000 }),
+    );
+    const indexer = new RunIndexer({ pool, statements: bindStatements('lineshaft') });
     for (let n = 0; n < 30; n += 1) {
       const ended = n % 3 === 0 ? undefined : start + n * 1_000 + 500;
       const statuses = ['RUNNING', 'COMPLETED', 'FAILED'] as const;
@@ -43,7 +54,9 @@ describe.each(versions)('PostgreSQL %i', (version) => {
       });
       await store.apply([beginning(run, [step], { jobs: [] })]);
       ids.push(run.id);
+      if (n === indexed - 1) await indexer.index(1);
     }
+    await pool.close();
   });
   afterAll(async () => {
     await store.close();
@@ -103,6 +116,13 @@ describe.each(versions)('PostgreSQL %i', (version) => {
     expect(await find({ freeText: 'flow-1', query: `startTime < ${start + 4_000}` })).toEqual([3, 1]);
     expect(await find({ freeText: "'; drop table x; --" })).toEqual([]);
     expect(await find({ freeText: '--- !!!' })).toEqual([]);
+    expect(await find({ freeText: 'order', query: 'version = 4' })).toEqual(numbers((n) => n % 5 === 3));
+    expect(await find({ freeText: 'order', query: 'workflowType = flow-1 AND status = RUNNING' })).toEqual(
+      numbers((n) => n % 6 === 3),
+    );
+    expect(await find({ freeText: 'a-1', query: 'workflowType = flow*' })).toEqual([1]);
+    expect(await find({ freeText: 'order', sort: 'startTime:ASC', size: 3, start: 1 })).toEqual([1, 2, 3]);
+    expect(await find({ freeText: 'words', sort: 'endTime:DESC', size: 2 })).toEqual([29, 28]);
   });
 
   test('by what is known of its steps', async () => {
@@ -141,6 +161,8 @@ describe.each(versions)('PostgreSQL %i', (version) => {
     expect(await findSteps({ query: `scheduledTime > ${start + 27_000}` })).toEqual([29, 28]);
     expect(await findSteps({ query: `workflowId = ${ids[4]}` })).toEqual([4]);
     expect(await findSteps({ freeText: 'hello21' })).toEqual([21]);
+    expect(await findSteps({ freeText: 'hello2* http' })).toEqual([]);
+    expect(await findSteps({ freeText: 'hello2* work-1' })).toEqual([29, 25, 21]);
   });
 
   test('what cannot be read is refused with its place', async () => {

@@ -350,6 +350,7 @@ begin
   delete from lineshaft.step_log g using lineshaft.step s where s.run_id = of_run and g.step_id = s.id;
   delete from lineshaft.step s where s.run_id = of_run;
   delete from lineshaft.run_data d where d.run_id = of_run;
+  insert into lineshaft.search_pending (run_id) values (of_run);
   delete from lineshaft.mark m where m.run_id = of_run;
   delete from lineshaft.run_message m where m.run_id = of_run;
   delete from lineshaft.run_key k

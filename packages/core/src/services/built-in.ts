@@ -11,6 +11,7 @@ import { promoter } from './promoter.ts';
 import { pruner } from './pruner.ts';
 import { rescuer } from './rescuer.ts';
 import { scheduler } from './scheduler.ts';
+import { searchIndexer } from './search-indexer.ts';
 import { workflows } from './workflows.ts';
 
 /** Those that the caller neither replaces nor switches off (`orderPlugins`) start in this order, and stop in reverse. */
@@ -23,4 +24,5 @@ export const builtInPlugins: readonly Plugin[] = [
   scheduler(),
   limiter(),
   workflows(),
+  searchIndexer(),
 ];

@@ -18,7 +18,7 @@ export type Searched = 'runs' | 'steps' | 'executions';
 
 /** Conditions that are no part of the query's text. */
 export interface SearchScope {
-  /** Runs with the words of the free text, where they are few; undefined: the words are asked of each run. */
+  /** Only these runs: those with the words of the free text, where they are few. */
   readonly ids?: readonly string[] | undefined;
   /** Only runs that no step of another has started. */
   readonly topLevelOnly?: boolean | undefined;
@@ -103,7 +103,7 @@ class SearchCompiler {
       .filter(({ field }) => this.searched !== 'runs' || field !== 'status')
       .map((condition) => this.condition(condition));
     if (scope.ids !== undefined) parts.push(`r.id = any (${this.value(scope.ids, 'uuid[]')})`);
-    else if (tree.words.length > 0) parts.push(this.words(tree.words));
+    if (this.searched === 'executions' && tree.words.length > 0) parts.push(this.words(tree.words));
     if (scope.topLevelOnly === true) parts.push(this.ofRun('r.parent_run is null'));
     if (scope.classifier !== undefined) parts.push(this.ofRun(this.classified([scope.classifier])));
     return parts.length === 0 ? 'true' : parts.join(' and ');
@@ -174,15 +174,10 @@ class SearchCompiler {
     return `r.definition in (select d.hash from lineshaft.run_definition d where d.definition #>> '{metadata,classifier}' = any (${wanted}))`;
   }
 
+  /** Of the names of a schedule and its workflow; words of runs and steps are not looked for by SQL. */
   private words(words: readonly string[]): string {
     const query = `lineshaft.words_query(${this.value(words, 'text[]')})`;
-    if (this.searched === 'runs') {
-      return `exists (select from lineshaft.run_data d where d.run_id = r.id and d.words @@ ${query})`;
-    }
-    if (this.searched === 'executions') {
-      return `to_tsvector('simple', concat_ws(' ', e.schedule, e.workflow)) @@ ${query}`;
-    }
-    return `lineshaft.run_words(concat_ws(' ', s.name, s.ref), s.reason, s.input, s.output) @@ ${query}`;
+    return `to_tsvector('simple', concat_ws(' ', e.schedule, e.workflow)) @@ ${query}`;
   }
 
   private ofRun(condition: string): string {

@@ -29,7 +29,7 @@ const dueMost = 200;
 /** Looks after one that came too early: within 155 ms. */
 const earlyTries = 5;
 
-export class Advancer implements Omit<StepRuns, 'startScheduled'> {
+export class Advancer implements Omit<StepRuns, 'startScheduled' | 'indexRuns'> {
   private readonly parts: AdvancerParts;
   /** When the earliest run that was written here is to be looked at, by the database's clock. */
   private wakeAt = Number.POSITIVE_INFINITY;

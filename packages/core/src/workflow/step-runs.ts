@@ -37,4 +37,6 @@ export interface StepRuns {
   advanceDue(): Promise<number>;
   /** Starts the runs of ticks of schedules that have none yet. @returns how many were started, or could not be */
   startScheduled(signal: AbortSignal): Promise<number>;
+  /** Indexes the words of runs, if there are enough. @returns whether there may be enough again */
+  indexRuns(): Promise<boolean>;
 }

@@ -42,6 +42,7 @@ import type {
 import type { Rehearsal } from './port-books.ts';
 import { ReportBook } from './report-book.ts';
 import { RunBook } from './run-book.ts';
+import { RunIndexer } from './run-indexer.ts';
 import { RunKeys } from './run-keys.ts';
 import { RunStore } from './run-store.ts';
 import { ScheduledWorkflows } from './scheduled-workflows.ts';
@@ -199,6 +200,7 @@ export class WorkflowBooks implements Pick<Workflows, Offered> {
       report: (report) => reportBook.report(report),
       reportByRef: (runId, ref, report) => reportBook.reportByRef(runId, ref, report),
     });
+    const indexer = new RunIndexer(parts);
     this.steps = {
       get backlog() {
         return advancer.backlog;
@@ -211,6 +213,7 @@ export class WorkflowBooks implements Pick<Workflows, Offered> {
         return runs + (await delivery.deliverBeside(runs));
       },
       startScheduled: (signal) => this.schedules.startDue(signal),
+      indexRuns: () => indexer.index(),
     };
   }
 

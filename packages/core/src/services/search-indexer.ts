@@ -1,0 +1,36 @@
+/**
+ * Indexes the words of runs while its worker leads: what has started, ended or changed waits until a thousand runs are indexed
+ * together, which costs a fraction of indexing each. Searches look into the documents of those that wait.
+ */
+
+import { definePlugin, type ServiceContext } from '../plugin.ts';
+import type { Service } from './service.ts';
+
+/** After it has indexed something. */
+const busyMs = 500;
+/** What gathers until then is more than usual for searches to look into, and no harm. */
+const quietMs = 5_000;
+/** Who does not lead only looks at its own memory so often. */
+const notLeadingMs = 1_000;
+
+/** The built-in service that indexes the words of runs. */
+export const searchIndexer = definePlugin({
+  name: 'search-indexer',
+  dependsOn: ['leader'],
+  service: createSearchIndexer,
+});
+
+function createSearchIndexer(context: ServiceContext): Service {
+  const { clock, leadership } = context;
+  const { steps } = context.internals;
+  let indexedAtMs = Number.NEGATIVE_INFINITY;
+  const loop = context.loop({
+    async round(signal) {
+      if (leadership.term === undefined) return notLeadingMs;
+      while (!signal.aborted && (await steps.indexRuns())) indexedAtMs = clock.monotonic();
+      return clock.monotonic() - indexedAtMs < quietMs ? busyMs : quietMs;
+    },
+  });
+  context.onMessage('elected', () => loop.wake());
+  return loop;
+}
