@@ -1,18 +1,23 @@
 /**
- * `node tools/reference/site.ts conductor|lineshaft` starts a server with a PostgreSQL of its own, on loopback and as
- * durable as an installation, for benches: tells `{url, settings}` on standard output, and ends with its parent.
+ * `node tools/reference/site.ts conductor|lineshaft [DATABASE_URL]` starts a server on loopback for benches, with a PostgreSQL
+ * of its own, as durable as an installation, unless it is given a database: tells `{url, settings}` on standard output,
+ * and ends with its parent.
  */
 import { createDatabase, startServer } from '../../packages/core/src/testing/server.ts';
 import { type OurServer, startOurs } from '../../test/clients/ours.ts';
 import { conductorServer } from './pins.ts';
 import { startReference } from './server.ts';
 
-const [which] = process.argv.slice(2);
-if (which !== 'conductor' && which !== 'lineshaft') throw new Error('usage: site.ts conductor|lineshaft');
+const [which, given] = process.argv.slice(2);
+if (which !== 'conductor' && which !== 'lineshaft')
+  throw new Error('usage: site.ts conductor|lineshaft [DATABASE_URL]');
 
 // PostgreSQL's own default; the servers of tests have less.
-const postgres = await startServer(18, { fsync: true, settings: { shared_buffers: '128MB' } });
-const databaseUrl = await createDatabase(postgres);
+const postgres =
+  given === undefined
+    ? await startServer(18, { fsync: true, settings: { shared_buffers: '128MB' } })
+    : undefined;
+const databaseUrl = postgres === undefined ? (given ?? '') : await createDatabase(postgres);
 const server: Pick<OurServer, 'url' | 'stop'> & { readonly settings?: Readonly<Record<string, string>> } =
   which === 'conductor'
     ? await startReference({ databaseUrl, heap: '2g', quickStart: false })
@@ -31,6 +36,6 @@ function end(): void {
   ending = true;
   void server
     .stop()
-    .then(() => postgres.stop())
+    .then(() => postgres?.stop())
     .finally(() => process.exit(0));
 }

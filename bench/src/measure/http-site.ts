@@ -19,10 +19,14 @@ export interface HttpSite {
   end(): Promise<void>;
 }
 
-/** The first time the reference server is fetched, which takes a minute or two. */
-export async function openHttpSite(system: HttpSystem): Promise<HttpSite> {
+/**
+ * The first time the reference server is fetched, which takes a minute or two.
+ * @param databaseUrl in place of a database of its own, whose CPU is not counted then
+ */
+export async function openHttpSite(system: HttpSystem, databaseUrl?: string): Promise<HttpSite> {
   const program = join(repositoryDirectory, 'tools/reference/site.ts');
-  const child = spawn(process.execPath, [program, system], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const parameters = [program, system, ...(databaseUrl === undefined ? [] : [databaseUrl])];
+  const child = spawn(process.execPath, parameters, { stdio: ['pipe', 'pipe', 'inherit'] });
   const exited = once(child, 'exit');
   const end = atEnd(async () => {
     child.stdin.end();

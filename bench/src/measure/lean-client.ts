@@ -89,6 +89,11 @@ export class LeanClient {
     return found.status;
   }
 
+  /** What a path below `/api` answers, as it comes. */
+  get(path: string): Promise<string> {
+    return this.#call('GET', path);
+  }
+
   close(): void {
     this.#agent.destroy();
   }

@@ -34,7 +34,6 @@ export const makeDriver: MakeDriver = async (config): Promise<Driver> => {
       startRuns: (args) => startRuns(lineshaft, args),
       runOne: (args) => runOne(lineshaft, args),
       paces: async ({ name }) => paces(monitor, String(name)),
-      search: (args) => timeSearches(lineshaft, monitor, args),
     },
   };
 };
@@ -146,47 +145,6 @@ async function paces(monitor: pg.Pool, name: string): Promise<number[]> {
     [name],
   );
   return [rows[0]?.first ?? 0, rows[0]?.last ?? 0];
-}
-
-/** How long each of so many searches took, each for something else. */
-async function timeSearches(lineshaft: Lineshaft, monitor: pg.Pool, args: ExtraArguments): Promise<number[]> {
-  const { name, runs, count } = args;
-  const text = 'select id from lineshaft.run order by created_at desc limit 1';
-  const [last] = (await monitor.query<{ id: string }>(text)).rows;
-  const milliseconds: number[] = [];
-  for (let n = 0; n < Number(count); n += 1) {
-    // A walk through all runs that comes back to none.
-    const place = (n * 7_919) % Number(runs);
-    const search = searchFor(String(name), place);
-    const called = performance.now();
-    if (search === undefined) await lineshaft.workflows.show(last?.id ?? '');
-    else await lineshaft.workflows.searchRuns({ size: 100, ...search });
-    milliseconds.push(performance.now() - called);
-  }
-  return milliseconds;
-}
-
-function searchFor(name: string, place: number): { query?: string; freeText?: string } | undefined {
-  switch (name) {
-    case 'type':
-      return { query: `workflowType = flow${place % 50}` };
-    case 'status':
-      return { query: `status IN (${place % 2 === 0 ? 'FAILED' : 'COMPLETED'})` };
-    case 'type-and-status':
-      return { query: `workflowType = 'flow${(place % 5) * 10}' AND status = FAILED` };
-    case 'correlation':
-      return { query: `correlationId = order-${Math.floor(place / 3)}` };
-    case 'time': {
-      const from = Date.now() - place * 1_000;
-      return { query: `startTime > ${from} AND startTime < ${from + 3_600_000}` };
-    }
-    case 'text':
-      return {
-        freeText: [`ord-${place}`, `Customer ${place % 1_000}`, 'words', `c${place}*`][place % 4] ?? '',
-      };
-    default:
-      return undefined;
-  }
 }
 
 function inputOf(name: string, size: number): Record<string, unknown> {
