@@ -79,12 +79,15 @@ export class ReportBook {
       await Promise.all([logged, this.extend(stepId)]);
       return await this.stepOf(known.runId, stepId);
     }
+    const before = this.stateOf(known.runId);
     const told = this.tell(known.runId, [eventOf(report, known)]).catch((error: unknown) => {
       throw isLineshaftError(error, 'RUN_NOT_FOUND') ? stepNotFound(stepId) : error;
     });
     const [run] = await Promise.all([told, logged]);
     this.handed.forget(stepId);
-    return await this.stepOf(known.runId, stepId, run);
+    // Of a run that has ended nothing is kept at hand, but what was at hand has become what it is now.
+    const step = before?.run === run ? before.byId.get(stepId) : undefined;
+    return step === undefined ? await this.stepOf(known.runId, stepId, run) : stepOfRun(step, run);
   }
 
   /**
@@ -128,8 +131,7 @@ export class ReportBook {
     // Of a run that has ended nothing is kept at hand.
     if (step === undefined || at === undefined || hasEnded(at.status))
       return (await this.store.steps([stepId]))[0];
-    const { id, correlationId, priority, definition } = at;
-    return { step, run: { id, correlationId, priority, definition } };
+    return stepOfRun(step, at);
   }
 
   /** Says that the worker of a step lives; what comes while this is written goes together in the next statement. */
@@ -154,6 +156,10 @@ export class ReportBook {
     }
     this.extending = false;
   }
+}
+
+function stepOfRun(step: Step, { id, correlationId, priority, definition }: Run): StepOfRun {
+  return { step, run: { id, correlationId, priority, definition } };
 }
 
 function eventOf(report: StepReport, known: Known): RunEvent {
