@@ -1,11 +1,14 @@
 /** The real clients that programs of ours use, and how each is set up: once, in the cache of what tests fetch. */
+import { spawnSync } from 'node:child_process';
 import { copyFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { installDebianPackages } from '../../tools/debian.ts';
-import { cached, cacheFolder } from '../../tools/reference/cache.ts';
-import { digest, findJava } from '../../tools/reference/java.ts';
+import { cached } from '../../tools/reference/cache.ts';
+import { digest } from '../../tools/reference/digest.ts';
+import { findJava } from '../../tools/reference/java.ts';
 import { dependencyPlugin } from '../../tools/reference/pins.ts';
+import { pythonWith } from '../../tools/reference/python.ts';
 import { run, succeeds } from '../../tools/reference/run.ts';
 
 export interface Program {
@@ -41,31 +44,6 @@ async function setUpPython(name: string): Promise<Program> {
   };
 }
 
-/** A Python with the packages of this list, in a virtual environment of its own. */
-export async function pythonWith(name: string, requirements: string): Promise<string> {
-  if (!succeeds('python3', '-c', 'import venv, ensurepip'))
-    installDebianPackages(['python3', 'python3-venv']);
-  const version = (await run('python3', ['-c', 'import sys; print("%d.%d" % sys.version_info[:2])'])).trim();
-  const entry = `${name}-${version}-${digest(requirements)}`;
-  // A virtual environment knows its own path, so it is made where it stays; the mark says that it is whole.
-  const folder = join(cacheFolder(), `venv-${entry}`);
-  const python = join(folder, 'bin', 'python');
-  await cached(`mark-${entry}`, async () => {
-    process.stderr.write(`set-up: installing the client ${name} (once)\n`);
-    await run('python3', ['-m', 'venv', '--clear', folder]);
-    const how = [
-      'install',
-      '--quiet',
-      '--no-deps',
-      '--disable-pip-version-check',
-      '--requirement',
-      requirements,
-    ];
-    await run(python, ['-m', 'pip', ...how]);
-  });
-  return python;
-}
-
 async function setUpJavaScript(): Promise<Program> {
   const from = join(here, 'javascript');
   const folder = await cached(`javascript-${digest(join(from, 'package-lock.json'))}`, async (target) => {
@@ -82,15 +60,29 @@ async function setUpJavaScript(): Promise<Program> {
   return { program: process.execPath, parameters: [program] };
 }
 
+/** As `go.mod` demands. */
+const oldestGo = 19;
+
 async function setUpGo(): Promise<Program> {
-  if (!succeeds('go', 'version')) installDebianPackages(['golang-go']);
+  // Go knows nobody whom it could trust without the certificates, which apt only suggests.
+  if (goVersion() < oldestGo) installDebianPackages(['golang-go', 'ca-certificates']);
+  if (goVersion() < oldestGo)
+    throw new Error(`the client go needs Go 1.${oldestGo} or newer in PATH; install it and try again`);
   const from = join(here, 'go');
   const versions = ['go.mod', 'go.sum', 'program.go'].map((file) => digest(join(from, file)));
   const folder = await cached(`go-${versions.join('-')}`, async (target) => {
     process.stderr.write('set-up: building the client go (once)\n');
-    await run('go', ['build', '-o', join(target, 'program'), '.'], { cwd: from });
+    // Without a compiler of C, and by the Go that is here.
+    const env = { ...process.env, CGO_ENABLED: '0', GOTOOLCHAIN: 'local' };
+    await run('go', ['build', '-o', join(target, 'program'), '.'], { cwd: from, env });
   });
   return { program: join(folder, 'program'), parameters: [] };
+}
+
+/** 26 of Go 1.26; 0 where there is none. */
+function goVersion(): number {
+  const { stdout } = spawnSync('go', ['env', 'GOVERSION'], { encoding: 'utf8', timeout: 60_000 });
+  return Number(/^go1\.(\d+)/.exec(stdout ?? '')?.[1] ?? 0);
 }
 
 async function setUpJava(): Promise<Program> {

