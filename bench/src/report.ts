@@ -17,6 +17,7 @@ const UNITS: Readonly<Record<string, string>> = {
   p99_ms: 'ms',
   db_cpu_us_per_job: 'us/job',
   worker_cpu_us_per_job: 'us/job',
+  server_cpu_us_per_job: 'us/job',
   cpu_us_per_job: 'us/job',
   cpu_s: 's',
   rss_mb: 'MB',

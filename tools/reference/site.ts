@@ -1,6 +1,6 @@
 /**
  * `node tools/reference/site.ts conductor|lineshaft [DATABASE_URL]` starts a server on loopback for benches, with a PostgreSQL
- * of its own, as durable as an installation, unless it is given a database: tells `{url, settings}` on standard output,
+ * of its own, as durable as an installation, unless it is given a database: tells `{url, settings, pids}` on standard output,
  * and ends with its parent.
  */
 import { createDatabase, startServer } from '../../packages/core/src/testing/server.ts';
@@ -18,14 +18,19 @@ const postgres =
     ? await startServer(18, { fsync: true, settings: { shared_buffers: '128MB' } })
     : undefined;
 const databaseUrl = postgres === undefined ? (given ?? '') : await createDatabase(postgres);
-const server: Pick<OurServer, 'url' | 'stop'> & { readonly settings?: Readonly<Record<string, string>> } =
+const server: Pick<OurServer, 'url' | 'pid' | 'stop'> & {
+  readonly settings?: Readonly<Record<string, string>>;
+} =
   which === 'conductor'
     ? await startReference({ databaseUrl, heap: '2g', quickStart: false })
     : await startOurs(databaseUrl);
 const version = which === 'conductor' ? { version: conductorServer.version, heap: '2g' } : {};
-process.stdout.write(
-  `${JSON.stringify({ url: server.url, settings: { ...version, ...server.settings } })}\n`,
-);
+const told = {
+  url: server.url,
+  settings: { ...version, ...server.settings },
+  pids: { server: server.pid, database: postgres?.pid },
+};
+process.stdout.write(`${JSON.stringify(told)}\n`);
 
 let ending = false;
 process.stdin.resume().once('end', end);

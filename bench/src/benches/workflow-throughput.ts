@@ -2,16 +2,20 @@
  * `workflow.throughput`: runs of ten worker steps over HTTP, against the real Conductor server: with one lean client
  * for both, and with Conductor's own Python SDK as the client of both.
  */
-import { performance } from 'node:perf_hooks';
 import { alternate, type Metrics } from '../alternate.ts';
 import type { Bench, Context } from '../context.ts';
-import { type HttpSystem, openHttpSite } from '../measure/http-site.ts';
+import { type HttpSite, type HttpSystem, openHttpSite } from '../measure/http-site.ts';
 import { LeanClient } from '../measure/lean-client.ts';
-import { runPythonClient } from '../measure/python-client.ts';
+import { openPythonClient } from '../measure/python-client.ts';
 
 const STEPS = 10;
 const INPUT = 'x'.repeat(1_000);
 const WARM_UP_RUNS = 50;
+/** Of a slow system, which gets a share of the runs: what is compared is runs per second. */
+const RUNS_LEAST = 50;
+/** The longest that one side may take; what it has done by then is what counts. */
+const LIMIT_MS = 300_000;
+const LOOK_MS = 50;
 
 export const workflowThroughput: Bench = {
   name: 'workflow.throughput',
@@ -19,20 +23,43 @@ export const workflowThroughput: Bench = {
   variants: ['lean', 'python'],
   systems: ['lineshaft', 'conductor', 'conductor-python'],
   run: async (context) => {
-    const runs = context.options.quick ? 50 : 2_000;
-    if (context.wants('lean')) await compare(context, 'lean', runs, measureLean);
-    if (context.wants('python')) await compare(context, 'python', runs, measurePython);
+    if (context.wants('lean')) await compare(context, 'lean', 'conductor', measureLean);
+    if (context.wants('python')) await compare(context, 'python', 'conductor-python', measurePython);
   },
 };
 
-type Measure = (url: string, runs: number) => Promise<number>;
+interface Work {
+  readonly site: HttpSite;
+  readonly client: LeanClient;
+  readonly runs: number;
+  /** By `performance.now()`. */
+  readonly until: number;
+}
 
-async function compare(context: Context, variant: string, runs: number, measure: Measure): Promise<void> {
-  const peer = variant === 'python' ? 'conductor-python' : 'conductor';
-  const contestants = context.chosen(['lineshaft', peer]).map(({ name }) => ({
+interface Outcome {
+  /** From the first start until the last run has ended, or the time was over. */
+  readonly seconds: number;
+  readonly steps: number;
+  readonly cpu: CpuSeconds;
+}
+
+interface CpuSeconds {
+  readonly server: number;
+  readonly database: number;
+  readonly worker: number;
+}
+
+type Measure = (work: Work) => Promise<Outcome>;
+
+async function compare(context: Context, variant: string, peer: string, measure: Measure): Promise<void> {
+  const contestants = context.chosen(['lineshaft', peer]).map(({ name, share }) => ({
     system: name,
     setup: variant,
-    measure: () => measureSite(context, name === 'lineshaft' ? 'lineshaft' : 'conductor', runs, measure),
+    measure: () => {
+      const all = context.jobs(2_000, 50);
+      const runs = Math.max(Math.ceil(all * share), Math.min(all, RUNS_LEAST));
+      return measureSite(context, name === 'lineshaft' ? 'lineshaft' : 'conductor', runs, measure);
+    },
   }));
   const series = await alternate(contestants, context.rounds(3), context.report);
   context.report.variant({ variant, series, primary: 'runs_per_s' });
@@ -46,43 +73,122 @@ async function measureSite(
   measure: Measure,
 ): Promise<Metrics> {
   const site = await openHttpSite(system);
-  context.report.describe(system, site.settings);
+  context.report.describe(system, { ...site.settings, runs });
+  const client = new LeanClient(site.url);
   try {
-    const client = new LeanClient(site.url);
     await client.define(STEPS);
-    client.close();
-    await measureLean(site.url, context.options.quick ? 10 : WARM_UP_RUNS);
-    const before = site.cpuSeconds();
-    const seconds = await measure(site.url, runs);
-    const cpu = ((site.cpuSeconds() - before) / (runs * STEPS)) * 1e6;
-    return {
-      runs_per_s: runs / seconds,
-      steps_per_s: (runs * STEPS) / seconds,
-      cpu_us_per_job: cpu,
-      wall_s: seconds,
-    };
+    await measureLean({ site, client, runs: context.options.quick ? 10 : WARM_UP_RUNS, until: limit() });
+    const outcome = await measure({ site, client, runs, until: limit() });
+    const { steps } = outcome;
+    if (steps < runs * STEPS) {
+      context.report.line(`${system}: ${steps} of ${runs * STEPS} steps were done when the time was over`);
+    }
+    return metricsOf(outcome);
   } finally {
+    client.close();
     await site.end();
   }
 }
 
-/** Seconds from the first start until the last run has ended. */
-async function measureLean(url: string, runs: number): Promise<number> {
-  const client = new LeanClient(url);
+function limit(): number {
+  return performance.now() + LIMIT_MS;
+}
+
+function metricsOf({ seconds, steps, cpu }: Outcome): Metrics {
+  const { server, database, worker } = cpu;
+  const perStep = (cpuSeconds: number): number => (cpuSeconds / steps) * 1e6;
+  return {
+    runs_per_s: steps / STEPS / seconds,
+    steps_per_s: steps / seconds,
+    db_cpu_us_per_job: perStep(database),
+    server_cpu_us_per_job: perStep(server),
+    worker_cpu_us_per_job: perStep(worker),
+    cpu_us_per_job: perStep(server + database + worker),
+    busy_ratio: (server + database + worker) / seconds,
+    wall_s: seconds,
+  };
+}
+
+async function measureLean({ site, client, runs, until }: Work): Promise<Outcome> {
+  const used = cpuSince(site, () => process.cpuUsage().user / 1e6 + process.cpuUsage().system / 1e6);
+  const started = performance.now();
+  const [ids, steps] = await Promise.all([
+    client.start(runs, INPUT, until),
+    client.work(runs * STEPS, until),
+  ]);
+  const seconds = (performance.now() - started) / 1000;
+  const cpu = used();
+  if (steps >= runs * STEPS) await demandCompleted(client, ids);
+  return { seconds, steps, cpu };
+}
+
+/** The SDK starts and works; when all has ended is seen from outside, by the server's clock, which is that of this machine. */
+async function measurePython({ site, client, runs, until }: Work): Promise<Outcome> {
+  const python = await openPythonClient(site.url, runs, INPUT);
   try {
-    const started = performance.now();
-    const [ids] = await Promise.all([client.start(runs, INPUT), client.work(runs * STEPS)]);
-    const seconds = (performance.now() - started) / 1000;
-    for (const id of ids) {
-      const status = await client.status(id);
-      if (status !== 'COMPLETED') throw new Error(`run ${id} is ${status}, and all its steps are done`);
+    const used = cpuSince(site, () => python.cpuSeconds());
+    const { startedAt, ids } = await before(until, python.start(), 'not all runs were started');
+    const last = ids.at(-1) ?? '';
+    // The one that was started last ends last or nearly so: the others are asked for then.
+    while (performance.now() < until && (await client.show(last)).status === 'RUNNING') await pause();
+    while (performance.now() < until && (await client.running()).length > 0) await pause();
+    const cpu = used();
+    const now = Date.now();
+    if (performance.now() < until) {
+      const endedAt = Math.max(...(await demandCompleted(client, ids)));
+      return { seconds: (endedAt - startedAt) / 1000, steps: runs * STEPS, cpu };
     }
-    return seconds;
+    return { seconds: (now - startedAt) / 1000, steps: await stepsDone(client, ids), cpu };
   } finally {
-    client.close();
+    await python.end();
   }
 }
 
-function measurePython(url: string, runs: number): Promise<number> {
-  return runPythonClient(url, runs, INPUT);
+function cpuSince(site: HttpSite, worker: () => number): () => CpuSeconds {
+  const read = (): CpuSeconds => ({ ...site.cpuSeconds(), worker: worker() });
+  const before = read();
+  return () => {
+    const now = read();
+    return {
+      server: now.server - before.server,
+      database: now.database - before.database,
+      worker: now.worker - before.worker,
+    };
+  };
+}
+
+/** When each of them has ended. @throws Error where one has not done so well */
+async function demandCompleted(client: LeanClient, ids: readonly string[]): Promise<number[]> {
+  const ends: number[] = [];
+  for (const id of ids) {
+    const { status, endTime } = await client.show(id);
+    if (status !== 'COMPLETED') throw new Error(`run ${id} is ${status}, and nothing is left to do`);
+    ends.push(endTime);
+  }
+  return ends;
+}
+
+async function stepsDone(client: LeanClient, ids: readonly string[]): Promise<number> {
+  let steps = 0;
+  for (const id of ids) {
+    const { tasks = [] } = await client.show(id, { tasks: true });
+    steps += tasks.filter(({ status }) => status === 'COMPLETED').length;
+  }
+  return steps;
+}
+
+async function before<What>(until: number, wanted: Promise<What>, otherwise: string): Promise<What> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(otherwise)), until - performance.now());
+  });
+  try {
+    return await Promise.race([wanted, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, LOOK_MS));
 }

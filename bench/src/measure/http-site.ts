@@ -14,9 +14,16 @@ export interface HttpSite {
   readonly url: string;
   /** What it runs with, for the report. */
   readonly settings: Record<string, unknown>;
-  /** Of the server and its database together. */
-  cpuSeconds(): number;
+  cpuSeconds(): { readonly server: number; readonly database: number };
   end(): Promise<void>;
+}
+
+/** What `site.ts` tells. */
+interface Told {
+  readonly url: string;
+  readonly settings: Record<string, unknown>;
+  /** Without the database where it is another one's. */
+  readonly pids: { readonly server: number; readonly database?: number };
 }
 
 /**
@@ -35,6 +42,14 @@ export async function openHttpSite(system: HttpSystem, databaseUrl?: string): Pr
   const told = await Promise.race([once(createInterface(child.stdout), 'line'), exited]);
   const [line] = told as [unknown];
   if (typeof line !== 'string') throw new Error(`the server ${system} did not start`);
-  const { url, settings } = JSON.parse(line) as { url: string; settings: Record<string, unknown> };
-  return { url: `${url}/api`, settings, cpuSeconds: () => treeCpuSeconds(child.pid ?? 0), end };
+  const { url, settings, pids } = JSON.parse(line) as Told;
+  return {
+    url: `${url}/api`,
+    settings,
+    cpuSeconds: () => ({
+      server: treeCpuSeconds(pids.server),
+      database: pids.database === undefined ? 0 : treeCpuSeconds(pids.database),
+    }),
+    end,
+  };
 }

@@ -10,10 +10,18 @@ const BATCH = 100;
 /** What both servers grant. */
 const POLL_MS = 100;
 
-interface PolledTask {
+export interface PolledTask {
   readonly taskId: string;
   readonly workflowInstanceId: string;
   readonly inputData: Record<string, unknown>;
+}
+
+export interface ShownRun {
+  readonly status: string;
+  /** ms since 1970 by the server's clock; 0: it has not ended. */
+  readonly endTime: number;
+  /** Where they were asked for. */
+  readonly tasks?: readonly { readonly status: string }[];
 }
 
 export class LeanClient {
@@ -48,31 +56,31 @@ export class LeanClient {
     await this.#call('PUT', '/metadata/workflow', [definition]);
   }
 
-  /** Starts runs as fast as they go, and returns their ids. */
-  async start(runs: number, data: string): Promise<string[]> {
+  /** Starts a run, and returns its id. */
+  startOne(data: string): Promise<string> {
+    return this.#call('POST', '/workflow', { name: WORKFLOW, version: 1, input: { data } });
+  }
+
+  /** Starts runs as fast as they go, and returns their ids. @param until no more are started, by `performance.now()` */
+  async start(runs: number, data: string, until: number): Promise<string[]> {
     const ids: string[] = [];
     let left = runs;
     const lane = async (): Promise<void> => {
-      while (left-- > 0) {
-        const input = { name: WORKFLOW, version: 1, input: { data } };
-        ids.push(await this.#call('POST', '/workflow', input));
-      }
+      while (left-- > 0 && performance.now() < until) ids.push(await this.startOne(data));
     };
     await Promise.all(Array.from({ length: STARTS_AT_ONCE }, lane));
     return ids;
   }
 
-  /** Does steps until so many are done. */
-  async work(steps: number): Promise<void> {
+  /** Does steps until so many are done, or the time is over; returns how many. */
+  async work(steps: number, until: number): Promise<number> {
     let done = 0;
     const poller = async (name: number): Promise<void> => {
-      const query = `workerid=lean-${name}&count=${BATCH}&timeout=${POLL_MS}`;
-      while (done < steps) {
-        const text = await this.#call('GET', `/tasks/poll/batch/${TASK}?${query}`);
-        const tasks = JSON.parse(text) as PolledTask[];
+      while (done < steps && performance.now() < until) {
+        const tasks = await this.poll(`lean-${name}`, { count: BATCH, timeoutMs: POLL_MS });
         const lane = async (): Promise<void> => {
           for (let task = tasks.pop(); task !== undefined; task = tasks.pop()) {
-            await this.#report(task, `lean-${name}`);
+            await this.report(task, `lean-${name}`);
             done += 1;
           }
         };
@@ -80,13 +88,29 @@ export class LeanClient {
       }
     };
     await Promise.all(Array.from({ length: POLLERS }, (_, name) => poller(name)));
+    return done;
   }
 
-  async status(run: string): Promise<string> {
-    const found = JSON.parse(await this.#call('GET', `/workflow/${run}?includeTasks=false`)) as {
-      status: string;
-    };
-    return found.status;
+  async poll(
+    workerId: string,
+    { count, timeoutMs }: { readonly count: number; readonly timeoutMs: number },
+  ): Promise<PolledTask[]> {
+    const query = `workerid=${workerId}&count=${count}&timeout=${timeoutMs}`;
+    return JSON.parse(await this.#call('GET', `/tasks/poll/batch/${TASK}?${query}`)) as PolledTask[];
+  }
+
+  async report({ taskId, workflowInstanceId, inputData }: PolledTask, workerId: string): Promise<void> {
+    const result = { taskId, workflowInstanceId, workerId, status: 'COMPLETED', outputData: inputData };
+    await this.#call('POST', '/tasks', result);
+  }
+
+  async show(run: string, { tasks = false } = {}): Promise<ShownRun> {
+    return JSON.parse(await this.#call('GET', `/workflow/${run}?includeTasks=${tasks}`)) as ShownRun;
+  }
+
+  /** Ids of the runs that have not ended. */
+  async running(): Promise<string[]> {
+    return JSON.parse(await this.#call('GET', `/workflow/running/${WORKFLOW}?version=1`)) as string[];
   }
 
   /** What a path below `/api` answers, as it comes. */
@@ -96,12 +120,6 @@ export class LeanClient {
 
   close(): void {
     this.#agent.destroy();
-  }
-
-  async #report(task: PolledTask, workerId: string): Promise<void> {
-    const { taskId, workflowInstanceId, inputData } = task;
-    const result = { taskId, workflowInstanceId, workerId, status: 'COMPLETED', outputData: inputData };
-    await this.#call('POST', '/tasks', result);
   }
 
   #call(method: string, path: string, body?: unknown): Promise<string> {

@@ -1,53 +1,74 @@
 /** Runs the Python SDK of Conductor as starter and worker of a bench, in a virtual environment of its own. */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { atEnd } from '../cleanup.ts';
-import { benchDirectory, repositoryDirectory } from '../paths.ts';
+import { treeCpuSeconds } from '../cpu.ts';
+import { repositoryDirectory } from '../paths.ts';
 
 const program = fileURLToPath(new URL('../systems/conductor_client.py', import.meta.url));
+const installer = join(repositoryDirectory, 'tools/reference/python.ts');
 const requirements = join(repositoryDirectory, 'test/clients/python/requirements.txt');
-const folder = join(benchDirectory, '.venv-conductor');
+const keptCharacters = 2_000;
+/** Its workers are stopped one by one; then what is left of it is killed. */
+const endTimeoutMs = 5_000;
 
-/** Seconds from the first start until the last run has ended. */
-export async function runPythonClient(url: string, runs: number, input: string): Promise<number> {
-  const python = await ready();
-  const env = { ...process.env, CONDUCTOR_SERVER_URL: url };
-  const output = await run(python, [program, String(runs), input], env);
-  const found = /^\{"seconds": ([\d.]+)\}$/m.exec(output)?.[1];
-  if (found === undefined) throw new Error(`the Python client said: ${output.slice(-500)}`);
-  return Number(found);
+export interface PythonClient {
+  /** Begins to start runs, and resolves when all are started. */
+  start(): Promise<{ readonly startedAt: number; readonly ids: readonly string[] }>;
+  /** Of the program and its workers. */
+  cpuSeconds(): number;
+  end(): Promise<void>;
 }
 
-async function ready(): Promise<string> {
-  const python = join(folder, 'bin', 'python');
-  const mark = join(folder, 'lib');
-  if (!existsSync(mark)) {
-    process.stderr.write('set-up: a virtual environment with conductor-python\n');
-    await run('python3', ['-m', 'venv', folder]);
-    await run(python, ['-m', 'pip', 'install', '--quiet', '--no-deps', '--requirement', requirements]);
+/** A client that is warm, with workers that poll, and will start so many runs. */
+export async function openPythonClient(url: string, runs: number, input: string): Promise<PythonClient> {
+  const { stdout } = await promisify(execFile)(process.execPath, [installer, 'python', requirements]);
+  const python = stdout.trim();
+  const env = { ...process.env, CONDUCTOR_SERVER_URL: url, CONDUCTOR_LOG_LEVEL: 'WARNING' };
+  const child = spawn(python, [program, String(runs), input], { env, stdio: 'pipe', detached: true });
+  let words = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    words = (words + text).slice(-keptCharacters);
+  });
+  const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+  const heard = async <What>(): Promise<What> => {
+    const { value, done } = await lines.next();
+    if (done === true) throw new Error(`the Python client ended: ${words}`);
+    return JSON.parse(value) as What;
+  };
+  const end = atEnd(() => stop(child));
+  try {
+    await heard<{ ready: true }>();
+  } catch (error) {
+    await end();
+    throw error;
   }
-  return python;
+  return {
+    start: () => {
+      child.stdin.write('go\n');
+      return heard();
+    },
+    cpuSeconds: () => treeCpuSeconds(child.pid ?? 0),
+    end,
+  };
 }
 
-async function run(
-  command: string,
-  parameters: string[],
-  env: NodeJS.ProcessEnv = process.env,
-): Promise<string> {
-  const child = spawn(command, parameters, { env, stdio: ['ignore', 'pipe', 'ignore'], detached: true });
-  const done = atEnd(() => {
-    // Its workers are processes of their own.
-    if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGKILL');
-  });
-  let output = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    output += text;
-  });
-  const [code] = await once(child, 'close');
-  await done();
-  if (code !== 0) throw new Error(`${command} ${parameters[0]} ended with ${code}`);
-  return output;
+/** Its workers and what collects their logs are processes of their own, and of its group. */
+async function stop(child: ChildProcess): Promise<void> {
+  const { pid } = child;
+  if (pid === undefined) return;
+  const exited = child.exitCode === null ? once(child, 'exit') : undefined;
+  child.stdin?.end();
+  const timer = setTimeout(() => child.kill('SIGKILL'), endTimeoutMs);
+  await exited;
+  clearTimeout(timer);
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // None of them is left.
+  }
 }
