@@ -138,6 +138,7 @@ export type {
   PolledStep,
   PollRecord,
   PollRequest,
+  PollSignal,
   RerunRequest,
   RunSearch,
   RunView,

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { LineshaftError, silentLog } from '@lineshaft/core';
 import { Gate } from './access/gate.ts';
-import { addGuard } from './access/guard.ts';
+import { addGuard, admitAtOnce } from './access/guard.ts';
 import { isLoopback } from './access/loopback.ts';
 import { conductor } from './dialects/conductor/dialect.ts';
 import { type App, createApp } from './http/app.ts';
@@ -55,7 +55,12 @@ export class Server {
     addHealth(fastify, { lineshaft, stopping: () => this.stopping !== undefined });
     addMetrics(fastify, { http, polls, statements: () => lineshaft.statementCounts(), worker });
     this.addDocument();
-    for (const { routes } of dialects) fastify.register(routes, { workflows: polls.workflows });
+    const { workflows } = polls;
+    for (const { routes } of dialects) fastify.register(routes, { workflows });
+    this.app.shortWay.open(
+      dialects.flatMap(({ shortRoutes }) => shortRoutes?.({ workflows }) ?? []),
+      { counts: http, admit: (headers, asked) => admitAtOnce(this.openGate(), headers, asked) },
+    );
   }
 
   /** Where it listens, such as `http://127.0.0.1:8080`; undefined before it does. */

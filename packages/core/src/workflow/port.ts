@@ -69,7 +69,14 @@ export interface PollRequest {
   /** 0: answers at once. */
   readonly timeoutMs: number;
   /** The client went away. */
-  readonly signal?: AbortSignal;
+  readonly signal?: PollSignal;
+}
+
+/** Says that nobody waits for a poll any more. An AbortSignal does; who has very many polls may have something lighter. */
+export interface PollSignal {
+  readonly aborted: boolean;
+  addEventListener(type: 'abort', listener: () => void, options?: { readonly once?: boolean }): void;
+  removeEventListener(type: 'abort', listener: () => void): void;
 }
 
 export interface PollRecord {

@@ -20,6 +20,7 @@ import { type Failure, failure, failureOf } from './failure.ts';
 import { Lifetimes } from './lifetime.ts';
 import { requestId, requestIdHeader } from './request-id.ts';
 import { RouteTable } from './route-table.ts';
+import { ShortWay } from './short-way.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -41,6 +42,7 @@ export interface App {
   readonly fastify: FastifyInstance;
   readonly lifetimes: Lifetimes;
   readonly routes: RouteTable;
+  readonly shortWay: ShortWay;
 }
 
 /** Idle connections are kept longer than balancers keep theirs, so that these close first: 60 s is usual. */
@@ -100,7 +102,10 @@ export function createApp(options: AppOptions): App {
   addBodyParser(fastify);
   fastify.setErrorHandler((error, request, reply) => {
     const failed = failureOf(error);
-    if (failed.status === 500) logFailure(log, request, error);
+    if (failed.status === 500) {
+      const { method, routeOptions, id } = request;
+      logFailure(log, { method, url: routeOptions.url ?? request.url, id }, error);
+    }
     answer(reply, request, failed);
   });
   fastify.setNotFoundHandler((request, reply) => {
@@ -108,7 +113,17 @@ export function createApp(options: AppOptions): App {
     if (methods.length > 0) reply.header('allow', methods.join(', '));
     answer(reply, request, notFound(request, methods));
   });
-  return { fastify, lifetimes, routes };
+  const shortWay = new ShortWay({
+    lifetimes,
+    log,
+    answerOf: (error, { request: { method = '', url = '' }, id }) => {
+      const failed = failureOf(error);
+      if (failed.status === 500) logFailure(log, { method, url, id }, error);
+      return shaped(failed, url, dialects);
+    },
+  });
+  shortWay.standBefore(fastify.server);
+  return { fastify, lifetimes, routes, shortWay };
 }
 
 const nulInUrl = Object.assign(new Error('the URL has a NUL character'), { statusCode: 400 });
@@ -167,8 +182,11 @@ function requestLine(packet: unknown): string {
   return Buffer.isBuffer(packet) ? packet.toString('latin1', 0, 2_000) : '';
 }
 
-function logFailure(log: Log, request: FastifyRequest, error: unknown): void {
+function logFailure(
+  log: Log,
+  { method, url, id }: { readonly method: string; readonly url: string; readonly id: string },
+  error: unknown,
+): void {
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  const route = request.routeOptions.url ?? request.url.split('?', 1)[0];
-  log.error(`${request.method} ${route} failed: ${stack}`, { requestId: request.id });
+  log.error(`${method} ${url.split('?', 1)[0]} failed: ${stack}`, { requestId: id });
 }

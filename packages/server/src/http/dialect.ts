@@ -3,6 +3,7 @@
 import type { Workflows } from '@lineshaft/core';
 import type { FastifyContextConfig, FastifyPluginAsync } from 'fastify';
 import type { Failure } from './failure.ts';
+import type { ShortRoute } from './short-way.ts';
 
 /** What the routes of a dialect are given. */
 export interface DialectOptions {
@@ -15,6 +16,8 @@ export interface Dialect {
   readonly prefixes: readonly string[];
   /** A Fastify plugin that is registered at the root; it writes its paths whole. */
   readonly routes: FastifyPluginAsync<DialectOptions>;
+  /** Those of its routes that are answered ahead of the framework, where a request is plain. */
+  readonly shortRoutes?: (options: DialectOptions) => readonly ShortRoute[];
   /** The body and the status of an answer that is an error. */
   answer(failure: Failure, request: FailedRequest): ErrorAnswer;
 }

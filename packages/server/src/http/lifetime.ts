@@ -12,27 +12,41 @@ declare module 'fastify' {
 /** One for all: an error of its own for each poll, with a stack, would be most of what a poll costs. */
 const over = new Error('the answer is not waited for any more');
 
+/** Something that waits and can be told that it is over. */
+interface Waiting {
+  abort(why: unknown): void;
+}
+
 export class Lifetimes {
-  private readonly open = new Set<AbortController>();
+  private readonly open = new Set<Waiting>();
   /** The server stops. */
   stopped = false;
 
   of(reply: FastifyReply): AbortSignal {
     const controller = new AbortController();
-    if (this.stopped) controller.abort(over);
-    this.open.add(controller);
+    this.add(controller);
     reply.raw.once('close', () => {
-      this.open.delete(controller);
+      this.remove(controller);
       // After the answer nobody looks at the signal.
       if (!reply.raw.writableFinished) controller.abort(over);
     });
     return controller.signal;
   }
 
+  /** It is told when the server stops, or at once where it does already. */
+  add(waiting: Waiting): void {
+    if (this.stopped) waiting.abort(over);
+    this.open.add(waiting);
+  }
+
+  remove(waiting: Waiting): void {
+    this.open.delete(waiting);
+  }
+
   /** Everything that waits is answered now. */
   stop(): void {
     this.stopped = true;
-    for (const controller of this.open) controller.abort(over);
+    for (const waiting of this.open) waiting.abort(over);
     this.open.clear();
   }
 }

@@ -19,7 +19,7 @@ class Durations implements Distribution {
   }
 }
 
-interface RouteCounts {
+export interface RouteCounts {
   readonly method: string;
   readonly route: string;
   readonly byStatus: Map<number, number>;
@@ -32,21 +32,26 @@ export class HttpCounts {
 
   constructor(app: FastifyInstance) {
     app.addHook('onRequest', (_request, reply, done) => {
-      this.inFlight += 1;
+      this.began();
       // Also where the client goes away before there is an answer.
-      reply.raw.once('close', () => {
-        this.inFlight -= 1;
-      });
+      reply.raw.once('close', () => this.ended());
       done();
     });
     app.addHook('onResponse', ({ method, routeOptions }, reply, done) => {
       // Paths that are no route count together: what callers make up must not make series.
-      const counts = this.of(method, routeOptions.url ?? 'none');
-      const { statusCode } = reply;
-      counts.byStatus.set(statusCode, (counts.byStatus.get(statusCode) ?? 0) + 1);
-      counts.durations.observe(reply.elapsedTime / 1_000);
+      count(this.of(method, routeOptions.url ?? 'none'), reply.statusCode, reply.elapsedTime / 1_000);
       done();
     });
+  }
+
+  /** A request has come. */
+  began(): void {
+    this.inFlight += 1;
+  }
+
+  /** Nobody waits for its answer any more. */
+  ended(): void {
+    this.inFlight -= 1;
   }
 
   write(text: PrometheusText): void {
@@ -68,7 +73,8 @@ export class HttpCounts {
     ]);
   }
 
-  private of(method: string, route: string): RouteCounts {
+  /** What is counted of a route. */
+  of(method: string, route: string): RouteCounts {
     const key = `${method} ${route}`;
     let counts = this.routes.get(key);
     if (counts === undefined) {
@@ -77,4 +83,10 @@ export class HttpCounts {
     }
     return counts;
   }
+}
+
+/** A request of a route was answered. */
+export function count({ byStatus, durations }: RouteCounts, status: number, seconds: number): void {
+  byStatus.set(status, (byStatus.get(status) ?? 0) + 1);
+  durations.observe(seconds);
 }

@@ -50,17 +50,22 @@ export class PollCounts {
     );
   }
 
-  private async countPoll(inner: Workflows, request: PollRequest): ReturnType<Workflows['poll']> {
+  private countPoll(inner: Workflows, request: PollRequest): ReturnType<Workflows['poll']> {
+    const asked = inner.poll(request);
     this.open += 1;
-    try {
-      const steps = await inner.poll(request);
-      this.polls += 1;
-      this.polled += steps.length;
-      if (steps.length === 0) this.emptyPolls += 1;
-      return steps;
-    } finally {
-      this.open -= 1;
-    }
+    return asked.then(
+      (steps) => {
+        this.open -= 1;
+        this.polls += 1;
+        this.polled += steps.length;
+        if (steps.length === 0) this.emptyPolls += 1;
+        return steps;
+      },
+      (error: unknown) => {
+        this.open -= 1;
+        throw error;
+      },
+    );
   }
 
   private countReport(status: StepReport['status']): void {

@@ -1,5 +1,6 @@
 /** What workers call all the time: polls and updates, in both spellings. */
 
+import type { ServerResponse } from 'node:http';
 import type { PolledStep, Workflows } from '@lineshaft/core';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { json, list, nothing, plain } from '../answers.ts';
@@ -9,9 +10,9 @@ import { addRoute } from '../route.ts';
 import { taskText } from '../wire/task.ts';
 
 /** Conductor refuses more than 5 s; whoever asks for more gets it here, up to a minute. */
-const longestPollMs = 60_000;
-const shortPollMs = 100;
-const countMax = 1_000;
+export const longestPollMs = 60_000;
+export const shortPollMs = 100;
+export const countMax = 1_000;
 
 const frequent = { frequent: true, action: 'work' } as const;
 const pollQuery = { workerid: text, domain: text };
@@ -92,7 +93,7 @@ function addUpdates(app: FastifyInstance, workflows: Workflows): void {
         signal: reply.lifetime(),
       });
       if (next === undefined) return nothing(reply);
-      giveBackUnlessSent(workflows, reply, [next]);
+      giveBackUnlessSent(workflows, reply.raw, [next]);
       return json(reply, polledText(next));
     },
   });
@@ -112,25 +113,29 @@ async function poll(
     ...wanted,
     ...(wanted.timeoutMs === 0 ? {} : { signal: reply.lifetime() }),
   });
-  giveBackUnlessSent(workflows, reply, polled);
+  giveBackUnlessSent(workflows, reply.raw, polled);
   return polled;
 }
 
 /** What a worker cannot have received, since the connection was cut, goes to the next one at once. */
-function giveBackUnlessSent(workflows: Workflows, reply: FastifyReply, polled: readonly PolledStep[]): void {
+export function giveBackUnlessSent(
+  workflows: Workflows,
+  response: ServerResponse,
+  polled: readonly PolledStep[],
+): void {
   if (polled.length === 0) return;
   let sent = false;
   const giveBack = (): void => {
     // Without the database they are found when their response time-out is over.
     if (!sent) workflows.giveBack(polled.map(({ step }) => step.id)).catch(() => {});
   };
-  reply.raw.once('finish', () => {
+  response.once('finish', () => {
     sent = true;
   });
-  if (reply.raw.closed) giveBack();
-  else reply.raw.once('close', giveBack);
+  if (response.closed) giveBack();
+  else response.once('close', giveBack);
 }
 
-function polledText({ step, run }: PolledStep): string {
+export function polledText({ step, run }: PolledStep): string {
   return taskText(step, run);
 }
