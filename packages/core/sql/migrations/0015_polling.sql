@@ -42,10 +42,13 @@ $$;
 -- Returns a row per step in the order of priority and time within each pair: which pair, the how manyth of it; the step as
 -- load_runs.sql has it (null: the job belongs to no run and is to be withdrawn), and of its run what a worker is told. A row
 -- without id: of this pair there may be more, which others have locked. `first_ms`: in how long the first of all their
--- workers must have been heard of.
+-- workers must have been heard of. `beside`: in the transaction of somebody who may have locked counters; then it waits for
+-- none, and leaves lanes under limits alone where others have their counters.
 -- Locks: rows of ready (skip locked), for lanes under limits also turns and counters as claim_keyed.
 -- Index: lane_content, ready_order, step_id.
-create function lineshaft.claim_remote(kinds text[], domains text[], counts integer[], holders text[], claim text)
+create function lineshaft.claim_remote(
+  kinds text[], domains text[], counts integer[], holders text[], claim text, beside boolean default false
+)
 returns table (
   pair integer, place integer, id uuid, taken_ms bigint, step json, run_id uuid, definition text, correlation_id text,
   priority smallint, first_ms double precision
@@ -114,7 +117,7 @@ begin
     select from lineshaft.turn t where t.base in (a.lane, - a.lane) limit 1
   ) t
   where left_over[a.pair] > 0;
-  if limited is not null then
+  if limited is not null and (not beside or lineshaft.try_counters(limited)) then
     select m_id || k.ids, m_pair || k.pairs_of, m_place || k.places, least(first, k.first) into m_id, m_pair, m_place, first
     from lineshaft.claim_remote_keyed(limited, limited_pair, counts, left_over, holders, claim, present) k;
   end if;
@@ -188,6 +191,39 @@ begin
   )
   select min(t.until) into first from timed t;
   return first;
+end
+$$;
+
+-- Locks the counters of the first turns of lanes proper, as far as nobody else has one of them: false if somebody has. So who
+-- holds counters already can go on to claim, whatever the order of both.
+create function lineshaft.try_counters(bases integer[])
+returns boolean language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
+declare
+  all_mine boolean;
+begin
+  with needed as materialized (
+    select distinct u.limit_id, u.key
+    from unnest(bases) as b (base)
+    cross join (values (1), (-1)) as s (sign)
+    cross join lateral (
+      select t.lane from lineshaft.turn t where t.base = b.base * s.sign order by t.priority desc, t.at limit 100
+    ) t
+    join lineshaft.lane l on l.id = t.lane
+    cross join lateral unnest(l.limits, l.keys) as u (limit_id, key)
+  )
+  select count(*) = count(h.mine) into all_mine
+  from needed n
+  cross join lateral (
+    select from lineshaft.counter k where k.limit_id = n.limit_id and k.key = n.key limit 1
+  ) k
+  left join lateral (
+    select true as mine
+    from lineshaft.counter k
+    where k.limit_id = n.limit_id and k.key = n.key
+    limit 1
+    for update skip locked
+  ) h on true;
+  return all_mine;
 end
 $$;
 

@@ -1,4 +1,5 @@
--- Writes what was decided about runs; see the function, whose parameters these are, in their order.
+-- Writes what was decided about runs, and where there are claims takes steps for polls that wait for what this makes ready, in
+-- the same commit; see the functions apply_runs and claim_remote, whose parameters these are, in their order.
 -- $1 run_ids uuid[], $2 run_revisions integer[], $3 run_statuses text[], $4 run_nexts integer[], $5 run_wakes double
 -- precision[], $6 run_updates double precision[], $7 run_ends double precision[], $8 run_mores json[], $9
 -- document_runs uuid[], $10 run_inputs json, $11 run_outputs json, $12 run_variables json, $13 hashes text[], $14
@@ -12,9 +13,12 @@
 -- double precision[], $44 old_ended double precision[], $45 old_reasons text[], $46 old_facts json[], $47 old_inputs
 -- json, $48 old_outputs json, $49 removed json, $50 mark_runs uuid[], $51 events json, $52 decided bigint[], $53
 -- withdrawn uuid[], $54 again json, $55 templates jsonb, $56 template_of integer[], $57 job_ids uuid[], $58 payloads
--- json, $59 leases bigint[], $60 ended uuid[], $61 fences integer[], $62 finished bigint[]
--- Returns moved uuid[]: runs that others have changed meanwhile; null: all is written. Called by: RunStore.
-select lineshaft.apply_runs(
+-- json, $59 leases bigint[], $60 ended uuid[], $61 fences integer[], $62 finished bigint[], and
+-- $63 kinds text[] (null: nothing is claimed), $64 domains text[], $65 counts integer[], $66 holders text[], $67 claim text
+-- Returns moved uuid[] in each row: runs that others have changed meanwhile, then nothing was done; null: all is written; and
+-- the columns of claim_remote, null where it gives nothing. Locks: as both; of counters it waits for none twice. Called by: RunStore.
+select a.moved, c.pair, c.place, c.id, c.taken_ms, c.step, c.run_id, c.definition, c.correlation_id, c.priority, c.first_ms
+from (select lineshaft.apply_runs(
   $1::uuid[], $2::integer[], $3::text[], $4::integer[], $5::double precision[], $6::double precision[], $7::double
   precision[], $8::json[], $9::uuid[], $10::json, $11::json, $12::json, $13::text[], $14::json, $15::uuid[],
   $16::integer[], $17::integer[], $18::uuid[], $19::text[], $20::text[], $21::text[], $22::integer[], $23::integer[],
@@ -24,4 +28,11 @@ select lineshaft.apply_runs(
   $43::double precision[], $44::double precision[], $45::text[], $46::json[], $47::json, $48::json, $49::json,
   $50::uuid[], $51::json, $52::bigint[], $53::uuid[], $54::json, $55::jsonb, $56::integer[], $57::uuid[], $58::json,
   $59::bigint[], $60::uuid[], $61::integer[], $62::bigint[]
-) as moved
+) as moved offset 0) a
+-- Not a part of the join, so that it is not even called where there is nothing to claim.
+left join lateral (
+  select c.*
+  from lineshaft.claim_remote($63::text[], $64::text[], $65::integer[], $66::text[], $67::text, true) c
+  where a.moved is null and $63::text[] is not null
+  offset 0
+) c on true

@@ -124,9 +124,9 @@ export class Claimer {
     if (this.asleep) this.loop.wake();
   }
 
-  /** Jobs under limits may go on: some were enqueued, or room was freed. */
-  expectKeyed(): void {
-    this.keyed.expect();
+  /** Jobs under limits may go on: some were enqueued, or room was freed. @param freed queues of which jobs have ended */
+  expectKeyed(freed: Iterable<number> = []): void {
+    this.keyed.expect(freed);
     this.loop.wake();
   }
 
@@ -176,7 +176,7 @@ export class Claimer {
         if (asks.length > 0) await this.claim(asks);
         const routineMs = Math.max(busyDiscoverMs, this.discoverCostMs / routineDiscoverShare);
         if (this.sinceDiscoverMs() > routineMs) this.discoverWanted = true;
-      } else if (!claimedKeyed && (!this.discoverWanted || !this.mayDiscover())) break;
+      } else if (!claimedKeyed && !this.keyed.wanted && (!this.discoverWanted || !this.mayDiscover())) break;
     }
     this.asleep = true;
     // Each poll is a look around: messages can be lost, and behind a pooler there are none.

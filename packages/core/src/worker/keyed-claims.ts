@@ -46,7 +46,10 @@ export class KeyedClaims {
   private readonly active = new Set<number>();
   /** Lanes proper of them whose turns were all taken, until there is news. */
   private readonly empty = new Set<number>();
-  private wanted = true;
+  /** Whether to ask where there are turns. */
+  wanted = true;
+  /** Room was freed where a limit binds: ask for it before asking where else there may be some. */
+  private freed = false;
   /** How many lanes are looked at for each job that there is room for; learnt from what they give. */
   private lanesPerJob = 0.25;
   /** Claims in a row that found all turns locked. */
@@ -73,12 +76,18 @@ export class KeyedClaims {
     this.free = options.free;
   }
 
-  /** There may be turns now: jobs were enqueued, or room was freed. */
-  expect(): void {
+  /** There may be turns now: jobs were enqueued, or room was freed. @param freed queues of which jobs have ended */
+  expect(freed: Iterable<number> = []): void {
     this.wanted = true;
     this.empty.clear();
     this.busy = 0;
     this.busyUntilMs = Number.NEGATIVE_INFINITY;
+    // Where no limit binds, it is not their room that others wait for.
+    if (this.carefulFor === 0) return;
+    for (const queueId of freed) {
+      this.active.add(queueId);
+      this.freed = true;
+    }
   }
 
   get any(): boolean {
@@ -94,6 +103,10 @@ export class KeyedClaims {
   /** Asks which lanes have keyed ones with turns. @param load makes lanes known that are not */
   async look(load: (bases: readonly number[]) => Promise<void>): Promise<void> {
     if (!this.wanted) return;
+    if (this.freed) {
+      this.freed = false;
+      return;
+    }
     this.wanted = false;
     if (!this.directory.limits.any) {
       this.active.clear();

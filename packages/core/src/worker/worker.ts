@@ -471,8 +471,9 @@ export class Worker extends EventEmitter<WorkerEvents> {
       });
     }
     if (!late) this.parts.hooks.finished?.(finishedFacts(results));
-    if (results.some(({ job }) => job.keyed !== undefined)) {
-      this.claimer.expectKeyed();
+    const freed = results.filter(({ job }) => job.keyed !== undefined);
+    if (freed.length > 0) {
+      this.claimer.expectKeyed(new Set(freed.map(({ job }) => job.runtime.queue.id)));
       if (this.directory.limits.rated) this.services.message('limited', '');
     }
     if (results.some(({ ending }) => ending.type === 'later')) this.services.message('l', '');

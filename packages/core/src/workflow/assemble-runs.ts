@@ -7,6 +7,7 @@ import type { Notifications } from '../queue/notifications.ts';
 import type { BoundStatements } from '../store/statements.ts';
 import { Advancer } from './advancer.ts';
 import { asksForTasks } from './asks-for-tasks.ts';
+import type { ClaimsBeside } from './claim-beside.ts';
 import { Contexts, type DomainOf, defaultDecideLimits } from './decide-context.ts';
 import type { DefinitionBook } from './definition-book.ts';
 import { DefinitionCache } from './definition-cache.ts';
@@ -23,7 +24,7 @@ import type { RunStore } from './run-store.ts';
 import { RunWaiters } from './run-waiters.ts';
 import { Runs, type RunsParts } from './runs.ts';
 
-export interface RunMachineryParts {
+export interface RunMachineryParts extends ClaimsBeside {
   readonly store: RunStore;
   readonly statements: BoundStatements;
   readonly keys: RunKeys;
@@ -114,6 +115,7 @@ export function assembleRuns(parts: RunMachineryParts): RunMachinery {
       if (wakeAt !== undefined) advancer.expect(wakeAt);
     },
     onJobs: parts.onJobs,
+    claimBeside: (steps) => parts.claimBeside(steps),
     onTrouble,
     onRefused: (runId, error) => advancer.giveUp(runId, error),
   });

@@ -5,14 +5,16 @@
  */
 
 import type { Clock } from '../domain/clock.ts';
+import { isLineshaftError } from '../domain/errors.ts';
 import { boundedText, maxDurationMs, wholeNumber } from '../domain/fields.ts';
 import type { WorkflowDefinition } from '../domain/workflow/definition.ts';
 import type { Notifications } from '../queue/notifications.ts';
 import { type Route, type Row, Session } from '../store/session.ts';
 import type { BoundStatements } from '../store/statements.ts';
+import type { ClaimBeside, ClaimsBeside, StepsOf } from './claim-beside.ts';
 import type { HandedSteps } from './handed-steps.ts';
 import type { PollRecords } from './poll-records.ts';
-import type { ClaimPlan, Pair, Poll, PollWaiters } from './poll-waiters.ts';
+import { type ClaimPlan, claimValues, type Pair, type Poll, type PollWaiters } from './poll-waiters.ts';
 import { Wheel } from './poll-wheel.ts';
 import type { PolledStep, PollRequest } from './port.ts';
 import { stepFromText } from './rows.ts';
@@ -31,7 +33,7 @@ const errorPauseMaxMs = 2_000;
 const lockedPauseMs = 5;
 const undoAgainMs = 10_000;
 
-export class PollBook {
+export class PollBook implements ClaimsBeside {
   private readonly session: Session;
   private readonly statements: BoundStatements;
   private readonly clock: Clock;
@@ -59,6 +61,8 @@ export class PollBook {
   private failures = 0;
   /** Rescuers look at this time, by the monotonic clock. */
   private toldUntilMs = 0;
+  /** Claims in statements of others that are under way, or whose steps are being handed out. */
+  private readonly beside = new Set<Promise<void>>();
   private closed = false;
 
   constructor(parts: {
@@ -94,38 +98,71 @@ export class PollBook {
    * @throws LineshaftError OPTION_INVALID
    */
   poll(request: PollRequest): Promise<PolledStep[]> {
-    const checked = checkPoll(request);
-    this.records.record(checked.kind, checked.domain, checked.workerId);
-    if (this.closed || request.signal?.aborted === true || this.waiters.polls >= pollsMost)
+    checkPoll(request);
+    const { kind, domain, workerId, count, timeoutMs, signal } = request;
+    this.records.record(kind, domain, workerId);
+    if (this.closed || signal?.aborted === true || this.waiters.polls >= pollsMost)
       return Promise.resolve([]);
-    const pair = this.waiters.pairOf(checked);
+    const pair = this.waiters.pairOf(request);
     const unknown = !this.knownEmpty(pair);
-    if (!unknown && checked.timeoutMs === 0) return Promise.resolve([]);
+    if (!unknown && timeoutMs === 0) return Promise.resolve([]);
     this.begin();
     return new Promise((resolve) => {
       const aborted = (): void => this.abandon(poll);
       const poll: Poll = {
         pair,
-        workerId: checked.workerId,
-        count: checked.count,
+        workerId,
+        count,
         resolve,
         steps: [],
-        expired: checked.timeoutMs === 0,
+        asked: 0,
+        slot: -1,
+        expired: timeoutMs === 0,
         over: false,
-        leave: () => request.signal?.removeEventListener('abort', aborted),
+        leave: () => signal?.removeEventListener('abort', aborted),
       };
-      request.signal?.addEventListener('abort', aborted);
+      signal?.addEventListener('abort', aborted);
       this.waiters.add(poll, unknown);
-      if (!poll.expired) this.wheel.add(poll, checked.timeoutMs);
+      if (!poll.expired) this.wheel.add(poll, timeoutMs);
       if (unknown) this.kick();
     });
   }
 
   /** Steps of these kinds were enqueued by this process, and are committed: those who wait for them look at once. */
-  enqueued(steps: Iterable<{ readonly kind: string; readonly domain: string | undefined }>): void {
+  enqueued(steps: Iterable<StepsOf>): void {
     let any = false;
-    for (const { kind, domain } of steps) any = this.waiters.touch(kind, domain) || any;
+    for (const of of steps) any = this.waiters.touch(of) || any;
     if (any) this.kick();
+  }
+
+  claimBeside(steps: Iterable<StepsOf>): ClaimBeside | undefined {
+    const plan = this.closed ? undefined : this.waiters.planFor(steps);
+    if (plan === undefined) return undefined;
+    const { wakes } = this;
+    const claim = this.nextClaim();
+    const looked = new Set<Pair | undefined>(plan.pairs);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.beside.add(promise);
+    const end = (): void => {
+      this.beside.delete(promise);
+      resolve();
+      if (this.anythingToDo()) this.kick();
+    };
+    return {
+      values: claimValues(plan, claim),
+      covers: (of) => looked.has(this.waiters.find(of)),
+      taken: (rows) => {
+        const handed = this.take({ plan, claim, wakes }, rows);
+        handed.catch((error: unknown) => this.failed(plan.pairs, error)).finally(end);
+      },
+      failed: (error) => {
+        // What the database refused was undone as a whole.
+        if (isLineshaftError(error, 'DATABASE_UNAVAILABLE')) this.lost.push(claim);
+        this.waiters.over(plan);
+        for (const pair of plan.pairs) this.afterClaim(pair);
+        end();
+      },
+    };
   }
 
   /** Puts steps back that a poll answered and nobody received: the connection was cut. Returns how many. */
@@ -144,6 +181,7 @@ export class PollBook {
     this.takeBackTick?.();
     this.wheel.stop();
     await this.running;
+    while (this.beside.size > 0) await Promise.all(this.beside);
     for (const poll of [...this.waiters.waiting()]) this.answer(poll);
     await this.records.close();
     await this.session.close();
@@ -199,7 +237,8 @@ export class PollBook {
   }
 
   private anythingToDo(): boolean {
-    return this.waiters.anyUrgent || (this.lookWanted && this.clock.monotonic() >= this.lookAtMs);
+    if (this.waiters.anyUrgent || this.lost.length > 0) return true;
+    return this.lookWanted && this.clock.monotonic() >= this.lookAtMs;
   }
 
   private async run(): Promise<void> {
@@ -214,6 +253,8 @@ export class PollBook {
       } else if (this.lookWanted) this.lookLater();
       if (!this.waiters.anyUrgent) return;
       const plan = this.waiters.plan();
+      // Others ask for all of them.
+      if (plan === undefined) continue;
       const startedMs = this.clock.monotonic();
       try {
         await this.claim(plan);
@@ -244,25 +285,36 @@ export class PollBook {
   }
 
   private async claim(plan: ClaimPlan): Promise<void> {
-    this.queueId ??= (await this.session.query(this.statements.polledQueue))[0]?.[0] ?? undefined;
     const { wakes } = this;
+    const claim = this.nextClaim();
+    const rows = await this.ask(plan, claim).catch((error: unknown) => {
+      this.waiters.over(plan);
+      this.lost.push(claim);
+      throw error;
+    });
+    await this.take({ plan, claim, wakes }, rows);
+  }
+
+  private async ask(plan: ClaimPlan, claim: string): Promise<Row[]> {
+    this.queueId ??= (await this.session.query(this.statements.polledQueue))[0]?.[0] ?? undefined;
+    return await this.session.query(this.statements.claimRemote, claimValues(plan, claim));
+  }
+
+  private nextClaim(): string {
     this.claims += 1;
-    const claim = `${this.id}:${this.claims}`;
-    const rows = await this.session
-      .query(this.statements.claimRemote, [
-        plan.pairs.map(({ jobKind }) => jobKind),
-        plan.pairs.map(({ domain }) => domain ?? null),
-        plan.counts,
-        plan.holders,
-        claim,
-      ])
-      .catch((error: unknown) => {
-        this.lost.push(claim);
-        throw error;
-      });
+    return `${this.id}:${this.claims}`;
+  }
+
+  /** Hands out what a claim gave. @param claimed.wakes as they were when it began */
+  private async take(
+    claimed: { plan: ClaimPlan; claim: string; wakes: number },
+    rows: readonly Row[],
+  ): Promise<void> {
+    const { plan, claim, wakes } = claimed;
     const definitions = await this.store
       .definitionsOf(rows.flatMap(([, , , , , , hash]) => hash ?? []))
       .catch((error: unknown) => {
+        this.waiters.over(plan);
         this.lost.push(claim);
         throw error;
       });
@@ -342,6 +394,7 @@ export class PollBook {
 
   /** Answers polls that have something or whose time is over, and notes where nothing is left. */
   private settle(plan: ClaimPlan, rows: readonly Row[], wakes: number): void {
+    this.waiters.over(plan);
     const got = new Array<number>(plan.pairs.length).fill(0);
     const left = new Set<number>();
     for (const [pair, , id] of rows) {
@@ -361,10 +414,19 @@ export class PollBook {
         if (poll.expired || poll.steps.length === poll.count || (drained && poll.steps.length > 0))
           this.answer(poll);
       }
-      // Whoever came while the claim was under way, and whoever wants more than it could give.
-      if (!left.has(n) && !this.knownEmpty(pair)) this.waiters.again(pair);
-      else for (const poll of [...pair.polls]) if (poll.expired) this.answer(poll);
+      if (!left.has(n)) this.afterClaim(pair);
+      else this.answerExpired(pair);
     }
+  }
+
+  /** Whoever came while the claim was under way is looked for, and whoever wants more than it could give. */
+  private afterClaim(pair: Pair): void {
+    if (this.knownEmpty(pair)) this.answerExpired(pair);
+    else this.waiters.again(pair);
+  }
+
+  private answerExpired(pair: Pair): void {
+    for (const poll of [...pair.polls]) if (poll.expired && poll.asked === 0) this.answer(poll);
   }
 
   /** Others have locked what may be left there: soon they are done. */
@@ -392,6 +454,7 @@ export class PollBook {
   private expire(polls: ReadonlySet<Poll>): void {
     for (const poll of polls) {
       poll.expired = true;
+      if (poll.asked > 0) continue;
       const looked = this.failures > 0 || (this.running === undefined && !this.waiters.anyUrgent);
       if (looked || this.knownEmpty(poll.pair)) this.answer(poll);
       else this.waiters.again(poll.pair);
@@ -424,12 +487,10 @@ export class PollBook {
   }
 }
 
-function checkPoll(request: PollRequest): Omit<PollRequest, 'signal'> {
-  return {
-    kind: boundedText(request.kind, 'kind', 1, 500),
-    ...(request.domain === undefined ? {} : { domain: boundedText(request.domain, 'domain', 0, 500) }),
-    workerId: boundedText(request.workerId, 'workerId', 0, 500),
-    count: wholeNumber(request.count, 'count', 1, 1_000),
-    timeoutMs: wholeNumber(request.timeoutMs, 'timeoutMs', 0, maxDurationMs),
-  };
+function checkPoll({ kind, domain, workerId, count, timeoutMs }: PollRequest): void {
+  boundedText(kind, 'kind', 1, 500);
+  if (domain !== undefined) boundedText(domain, 'domain', 0, 500);
+  boundedText(workerId, 'workerId', 0, 500);
+  wholeNumber(count, 'count', 1, 1_000);
+  wholeNumber(timeoutMs, 'timeoutMs', 0, maxDurationMs);
 }

@@ -4,16 +4,20 @@
  */
 
 import { stepKind } from '../domain/workflow/step-kind.ts';
+import type { StepsOf } from './claim-beside.ts';
+import type { Timed } from './poll-wheel.ts';
 import type { PolledStep, PollRequest } from './port.ts';
 
 /** One poll of a client that waits. */
-export interface Poll {
+export interface Poll extends Timed {
   readonly pair: Pair;
   readonly workerId: string;
   readonly count: number;
   readonly resolve: (steps: PolledStep[]) => void;
   /** What it was given so far. */
   readonly steps: PolledStep[];
+  /** What claims that are under way ask for it. */
+  asked: number;
   /** Its time is over: it is answered after the claim that is under way. */
   expired: boolean;
   /** It was answered, or its client has gone. */
@@ -39,13 +43,19 @@ export interface Pair {
   emptyAtMs: number;
 }
 
-/** What a claim asks for: the values of `claim_remote.sql`, and whom each answer is for. */
+/** What a claim asks for, and whom each answer is for. */
 export interface ClaimPlan {
   readonly pairs: readonly Pair[];
   readonly touched: readonly number[];
   readonly counts: readonly number[];
   readonly places: readonly (readonly Poll[])[];
   readonly holders: readonly string[];
+}
+
+/** The values of `claim_remote.sql`. @param claim its name */
+export function claimValues({ pairs, counts, holders }: ClaimPlan, claim: string): unknown[] {
+  const jobKinds = pairs.map(({ jobKind }) => jobKind);
+  return [jobKinds, pairs.map(({ domain }) => domain ?? null), counts, holders, claim];
 }
 
 /** Steps and pairs in one claim. */
@@ -61,8 +71,13 @@ export class PollWaiters {
   private readonly awaited = new Set<Pair>();
   polls = 0;
 
+  /** undefined: nobody has polled for it of late. */
+  find({ kind, domain }: StepsOf): Pair | undefined {
+    return this.pairs.get(keyOf(kind, domain));
+  }
+
   pairOf({ kind, domain }: Pick<PollRequest, 'kind' | 'domain'>): Pair {
-    const key = domain === undefined ? kind : `${kind}\n${domain}`;
+    const key = keyOf(kind, domain);
     let pair = this.pairs.get(key);
     if (pair === undefined) {
       if (this.pairs.size >= idlePairsMost) this.forgetIdle();
@@ -98,8 +113,8 @@ export class PollWaiters {
   }
 
   /** Steps of this kind have come: whoever waits for them looks at once. Returns whether somebody does. */
-  touch(kind: string, domain: string | undefined): boolean {
-    const pair = this.pairs.get(domain === undefined ? kind : `${kind}\n${domain}`);
+  touch(steps: StepsOf): boolean {
+    const pair = this.find(steps);
     if (pair === undefined) return false;
     pair.touched += 1;
     pair.emptyAt = -1;
@@ -138,15 +153,44 @@ export class PollWaiters {
    * What is asked next, as much as one claim takes; the rest stays urgent. Steps of a pair go to its polls in turn, one each,
    * then a second each: who asks for a hundred leaves some to the others.
    */
-  plan(): ClaimPlan {
+  plan(): ClaimPlan | undefined {
     const pairs: Pair[] = [];
     for (const pair of this.urgent) {
       if (pairs.length === claimMaxSteps) break;
       pairs.push(pair);
-      this.urgent.delete(pair);
     }
-    const most = Math.max(Math.floor(claimMaxSteps / Math.max(pairs.length, 1)), 1);
-    const places = pairs.map((pair) => placesOf(pair, most));
+    return this.planOf(pairs);
+  }
+
+  /** The same of these kinds alone, as far as somebody waits for them; undefined: nobody does. */
+  planFor(steps: Iterable<StepsOf>): ClaimPlan | undefined {
+    const pairs = new Set<Pair>();
+    for (const of of steps) {
+      const pair = this.find(of);
+      if (pair !== undefined && pair.polls.size > 0 && pairs.size < claimMaxSteps) pairs.add(pair);
+    }
+    return this.planOf([...pairs]);
+  }
+
+  /** A claim is over, whatever it gave. */
+  over({ places }: ClaimPlan): void {
+    for (const list of places) for (const poll of list) poll.asked -= 1;
+  }
+
+  private planOf(worth: readonly Pair[]): ClaimPlan | undefined {
+    const most = Math.max(Math.floor(claimMaxSteps / Math.max(worth.length, 1)), 1);
+    const pairs: Pair[] = [];
+    const places: (readonly Poll[])[] = [];
+    for (const pair of worth) {
+      this.urgent.delete(pair);
+      const list = placesOf(pair, most);
+      // Another claim asks for all of them; when it is over it says whether to look again.
+      if (list.length === 0) continue;
+      for (const poll of list) poll.asked += 1;
+      pairs.push(pair);
+      places.push(list);
+    }
+    if (pairs.length === 0) return undefined;
     return {
       pairs,
       touched: pairs.map((pair) => pair.touched),
@@ -167,9 +211,13 @@ function placesOf(pair: Pair, most: number): Poll[] {
     const before = places.length;
     for (const poll of pair.polls) {
       if (places.length === most) break;
-      if (poll.count - poll.steps.length >= round) places.push(poll);
+      if (poll.count - poll.steps.length - poll.asked >= round) places.push(poll);
     }
     if (places.length === before) break;
   }
   return places;
+}
+
+function keyOf(kind: string, domain: string | undefined): string {
+  return domain === undefined ? kind : `${kind}\n${domain}`;
 }

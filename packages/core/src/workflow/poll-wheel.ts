@@ -7,24 +7,24 @@ import type { Clock } from '../domain/clock.ts';
 
 const slotMs = 20;
 
-export class Wheel<Item> {
+/** Something that waits for its time. */
+export interface Timed {
+  /** Where it stands in the wheel; -1: nowhere. Kept by the wheel. */
+  slot: number;
+}
+
+export class Wheel<Item extends Timed> {
   private readonly clock: Clock;
   private readonly onDue: (items: ReadonlySet<Item>) => void;
   private readonly slots = new Map<number, Set<Item>>();
   /** The numbers of the slots that exist, in order. */
   private readonly order: number[] = [];
-  private readonly slotOf = new Map<Item, number>();
   private armed: { readonly slot: number; readonly takeBack: () => void } | undefined;
 
   /** @param onDue is told all whose time has come together; they are out of the wheel then */
   constructor(clock: Clock, onDue: (items: ReadonlySet<Item>) => void) {
     this.clock = clock;
     this.onDue = onDue;
-  }
-
-  /** How many wait. */
-  get size(): number {
-    return this.slotOf.size;
   }
 
   /** It comes due in so long, at most 20 ms later. An item is in the wheel once. */
@@ -37,23 +37,21 @@ export class Wheel<Item> {
       this.order.splice(placeOf(this.order, slot), 0, slot);
     }
     items.add(item);
-    this.slotOf.set(item, slot);
+    item.slot = slot;
     if (this.order[0] === slot && this.armed?.slot !== slot) this.arm();
   }
 
   remove(item: Item): void {
-    const slot = this.slotOf.get(item);
-    if (slot === undefined) return;
-    this.slotOf.delete(item);
+    if (item.slot < 0) return;
     // An empty slot stays until its time: its like is wanted again soon.
-    this.slots.get(slot)?.delete(item);
+    this.slots.get(item.slot)?.delete(item);
+    item.slot = -1;
   }
 
   stop(): void {
     this.armed?.takeBack();
     this.armed = undefined;
     this.slots.clear();
-    this.slotOf.clear();
     this.order.length = 0;
   }
 
@@ -73,7 +71,7 @@ export class Wheel<Item> {
     for (const slot of this.order.splice(0, count)) {
       const items = this.slots.get(slot) ?? new Set<Item>();
       this.slots.delete(slot);
-      for (const item of items) this.slotOf.delete(item);
+      for (const item of items) item.slot = -1;
       if (items.size > 0) this.onDue(items);
     }
     this.arm();

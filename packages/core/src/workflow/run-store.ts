@@ -10,6 +10,7 @@ import type { Run, Step } from '../domain/workflow/run.ts';
 import { type Route, type Row, Session } from '../store/session.ts';
 import type { BoundStatements } from '../store/statements.ts';
 import { applyValues, type KeptDefinition, type RunChange } from './apply-values.ts';
+import type { ClaimBeside } from './claim-beside.ts';
 import type { StepOfRun, WrittenRun } from './port.ts';
 import { runFromText, stepDefinitions, stepFromText, stepsFromText, writtenStep } from './rows.ts';
 
@@ -37,6 +38,8 @@ const definitionsMost = 1_000;
 /** Definitions of steps that are kept in memory, and their longest text. */
 const ownDefinitionsMost = 4_000;
 const ownDefinitionLength = 2_000;
+/** The last values of `apply_runs.sql` where nothing is claimed. */
+const noClaim: readonly null[] = [null, null, null, null, null];
 /** Runs that are read by one statement. */
 const loadBatch = 200;
 
@@ -110,11 +113,15 @@ export class RunStore {
 
   /**
    * Writes all of the changes, or nothing.
+   * @param beside what is claimed in the same statement, if it is written
    * @returns the ids of runs that others have changed meanwhile; empty: all is written
    */
-  async apply(changes: readonly RunChange[]): Promise<readonly string[]> {
-    const [[moved = null] = []] = await this.writes.query(this.statements.applyRuns, applyValues(changes));
+  async apply(changes: readonly RunChange[], beside?: ClaimBeside): Promise<readonly string[]> {
+    const values = [...applyValues(changes), ...(beside?.values ?? noClaim)];
+    const rows = await this.writes.query(this.statements.applyRuns, values);
+    const moved = rows[0]?.[0] ?? null;
     if (moved !== null) return moved.slice(1, -1).split(',');
+    beside?.taken(rows.filter(([, pair]) => pair != null).map((row) => row.slice(1)));
     for (const { kept } of changes) if (kept !== undefined) this.remember(kept.hash, kept.definition);
     return [];
   }

@@ -169,6 +169,7 @@ export class WorkflowBooks implements Pick<Workflows, Offered> {
       domainOf: (type, domains) => pickDomain(type, domains, (kind, domain) => polled.isActive(kind, domain)),
       freshenDomains: () => polled.freshen(),
       onJobs: (jobs) => pollBook.enqueued(jobs),
+      claimBeside: (steps) => pollBook.claimBeside(steps),
     });
     const { runs, cache, advancer, definitionCache } = this.machinery;
     this.reportBook = new ReportBook({

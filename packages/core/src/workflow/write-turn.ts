@@ -7,13 +7,14 @@ import { isLineshaftError } from '../domain/errors.ts';
 import type { Evaluation, StepJob } from '../domain/workflow/decision.ts';
 import type { Run } from '../domain/workflow/run.ts';
 import { hasEnded } from '../domain/workflow/status.ts';
+import type { ClaimBeside, ClaimsBeside, StepsOf } from './claim-beside.ts';
 import { keep } from './definition-book.ts';
 import type { OpenSteps } from './open-steps.ts';
 import type { RunCache } from './run-cache.ts';
 import type { RunStore } from './run-store.ts';
 import type { RunWork } from './run-work.ts';
 
-export interface TurnHost {
+export interface TurnHost extends ClaimsBeside {
   readonly store: RunStore;
   readonly cache: RunCache;
   readonly openSteps: OpenSteps;
@@ -53,23 +54,34 @@ export async function writeTurn(host: TurnHost, works: readonly RunWork[]): Prom
   return again;
 }
 
-async function write(host: TurnHost, works: readonly RunWork[], again: RunWork[]): Promise<void> {
+/** @param alone without a claim beside it, which has failed */
+async function write(
+  host: TurnHost,
+  works: readonly RunWork[],
+  again: RunWork[],
+  alone = false,
+): Promise<void> {
   let rest = works;
   while (rest.length > 0) {
     const changes = rest.flatMap((work) =>
       [...work.family()].map((each) => each.change((run) => keep(run.definition))),
     );
+    const beside = alone ? undefined : host.claimBeside(freed(rest));
     let moved: ReadonlySet<string>;
     try {
-      moved = new Set(await host.store.apply(changes));
+      moved = new Set(await host.store.apply(changes, beside));
     } catch (error) {
-      await failed(host, rest, error, again);
+      beside?.failed(error);
+      // Runs must not suffer from what is wrong with a claim.
+      if (beside !== undefined && !isAway(error)) await write(host, rest, again, true);
+      else await failed(host, rest, error, again);
       return;
     }
     if (moved.size === 0) {
-      for (const work of rest) settle(host, work, true);
+      for (const work of rest) settle(host, work, true, beside);
       return;
     }
+    beside?.failed(undefined);
     for (const work of rest) {
       if (!moved.has(work.runId)) continue;
       undo(work, again);
@@ -85,13 +97,27 @@ function undo(work: RunWork, again: RunWork[]): void {
   again.push(work);
 }
 
+/** Steps that become ready, and those whose ends make room for others of their kind. */
+function* freed(works: readonly RunWork[]): Generator<StepsOf> {
+  for (const root of works) {
+    for (const { merged, state, requests } of root.family()) {
+      yield* merged.jobs.values();
+      const ended = requests.flatMap(({ ending }) => ending?.stepId ?? []);
+      for (const stepId of [...merged.withdrawn, ...ended]) {
+        const step = state.byId.get(stepId);
+        if (step !== undefined) yield { kind: step.type, domain: step.domain };
+      }
+    }
+  }
+}
+
 async function failed(
   host: TurnHost,
   works: readonly RunWork[],
   error: unknown,
   again: RunWork[],
 ): Promise<void> {
-  const away = isLineshaftError(error, 'DATABASE_UNAVAILABLE') || isLineshaftError(error, 'CLOSED');
+  const away = isAway(error);
   const [only] = works;
   if (!away && only !== undefined && works.length === 1 && hasEndings(only)) {
     // It may be one of the jobs, which has moved on: their workers find out.
@@ -116,8 +142,12 @@ function hasEndings(work: RunWork): boolean {
   return work.requests.some(({ ending }) => ending !== undefined);
 }
 
+function isAway(error: unknown): boolean {
+  return isLineshaftError(error, 'DATABASE_UNAVAILABLE') || isLineshaftError(error, 'CLOSED');
+}
+
 /** @param written whether there was anything to write */
-function settle(host: TurnHost, root: RunWork, written: boolean): void {
+function settle(host: TurnHost, root: RunWork, written: boolean, beside?: ClaimBeside): void {
   const changed: Run[] = [];
   const woken: string[] = [];
   let wakeAt: number | undefined;
@@ -126,7 +156,8 @@ function settle(host: TurnHost, root: RunWork, written: boolean): void {
     if (work.isNew || merged.writes) {
       merged.written();
       for (const [stepId, input] of work.inputs) host.openSteps.add(stepId, work.runId, input);
-      if (merged.jobs.size > 0) host.onJobs(merged.jobs.values());
+      const jobs = [...merged.jobs.values()].filter((job) => beside?.covers(job) !== true);
+      if (jobs.length > 0) host.onJobs(jobs);
       changed.push(state.run);
       if (merged.wakeAt !== undefined) wakeAt = Math.min(merged.wakeAt, wakeAt ?? merged.wakeAt);
       if (hasEnded(state.run.status)) host.cache.drop(work.runId);

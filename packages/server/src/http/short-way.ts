@@ -2,7 +2,7 @@
  * The short way: requests that come thousands of times a second and ask for little are answered before the framework sees
  * them, under the same rules: who may, what is counted and logged, how a server stops. It takes only what is plain and
  * allowed; all else goes on to the framework as if nothing had been, so that what is wrong with a request is said in one
- * place. A route on it is also a route of the framework, which documents it. docs/adr/0021-short-way-of-polls.md tells why.
+ * place. A route on it is also a route of the framework, which documents it. docs/adr/0022-short-way-of-polls.md tells why.
  */
 
 import type {
