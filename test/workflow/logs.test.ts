@@ -64,6 +64,16 @@ describe.each(versions)('logs of steps on PostgreSQL %s', (version) => {
     expect(cut?.log.endsWith('é')).toBe(true);
   });
 
+  it('are told in the order of the times that they say, then in that in which they came', async () => {
+    const { workflows } = site.lineshaft;
+    const { stepId } = await aStep();
+    await workflows.addLog(stepId, { log: 'third', createdTime: 2_000 });
+    await workflows.addLog(stepId, { log: 'first', createdTime: 1_000 });
+    await workflows.addLog(stepId, { log: 'second', createdTime: 1_000 });
+    const told = await workflows.logs(stepId);
+    expect(told.map(({ log }) => log)).toEqual(['first', 'second', 'third']);
+  });
+
   it('of a step that is not there are dropped, and those of a run go with it', async () => {
     const { workflows } = site.lineshaft;
     await workflows.addLog(randomUUID(), { log: 'lost', createdTime: 0 });

@@ -73,7 +73,13 @@ export { didYouMean, suggest } from './domain/suggest.ts';
 export type { Reason, ReasonCode } from './domain/why-facts.ts';
 export type * from './domain/workflow/decision.ts';
 export type * from './domain/workflow/definition.ts';
+export {
+  stepDefinitionDocument,
+  taskDefinitionDocument,
+  workflowDefinitionDocument,
+} from './domain/workflow/definition-document.ts';
 export type * from './domain/workflow/run.ts';
+export { runModel, stepModel } from './domain/workflow/run-model.ts';
 export { Lineshaft, type LineshaftOptions } from './lineshaft.ts';
 export { type Log, type LogLevel, silentLog, textLog } from './log.ts';
 export {

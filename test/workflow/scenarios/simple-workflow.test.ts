@@ -91,7 +91,7 @@ test('5. SimpleWorkflow: restart without latest definitions keeps the embedded d
   await scene.flows.restart(id);
   const view = await scene.show(id);
   expect(statuses(view)).toEqual(['one=SCHEDULED']);
-  expect(view.run).toMatchObject({ status: 'RUNNING', input: { n: 1 }, output: {}, failedRefs: [] });
+  expect(view.run).toMatchObject({ status: 'RUNNING', input: { n: 1 }, output: {}, failedRefs: ['two'] });
   expect(view.run.reason).toBeUndefined();
   await scene.complete('one');
   await scene.complete('two');
@@ -155,7 +155,7 @@ test('8. SimpleWorkflow: workflow-level retry resumes at the failed task only', 
   const view = await scene.ends(id, 'COMPLETED');
   expect(statuses(view)).toEqual(['one=COMPLETED', 'two=FAILED', 'two=COMPLETED']);
   expect(view.run.lastRetriedAt).toBeDefined();
-  expect(view.run.failedRefs).toEqual([]);
+  expect(view.run.failedRefs).toEqual(['two']);
   await expect(scene.flows.retry(id)).rejects.toMatchObject({ code: 'RUN_STATE' });
 });
 

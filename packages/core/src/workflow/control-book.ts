@@ -5,7 +5,7 @@
  */
 
 import { invalidOption, LineshaftError } from '../domain/errors.ts';
-import { pause, resetCallbacks, resume, skip, terminate } from '../domain/workflow/control.ts';
+import { nameOf, pause, resetCallbacks, resume, skip, terminate } from '../domain/workflow/control.ts';
 import type { WorkflowDefinition } from '../domain/workflow/definition.ts';
 import { rerunAll, rerunAround, rerunFrom } from '../domain/workflow/rerun.ts';
 import type { RunStatus, Step, StepStatus } from '../domain/workflow/run.ts';
@@ -202,7 +202,7 @@ export class ControlBook {
     const { run } = await this.runBook.show(runId, { steps: false });
     if (hasEnded(run.status)) return;
     throw new LineshaftError('RUN_STATE', {
-      message: `Workflow: ${runId} is not in terminal state, unable to rerun.`,
+      message: `Workflow: ${nameOf(run)}.${run.status} is not in terminal state, unable to rerun.`,
       details: { runId, status: run.status },
     });
   }

@@ -160,7 +160,7 @@ export class DefinitionBook {
         : await this.pool.query<DefinitionRow>(this.statements.getTasks, [
             `{${[...names].map(quoted).join(',')}}`,
           ]);
-    const tasks = new Map(rows.map((row) => [row.name, row.definition as TaskDefinition]));
+    const tasks = new Map(rows.map((row) => [row.name, dated<TaskDefinition>(row)]));
     const whole = tasks.size === 0 ? definition : withTasks(definition, tasks);
     return keep(whole);
   }

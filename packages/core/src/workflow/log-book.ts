@@ -61,7 +61,7 @@ export class LogBook {
     );
   }
 
-  /** The lines of a step that are kept, the oldest first; none of a step that does not exist. */
+  /** The lines of a step that are kept, the oldest first by the times that they say; none of a step that does not exist. */
   async list(stepId: string): Promise<StepLog[]> {
     if (!isUuid(stepId)) return [];
     const rows = await this.pool.query<{ created: number; line: Buffer }>(this.statements.listLogs, [

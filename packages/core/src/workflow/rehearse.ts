@@ -160,5 +160,5 @@ function reportOf(state: RunState, step: Step, outcome: RehearsedOutcome): RunEv
   if (executionTime > 0 || queueWaitTime > 0) {
     applyRows(state, undefined, [{ ...step, scheduledAt: startedAt - queueWaitTime, startedAt }], []);
   }
-  return { type: 'reported', stepId: step.id, status, output, startedAt, pollCount: 1 };
+  return { type: 'reported', stepId: step.id, status, output, startedAt };
 }

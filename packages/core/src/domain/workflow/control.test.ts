@@ -43,7 +43,7 @@ test('a paused run lets steps end and begins nothing; resumed, it goes on from t
   expect(run.story).toEqual(['a COMPLETED', 'b SCHEDULED']);
   expect(() => run.change(resume)).toThrow('is not PAUSED so cannot resume. Current status is RUNNING');
   run.end('b');
-  expect(() => run.change(pause)).toThrow('has ended with COMPLETED');
+  expect(() => run.change(pause)).toThrow('Workflow flow.1/run-1 has ended, status cannot be updated.');
 });
 
 test('a terminated run cancels what is open; one that failed is called so; a complete one is refused', () => {
@@ -106,7 +106,7 @@ test('restart begins anew, with the definition of the run or another one', () =>
   run.fail('b');
   run.change((state, context) => restart(state, undefined, context));
   expect(run.story).toEqual(['a SCHEDULED']);
-  expect(run.run).toMatchObject({ status: 'RUNNING', output: {}, failedRefs: [], variables: { n: 1 } });
+  expect(run.run).toMatchObject({ status: 'RUNNING', output: {}, failedRefs: ['b'], variables: { n: 1 } });
   expect(run.step('a').seq).toBe(3);
   run.fail('a');
   const other = { name: 'flow', version: 2, tasks: [simple('x')] };
@@ -115,6 +115,18 @@ test('restart begins anew, with the definition of the run or another one', () =>
   run.end('x');
   const once = { ...other, restartable: false };
   expect(() => run.change((state, context) => restart(state, once, context))).toThrow('non-restartable');
+});
+
+test('a retry remembers what had failed, and begins without a reason; a rerun begins without either', () => {
+  const run = new SimulatedRun([simple('a')]);
+  run.fail('a', 'no', 'FAILED_WITH_TERMINAL_ERROR');
+  run.change(retry);
+  expect(run.run).toMatchObject({ status: 'RUNNING', failedRefs: ['a'] });
+  expect(run.step('a').reason).toBeUndefined();
+  run.end('a');
+  expect(run.run).toMatchObject({ status: 'COMPLETED', failedRefs: ['a'] });
+  run.change((state, context) => rerunAll(state, {}, context));
+  expect(run.run).toMatchObject({ status: 'RUNNING', failedRefs: [], failedNames: [] });
 });
 
 test('retry tries again what failed and what was cancelled; the join goes on waiting', () => {

@@ -11,6 +11,7 @@ import type { JsonObject } from './definition.ts';
 import { Draft } from './draft.ts';
 import { endRun } from './end-run.ts';
 import { addStep } from './make-step.ts';
+import type { Run } from './run.ts';
 import type { RunState } from './state.ts';
 import { hasEnded } from './status.ts';
 import { enqueue, hasJob } from './steps/worker.ts';
@@ -21,7 +22,9 @@ import { enqueue, hasJob } from './steps/worker.ts';
  * @throws RUN_STATE where it has ended
  */
 export function pause(state: RunState, context: DecideContext): Decision {
-  demandAlive(state, 'pause');
+  if (hasEnded(state.run.status)) {
+    throw refusal(state, `Workflow ${nameOf(state.run)} has ended, status cannot be updated.`);
+  }
   const draft = new Draft(state, context);
   if (state.run.status === 'RUNNING') draft.setRun({ status: 'PAUSED' });
   return conclude(draft);
@@ -49,8 +52,8 @@ export function terminate(
   options: { readonly reason?: string | undefined; readonly triggerFailureWorkflow?: boolean | undefined },
   context: DecideContext,
 ): Decision {
-  const { status, id } = state.run;
-  if (status === 'COMPLETED') throw refusal(state, `Cannot terminate a COMPLETED workflow: ${id}`);
+  const { status } = state.run;
+  if (status === 'COMPLETED') throw refusal(state, 'Cannot terminate a COMPLETED workflow.');
   const draft = new Draft(state, context);
   if (status === 'TERMINATED') return conclude(draft);
   if (hasEnded(status)) draft.setRun({ status: 'TERMINATED', reason: options.reason });
@@ -125,9 +128,7 @@ export function refusal(state: RunState, message: string): LineshaftError {
   return new LineshaftError('RUN_STATE', { message, details: { runId: id, status } });
 }
 
-function demandAlive(state: RunState, what: string): void {
-  const { id, status } = state.run;
-  if (hasEnded(status)) {
-    throw refusal(state, `Workflow ${id} has ended with ${status}, cannot ${what} it`);
-  }
+/** How Conductor names a run in its messages: `NAME.VERSION/ID`. */
+export function nameOf({ definition, id }: Run): string {
+  return `${definition.name}.${definition.version ?? 1}/${id}`;
 }

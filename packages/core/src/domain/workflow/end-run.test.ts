@@ -80,11 +80,54 @@ test('a run that ends badly starts its failure workflow, and says which', () => 
         reason: run.run.reason,
         failureStatus: 'FAILED',
         failureTaskId: run.step('a').id,
-        failedWorkflow: { workflowName: 'flow', status: 'FAILED', tasks: [{ referenceTaskName: 'a' }] },
+        failedWorkflow: {
+          workflowName: 'flow',
+          status: 'FAILED',
+          previousStatus: 'RUNNING',
+          failedTaskId: run.step('a').id,
+          failedTaskNames: ['w'],
+          workflowDefinition: { name: 'flow', failureWorkflow: 'mend', timeoutPolicy: 'ALERT_ONLY' },
+          tasks: [{ referenceTaskName: 'a', reasonForIncompletion: 'no', workflowTask: { joinOn: [] } }],
+        },
       },
     },
   });
   expect(run.run.output).toEqual({ 'conductor.failure_workflow': start?.runId });
+});
+
+test('a failure workflow is told of no more steps than fit, the failed ones first', () => {
+  const large = 'x'.repeat(300_000);
+  const run = new SimulatedRun(
+    ['a', 'b', 'c', 'd', 'e'].map((ref) => work(ref, { permissive: ref === 'a' })),
+    { definition: { failureWorkflow: 'mend' } },
+  );
+  run.end('a', { large }, 'FAILED');
+  for (const ref of ['b', 'c', 'd', 'e']) run.end(ref, { large });
+  const told = run.started[0]?.request.input?.['failedWorkflow'] as {
+    tasks: { referenceTaskName: string }[];
+  };
+  expect(told.tasks.map((task) => task.referenceTaskName)).toEqual(['a', 'd', 'e']);
+});
+
+test('a failure workflow is only told the name of a definition that is too large', () => {
+  const definition = { failureWorkflow: 'mend', description: 'x'.repeat(1_100_000) };
+  const run = new SimulatedRun([work('a')], { definition });
+  run.fail('a');
+  expect(run.started[0]?.request.input).toMatchObject({
+    failedWorkflow: { workflowName: 'flow', workflowDefinition: { name: 'flow', version: 1 } },
+  });
+  expect(JSON.stringify(run.started[0]?.request.input).length).toBeLessThan(1_000_000);
+});
+
+test('a run that ended well tells which steps had failed before they did it', () => {
+  const run = new SimulatedRun([
+    work('a', { taskDefinition: { name: 'w', retryCount: 1, retryDelaySeconds: 0 } }),
+  ]);
+  run.fail('a', 'no');
+  expect(run.step('a')).toMatchObject({ retryCount: 1, status: 'SCHEDULED', reason: 'no' });
+  run.end('a');
+  expect(run.step('a')).toMatchObject({ status: 'COMPLETED', reason: undefined });
+  expect(run.run).toMatchObject({ status: 'COMPLETED', failedRefs: ['a'], failedNames: ['w'] });
 });
 
 test.each<[string, object, string[]]>([

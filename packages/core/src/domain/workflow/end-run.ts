@@ -3,15 +3,13 @@
 import { isLineshaftError } from '../errors.ts';
 import type { JsonObject } from './definition.ts';
 import type { Draft } from './draft.ts';
+import { failedRunDocument } from './failed-run.ts';
 import { outputOf } from './loop-output.ts';
 import { endStep } from './make-step.ts';
 import type { RunStatus, StartRequest, Step } from './run.ts';
-import { isObject, resolveIn, workflowDocument } from './scope.ts';
+import { isObject, resolveIn } from './scope.ts';
 import { isUnsuccessful } from './status.ts';
 import { hasJob } from './steps/worker.ts';
-
-/** At most so many failed steps are told to a failure workflow. */
-const toldFailures = 100;
 
 export interface EndOptions {
   /** Also start the failure workflow. Default: when the run ended badly. */
@@ -28,13 +26,13 @@ export function endRun(
 ): void {
   draft.setRun({ status, reason, endedAt: draft.now });
   cancelOpen(draft, status, by);
-  const failed = status === 'COMPLETED' ? [] : failedSteps(draft);
+  const failed = failedSteps(draft);
   draft.setRun({
     output: runOutput(draft, by),
     failedRefs: [...new Set([...draft.run.failedRefs, ...failed.map((step) => step.ref)])],
     failedNames: [...new Set([...draft.run.failedNames, ...failed.map((step) => step.name)])],
   });
-  if (options.failureWorkflow ?? status !== 'COMPLETED') startFailureWorkflow(draft, by, failed);
+  if (options.failureWorkflow ?? status !== 'COMPLETED') startFailureWorkflow(draft, by);
 }
 
 /** All that is left is done: the run has come to its end. */
@@ -80,7 +78,7 @@ function withdraw(draft: Draft, step: Step): void {
   if (!draft.jobs.delete(step.id) || draft.state.byId.has(step.id)) draft.withdrawn.add(step.id);
 }
 
-/** The refs that have failed at any attempt. Looks at all steps, once in the life of a run. */
+/** Those that have failed at any attempt, also of a run that ended well. Looks at all steps, once in the life of a run. */
 function failedSteps(draft: Draft): Step[] {
   return draft
     .allSteps()
@@ -117,7 +115,7 @@ function lastStep(draft: Draft): Step | undefined {
   return undefined;
 }
 
-function startFailureWorkflow(draft: Draft, by: Step | undefined, failed: readonly Step[]): void {
+function startFailureWorkflow(draft: Draft, by: Step | undefined): void {
   const { run } = draft;
   const name = failureWorkflowName(run.definition.failureWorkflow, run.input);
   if (name === undefined) return;
@@ -132,15 +130,7 @@ function startFailureWorkflow(draft: Draft, by: Step | undefined, failed: readon
       reason: run.reason ?? null,
       failureStatus: run.status,
       ...(by === undefined ? {} : { failureTaskId: by.id }),
-      failedWorkflow: {
-        ...workflowDocument(draft),
-        workflowName: run.definition.name,
-        workflowVersion: run.definition.version ?? 1,
-        createTime: run.createdAt,
-        endTime: run.endedAt ?? draft.now,
-        failedReferenceTaskNames: run.failedRefs,
-        tasks: failed.slice(-toldFailures).map(taskDocument),
-      },
+      failedWorkflow: failedRunDocument(draft, by),
     },
     ...(run.correlationId === undefined ? {} : { correlationId: run.correlationId }),
     taskToDomain: run.taskToDomain,
@@ -156,18 +146,4 @@ function failureWorkflowName(name: string | undefined, input: JsonObject): strin
   if (!name.startsWith('$')) return name;
   const told = input[name.split('.')[3] ?? ''];
   return typeof told === 'string' && told !== '' ? told : undefined;
-}
-
-function taskDocument(step: Step): JsonObject {
-  return {
-    taskId: step.id,
-    taskType: step.type,
-    taskDefName: step.name,
-    referenceTaskName: step.ref,
-    status: step.status,
-    retryCount: step.retryCount,
-    reasonForIncompletion: step.reason ?? null,
-    inputData: step.input,
-    outputData: step.output,
-  };
 }

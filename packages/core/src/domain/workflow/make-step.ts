@@ -53,7 +53,7 @@ export function addStep(draft: Draft, reached: Reached, fields: StepFields): Ste
       callbackAfterSeconds: fields.callbackAfterSeconds ?? 0,
       pollCount: 0,
       workerId: undefined,
-      reason: fields.reason,
+      reason: fields.reason ?? reached.reason,
       retriedStepId: retryOf?.id,
       retried: false,
       executed: fields.executed ?? false,

@@ -29,7 +29,7 @@ export function reopen(draft: Draft, step: Step): void {
   for (const other of draft.allSteps()) {
     if (waitsAgain(other)) waitAgain(draft, other);
     // The end of the run had cancelled it.
-    else if (other.status === 'CANCELED' && !other.executed && !other.retried) attemptAgain(draft, other, 0);
+    else if (other.status === 'CANCELED' && !other.executed && !other.retried) attemptAgain(draft, other);
   }
 }
 

@@ -1,6 +1,6 @@
 /** A run that has ended is done again from one of its steps: what came after it is gone. Pure. */
 
-import { refusal } from './control.ts';
+import { nameOf, refusal } from './control.ts';
 import type { DecideContext, Decision } from './decision.ts';
 import type { JsonObject } from './definition.ts';
 import type { Draft } from './draft.ts';
@@ -11,7 +11,7 @@ import { awaitedRefs, isJoin, nodeOf, type RunState, suffixOf } from './state.ts
 import { hasEnded, isDone, isTerminal } from './status.ts';
 import { forkedBranches } from './steps/dynamic-branches.ts';
 import { branchReached } from './steps/dynamic-fork.ts';
-import { beginAnew, carryOn, reopened, waitAgain } from './try-again.ts';
+import { beginAnew, carryOn, noFailures, reopened, waitAgain } from './try-again.ts';
 
 /** What is other than it was. */
 export interface RerunOptions {
@@ -26,7 +26,8 @@ export interface RerunOptions {
  */
 export function rerunAll(state: RunState, options: RerunOptions, context: DecideContext): Decision {
   demandEnded(state);
-  return beginAnew(state, { input: options.runInput, correlationId: options.correlationId }, context);
+  const { runInput: input, correlationId } = options;
+  return beginAnew(state, { input, correlationId, forgetsFailures: true }, context);
 }
 
 /**
@@ -80,6 +81,7 @@ function again(
 ): Decision {
   const run = {
     ...reopened(state.run, context),
+    ...noFailures,
     ...(options.runInput === undefined ? {} : { input: options.runInput }),
     ...(options.correlationId === undefined ? {} : { correlationId: options.correlationId }),
   };
@@ -177,9 +179,12 @@ function iterationAround(draft: Draft, loop: Step): number {
 }
 
 function demandEnded(state: RunState): void {
-  const { id, status } = state.run;
+  const { status } = state.run;
   if (!hasEnded(status)) {
-    throw refusal(state, `Workflow: ${id} is not in terminal state, unable to rerun.`);
+    throw refusal(
+      state,
+      `Workflow: ${nameOf(state.run)}.${status} is not in terminal state, unable to rerun.`,
+    );
   }
 }
 

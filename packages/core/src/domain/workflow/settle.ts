@@ -12,6 +12,7 @@ import type { RunStatus, Step } from './run.ts';
 import { suffixOf } from './state.ts';
 import { isUnsuccessful } from './status.ts';
 import { forkedInput } from './steps/dynamic-branches.ts';
+import type { Reached } from './steps/step-type.ts';
 import { terminationOf } from './steps/terminate.ts';
 import { retriesOf, retryDelaySeconds, taskSettings } from './task-settings.ts';
 
@@ -25,7 +26,7 @@ export function settle(draft: Draft, step: Step): void {
   }
   if (mayRetry(draft, step)) {
     const delay = retryDelaySeconds(taskSettings(step.definition), step.retryCount, draft.context.random());
-    attemptAgain(draft, step, delay);
+    attemptAgain(draft, step, { delaySeconds: delay, reason: step.reason });
     return;
   }
   const { optional, permissive } = step.definition;
@@ -65,7 +66,11 @@ function mayRetry(draft: Draft, step: Step): boolean {
 }
 
 /** Another attempt: a new step, whose input is resolved again. */
-export function attemptAgain(draft: Draft, step: Step, delaySeconds: number): void {
+export function attemptAgain(
+  draft: Draft,
+  step: Step,
+  attempt: Pick<Reached, 'reason' | 'delaySeconds'> = { delaySeconds: 0 },
+): void {
   const retried = draft.change(step, { retried: true, executed: true });
   const given = givenByFork(draft, step);
   draft.reach([
@@ -75,7 +80,7 @@ export function attemptAgain(draft: Draft, step: Step, delaySeconds: number): vo
       iteration: step.iteration,
       parentStepId: step.parentStepId,
       retryOf: retried,
-      delaySeconds,
+      ...attempt,
       ...(given === undefined ? {} : { input: given }),
     },
   ]);

@@ -37,7 +37,9 @@ const rules: Readonly<Record<string, Rule>> = {
       ? [`forkTasks should have atleast one task for ${whichStep(step)}`]
       : [],
   HTTP: (step, input) =>
-    need(step, { 'inputParameters.http_request': input['http_request'] ?? input['uri'] }),
+    need(step, {
+      'inputParameters.http_request or inputParameters.uri': input['http_request'] ?? input['uri'],
+    }),
   KAFKA_PUBLISH: (step, input) => need(step, { 'inputParameters.kafka_request': input['kafka_request'] }),
   JSON_JQ_TRANSFORM: (step, input) =>
     need(step, { 'inputParameters.queryExpression': input['queryExpression'] }),
@@ -58,7 +60,6 @@ function need(step: StepDefinition, fields: Readonly<Record<string, unknown>>): 
 }
 
 function needCases(step: StepDefinition): string[] {
-  if (absent(step.decisionCases)) return need(step, { decisionCases: undefined });
   const none = Object.keys(step.decisionCases ?? {}).length === 0 && (step.defaultCase?.length ?? 0) === 0;
   return none ? [`decisionCases should have atleast one task for ${whichStep(step)}`] : [];
 }

@@ -20,6 +20,7 @@ test('a worker that is not heard of: the attempt is TIMED_OUT and another follow
   expect(run.state.byId.get(first.id)).toMatchObject({
     status: 'TIMED_OUT',
     workerId: 'w1',
+    pollCount: 1,
     reason: `responseTimeout: 10 exceeded for the taskId: ${first.id} with Task Definition: w`,
   });
   expect(run.step('w')).toMatchObject({ retryCount: 1, status: 'SCHEDULED' });

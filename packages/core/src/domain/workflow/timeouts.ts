@@ -62,7 +62,9 @@ export function lapse(
   const begun = { ...step, startedAt: step.startedAt ?? startedAt, workerId: workerId ?? step.workerId };
   const attempt = attemptDeadline(begun, task);
   draft.withdrawn.add(step.id);
-  const fields = { startedAt: begun.startedAt, workerId: begun.workerId };
+  // Somebody had it, whom the row of the step does not tell until he reports.
+  const pollCount = step.status === 'IN_PROGRESS' ? step.pollCount : step.pollCount + 1;
+  const fields = { startedAt: begun.startedAt, workerId: begun.workerId, pollCount };
   if (attempt !== undefined && at >= attempt) {
     byPolicy(
       draft,

@@ -1,6 +1,6 @@
 /** Runs that have ended and shall go on: restart from the beginning, retry of what has failed. Pure. */
 
-import { refusal } from './control.ts';
+import { nameOf, refusal } from './control.ts';
 import { conclude } from './decide.ts';
 import type { DecideContext, Decision } from './decision.ts';
 import type { JsonObject, WorkflowDefinition } from './definition.ts';
@@ -17,6 +17,8 @@ export interface Anew {
   readonly definition?: WorkflowDefinition | undefined;
   readonly input?: JsonObject | undefined;
   readonly correlationId?: string | undefined;
+  /** Default false: which steps have failed in it is remembered. */
+  readonly forgetsFailures?: boolean;
 }
 
 /**
@@ -29,14 +31,22 @@ export function restart(
   definition: WorkflowDefinition | undefined,
   context: DecideContext,
 ): Decision {
-  const { id, status } = state.run;
+  const { status } = state.run;
   if (!hasEnded(status)) {
-    throw refusal(state, `Workflow: ${id} is not in terminal state, unable to restart.`);
+    throw refusal(
+      state,
+      `Workflow: ${nameOf(state.run)}.${status} is not in terminal state, unable to restart.`,
+    );
   }
   const { restartable = true } = definition ?? state.run.definition;
-  if (!restartable && status === 'COMPLETED') throw refusal(state, `Workflow: ${id} is non-restartable`);
+  if (!restartable && status === 'COMPLETED') {
+    throw refusal(state, `Workflow: ${nameOf(state.run)}.${status} is non-restartable`);
+  }
   return beginAnew(state, { definition }, context);
 }
+
+/** Nothing has failed yet. */
+export const noFailures = { failedRefs: [], failedNames: [] } as const;
 
 /** Without steps, from the first one. */
 export function beginAnew(state: RunState, anew: Anew, context: DecideContext): Decision {
@@ -47,6 +57,7 @@ export function beginAnew(state: RunState, anew: Anew, context: DecideContext): 
     variables: definition.variables ?? {},
     ...(anew.input === undefined ? {} : { input: anew.input }),
     ...(anew.correlationId === undefined ? {} : { correlationId: anew.correlationId }),
+    ...(anew.forgetsFailures === true ? noFailures : {}),
   };
   return carryOn(state, run, [], context);
 }
@@ -72,7 +83,7 @@ export function retry(state: RunState, context: DecideContext): Decision {
   draft.setRun(reopened(state.run, context));
   return conclude(draft, () => {
     // First what they wait for. What is reached last begins first.
-    for (const step of failed.toReversed()) if (!waits(step)) attemptAgain(draft, step, 0);
+    for (const step of failed.toReversed()) if (!waits(step)) attemptAgain(draft, step);
     const waiting = failed.filter(waits).map((step) => waitAgain(draft, step));
     // One that failed by itself, and nothing in it, is looked at again at once.
     for (const step of waiting) typeOfStep(step).look?.(draft, step);
@@ -106,7 +117,7 @@ export function waitAgain(draft: Draft, step: Step, iteration = step.iteration):
   });
 }
 
-/** As a run is that goes on after its end. */
+/** As a run is that goes on after its end; which steps have failed in it is remembered. */
 export function reopened(run: Run, context: DecideContext): Run {
   return {
     ...run,
@@ -116,8 +127,6 @@ export function reopened(run: Run, context: DecideContext): Run {
     endedAt: undefined,
     lastRetriedAt: context.now,
     updatedAt: context.now,
-    failedRefs: [],
-    failedNames: [],
   };
 }
 

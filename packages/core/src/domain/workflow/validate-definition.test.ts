@@ -83,7 +83,10 @@ const cases: [string, object[], { path: string; message: string | RegExp }[]][] 
     [simple('a', { type: 'DECISION' })],
     [
       { path: 'tasks[0]', message: missing('caseValueParam or caseExpression', 'DECISION') },
-      { path: 'tasks[0]', message: missing('decisionCases', 'DECISION') },
+      {
+        path: 'tasks[0]',
+        message: 'decisionCases should have atleast one task for taskType: DECISION taskName: a',
+      },
     ],
   ],
   [

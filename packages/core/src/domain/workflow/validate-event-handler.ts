@@ -29,7 +29,7 @@ function check(violations: Violations, document: Readonly<Record<string, unknown
   const missing = { name: 'Missing event handler name', event: 'Missing event location' };
   for (const [field, message] of Object.entries(missing)) {
     const value = document[field] ?? '';
-    if (value === '') violations.add(field, message, value);
+    if (value === '') violations.add(field, message, document[field]);
     if (typeof value === 'string' && value.length > nameLength)
       violations.add(field, `must have at most ${nameLength} characters`, value);
   }

@@ -17,6 +17,8 @@ export interface Reached {
   readonly retryOf?: Step;
   /** Of a retry. Default: the `startDelay` of the definition. */
   readonly delaySeconds?: number;
+  /** Of a retry that comes by itself: why the attempt before failed, as long as this one has nothing to say itself. */
+  readonly reason?: string | undefined;
   /** What a dynamic fork gives to this branch, over the parameters. */
   readonly input?: JsonObject;
 }
