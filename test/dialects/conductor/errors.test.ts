@@ -88,7 +88,7 @@ describe('not found: 404', () => {
     },
     {
       route: 'GET /scheduler/schedules/none',
-      port: { 'schedules.get': refusal('SCHEDULE_NOT_FOUND', { name: 'none' }) },
+      port: { 'schedules.get': refusal('SCHEDULE_NOT_FOUND', { schedule: 'none' }) },
       status: 404,
       message: "Schedule 'none' not found",
     },

@@ -227,6 +227,11 @@ describe('schedules', () => {
       json: shown,
     },
     { route: 'DELETE /scheduler/schedules/nightly', asks: [['schedules.delete', 'nightly']] },
+    {
+      route: 'DELETE /scheduler/schedules/none',
+      port: { 'schedules.delete': refusal('SCHEDULE_NOT_FOUND', { schedule: 'none' }) },
+      asks: [['schedules.delete', 'none']],
+    },
     ...['PUT', 'GET'].flatMap((verb) => [
       {
         route: `${verb} /scheduler/schedules/nightly/pause?reason=why`,

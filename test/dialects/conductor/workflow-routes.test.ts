@@ -317,7 +317,7 @@ describe('searches of workflows', () => {
     totalHits: 5,
     results: [workflowOf({ input: '{order=7}', startTime: '2023-11-14T22:13:20.000Z' })],
   };
-  const whole = { totalHits: 5, results: [workflowOf({ input: { order: 7 }, tasks: [taskOf()] })] };
+  const whole = { totalHits: 5, results: [workflowOf({ input: { order: 7 }, tasks: [] })] };
   rows([
     {
       route: 'GET /workflow/search?classifier=nightly&topLevelOnly=true',
@@ -351,6 +351,9 @@ describe('searches of workflows', () => {
 
 describe('bulk', () => {
   const other = stepId;
+  // Conductor's own model, unlike everywhere else.
+  const model = (tasks: readonly unknown[]) =>
+    expect.objectContaining({ workflowId: runId, updatedTime: run.updatedAt, tasks });
   const both = {
     bulkErrorResults: {},
     bulkSuccessfulResults: [runId, other],
@@ -417,9 +420,15 @@ describe('bulk', () => {
       port: { show: view },
       json: {
         bulkErrorResults: { nowhere: 'No such workflow found by id: nowhere' },
-        bulkSuccessfulResults: [workflowOf({ tasks: [] })],
+        bulkSuccessfulResults: [model([])],
         message: both.message,
       },
+    },
+    {
+      route: 'POST /workflow/bulk/search',
+      body: [runId],
+      port: { show: view },
+      json: { ...both, bulkSuccessfulResults: [model([expect.objectContaining({ taskId: stepId })])] },
     },
     {
       route: 'PUT /workflow/bulk/pause',

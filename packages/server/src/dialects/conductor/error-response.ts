@@ -33,9 +33,16 @@ export function errorResponse(failure: Failure, request: FailedRequest): ErrorAn
       retryable: failure.retryable,
       // What SDKs look at to fetch a new token.
       ...(status === 401 ? { error: failure.details['error'] ?? 'INVALID_TOKEN' } : {}),
-      ...(violations.length === 0 ? {} : { validationErrors: violations }),
+      ...(violations.length === 0 ? {} : { validationErrors: violations.map(shownViolation) }),
     },
   };
+}
+
+/** The value is shown where it is one: not of what is missing, and not of a whole step or list. */
+function shownViolation({ path, message, invalidValue }: Failure['violations'][number]): object {
+  const text = invalidValue === undefined || invalidValue === null ? 'null' : String(invalidValue);
+  const isWhole = path.endsWith(']') || path.endsWith('.arg0') || /^[[{]/.test(text);
+  return { path, message, ...(text === 'null' || isWhole ? {} : { invalidValue: text }) };
 }
 
 /** What an error says, where it is one of many in an answer. */
@@ -91,7 +98,7 @@ function messageOf({ code, message, details }: Failure, words?: FastifyContextCo
     case 'EVENT_HANDLER_NOT_FOUND':
       return `EventHandler with name ${text('name')} not found!`;
     case 'SCHEDULE_NOT_FOUND':
-      return details['name'] === undefined ? message : `Schedule '${text('name')}' not found`;
+      return details['schedule'] === undefined ? message : `Schedule '${text('schedule')}' not found`;
     default:
       return message;
   }

@@ -1,13 +1,12 @@
 /** The same change of many workflows: each for itself, and told which of them could not be changed and why. */
 
-import type { Workflows } from '@lineshaft/core';
+import { type RunView, runModel, stepModel, type Workflows } from '@lineshaft/core';
 import type { FastifyInstance, FastifyRequest, HTTPMethods } from 'fastify';
 import { json } from '../answers.ts';
 import { saidOf } from '../error-response.ts';
 import { demandRunId, queryFlag, queryText, textsBody, violated } from '../given.ts';
 import { answer, flag, text, texts } from '../parameters.ts';
 import { addRoute } from '../route.ts';
-import { workflowText } from '../wire/workflow.ts';
 import { terminateAndRemove } from './control.ts';
 import { showAll } from './workflow-search.ts';
 
@@ -97,10 +96,14 @@ function addSearch(app: FastifyInstance, workflows: Workflows): void {
       const known = new Map(views.map((view) => [view.run.id, view]));
       const missing = ids.filter((id) => !known.has(id.toLowerCase()));
       const errors = Object.fromEntries(missing.map((id) => [id, `No such workflow found by id: ${id}`]));
-      const shown = views.map((view) => workflowText(view, steps));
-      return json(reply, bulkText(errors, `[${shown.join(',')}]`));
+      return json(reply, bulkText(errors, JSON.stringify(views.map((view) => modelOf(view, steps)))));
     },
   });
+}
+
+/** Here Conductor shows its own model, unlike everywhere else. */
+function modelOf({ run, steps }: RunView, shown: boolean): object {
+  return runModel(run, shown ? steps.map((step) => stepModel(run, step)) : []);
 }
 
 function isRunId(id: string): boolean {

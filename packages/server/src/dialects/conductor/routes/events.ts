@@ -3,7 +3,7 @@
 import type { EventHandler, Workflows } from '@lineshaft/core';
 import type { FastifyInstance } from 'fastify';
 import { done, json, list } from '../answers.ts';
-import { objectBody, param, queryFlag } from '../given.ts';
+import { objectBody, param, queryFlag, validatedAs } from '../given.ts';
 import { answer, anyObject, flag, listOf, noBody } from '../parameters.ts';
 import { addRoute } from '../route.ts';
 
@@ -28,7 +28,8 @@ export function addEventRoutes(app: FastifyInstance, { events }: Workflows): voi
     body: handlerSchema,
     answers: { 200: noBody('Added'), 409: answer('There is one of this name') },
     handle: async (request, reply) => {
-      await events.put(objectBody(request) as unknown as EventHandler, 'create');
+      const handler = objectBody(request) as unknown as EventHandler;
+      await validatedAs('addEventHandler.arg0', () => events.put(handler, 'create'));
       return done(reply);
     },
   });
@@ -40,7 +41,8 @@ export function addEventRoutes(app: FastifyInstance, { events }: Workflows): voi
     body: handlerSchema,
     answers: { 200: noBody('Replaced'), 404: answer('There is none of this name') },
     handle: async (request, reply) => {
-      await events.put(objectBody(request) as unknown as EventHandler, 'replace');
+      const handler = objectBody(request) as unknown as EventHandler;
+      await validatedAs('updateEventHandler.arg0', () => events.put(handler, 'replace'));
       return done(reply);
     },
   });

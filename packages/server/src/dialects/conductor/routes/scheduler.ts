@@ -54,10 +54,10 @@ function addKeeping(app: FastifyInstance, { schedules }: Workflows): void {
     method: 'DELETE',
     paths: ['/scheduler/schedules/:name'],
     tag: 'scheduler',
-    summary: 'Remove a schedule',
-    answers: { 200: noBody('Removed'), 404: answer('There is no such schedule') },
+    summary: 'Remove a schedule; nothing happens if there is none',
+    answers: { 200: noBody('It is not there') },
     handle: async (request, reply) => {
-      await schedules.delete(param(request, 'name'));
+      await unlessGone(() => schedules.delete(param(request, 'name')));
       return done(reply);
     },
   });

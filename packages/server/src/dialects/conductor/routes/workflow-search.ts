@@ -18,7 +18,7 @@ export function addWorkflowSearch(app: FastifyInstance, workflows: Workflows): v
       method: 'GET',
       paths: [path],
       tag: 'workflow',
-      summary: `Search workflows${path.includes('by-tasks') ? ' by their tasks' : ''}: ${whole ? 'whole ones' : 'summaries'}`,
+      summary: `Search workflows${path.includes('by-tasks') ? ' by their tasks' : ''}: ${whole ? 'whole ones, without their tasks' : 'summaries'}`,
       query: { ...searchQuery, classifier: text, topLevelOnly: flag(false) },
       answers: { 200: found('Workflows') },
       handle: async (request, reply) => {
@@ -26,7 +26,7 @@ export function addWorkflowSearch(app: FastifyInstance, workflows: Workflows): v
         if (!whole) return json(reply, foundText(runs, workflowSummaryText));
         return json(
           reply,
-          foundText(await withSteps(workflows, runs), (view) => workflowText(view)),
+          foundText(await wholeRuns(workflows, runs), (view) => workflowText(view, false)),
         );
       },
     });
@@ -56,9 +56,10 @@ async function runsOfTasks(workflows: Workflows, search: RunSearch): Promise<Fou
   return { totalHits, results: views.map(({ run }) => run) };
 }
 
-async function withSteps(workflows: Workflows, runs: Found<Run>): Promise<Found<RunView>> {
+/** Without their tasks, as Conductor shows them here. */
+async function wholeRuns(workflows: Workflows, runs: Found<Run>): Promise<Found<RunView>> {
   const ids = runs.results.map(({ id }) => id);
-  return { totalHits: runs.totalHits, results: await showAll(workflows, ids, true) };
+  return { totalHits: runs.totalHits, results: await showAll(workflows, ids, false) };
 }
 
 const shownAtOnce = 8;

@@ -1,70 +1,18 @@
 /**
- * Definitions on the wire: as their author sent them, with what he left out at Conductor's defaults, and without
- * properties that are null. The texts are kept as long as the documents, which many runs and steps share.
+ * Definitions on the wire, as core shows them. The texts are kept as long as the documents, which many runs and steps
+ * share.
  */
 
-import type { StepDefinition, TaskDefinition, WorkflowDefinition } from '@lineshaft/core';
+import {
+  type StepDefinition,
+  stepDefinitionDocument,
+  type TaskDefinition,
+  taskDefinitionDocument,
+  type WorkflowDefinition,
+  workflowDefinitionDocument,
+} from '@lineshaft/core';
 
 type Document = Readonly<Record<string, unknown>>;
-
-const workflowDefaults = {
-  createTime: 0,
-  updateTime: 0,
-  version: 1,
-  inputParameters: [],
-  outputParameters: {},
-  schemaVersion: 2,
-  restartable: true,
-  workflowStatusListenerEnabled: false,
-  timeoutPolicy: 'ALERT_ONLY',
-  timeoutSeconds: 0,
-  variables: {},
-  inputTemplate: {},
-  enforceSchema: true,
-  metadata: {},
-  maskedFields: [],
-} as const;
-
-const stepDefaults = {
-  inputParameters: {},
-  type: 'SIMPLE',
-  decisionCases: {},
-  defaultCase: [],
-  forkTasks: [],
-  startDelay: 0,
-  joinOn: [],
-  optional: false,
-  defaultExclusiveJoinTask: [],
-  asyncComplete: false,
-  loopOver: [],
-  onStateChange: {},
-  permissive: false,
-  metadata: {},
-} as const;
-
-const taskDefaults = {
-  createTime: 0,
-  updateTime: 0,
-  createdBy: '',
-  retryCount: 3,
-  timeoutSeconds: 0,
-  inputKeys: [],
-  outputKeys: [],
-  runtimeMetadata: [],
-  timeoutPolicy: 'TIME_OUT_WF',
-  retryLogic: 'FIXED',
-  retryDelaySeconds: 60,
-  responseTimeoutSeconds: 3600,
-  inputTemplate: {},
-  rateLimitPerFrequency: 0,
-  rateLimitFrequencyInSeconds: 1,
-  backoffScaleFactor: 1,
-  maxRetryDelaySeconds: 0,
-  backoffJitterMs: 0,
-  totalTimeoutSeconds: 0,
-  taskStatusListenerEnabled: true,
-  enforceSchema: false,
-} as const;
 
 const workflowTexts = new WeakMap<object, string>();
 const stepTexts = new WeakMap<object, string>();
@@ -72,17 +20,17 @@ const taskTexts = new WeakMap<object, string>();
 
 /** WorkflowDef. */
 export function workflowDefText(definition: WorkflowDefinition): string {
-  return kept(workflowTexts, definition, () => JSON.stringify(workflowDocument(definition)));
+  return kept(workflowTexts, definition, () => JSON.stringify(workflowDefinitionDocument(definition)));
 }
 
 /** WorkflowTask: one step of a definition, with all that is inside it. */
 export function workflowTaskText(definition: StepDefinition): string {
-  return kept(stepTexts, definition, () => JSON.stringify(stepDocument(definition)));
+  return kept(stepTexts, definition, () => JSON.stringify(stepDefinitionDocument(definition)));
 }
 
 /** TaskDef. */
 export function taskDefText(definition: TaskDefinition): string {
-  return kept(taskTexts, definition, () => JSON.stringify(taskDocument(definition)));
+  return kept(taskTexts, definition, () => JSON.stringify(taskDefinitionDocument(definition)));
 }
 
 /** The steps of a Swift client that left their type out are CUSTOM, as that edition's default is. */
@@ -98,36 +46,6 @@ export function withCustomSteps(definition: WorkflowDefinition): WorkflowDefinit
   return { ...definition, tasks: steps(definition.tasks) as readonly StepDefinition[] };
 }
 
-function workflowDocument(definition: Document): Document {
-  return {
-    ...workflowDefaults,
-    ...withoutNulls(definition),
-    tasks: Array.isArray(definition.tasks) ? definition.tasks.map(stepDocument) : [],
-  };
-}
-
-function stepDocument(step: unknown): unknown {
-  if (!isDocument(step)) return step;
-  const known = mapSteps(withoutNulls(step), (steps) =>
-    Array.isArray(steps) ? steps.map(stepDocument) : steps,
-  );
-  const task = isDocument(known.taskDefinition) ? { taskDefinition: taskDocument(known.taskDefinition) } : {};
-  return { ...stepDefaults, ...known, ...task, ...innerDocument(known.subWorkflowParam) };
-}
-
-/** A definition that is written down inside of a SUB_WORKFLOW is shown as all are. */
-function innerDocument(param: unknown): Document {
-  if (!isDocument(param)) return {};
-  const inner = isDocument(param.workflowDefinition)
-    ? { workflowDefinition: workflowDocument(param.workflowDefinition) }
-    : {};
-  return { subWorkflowParam: { ...withoutNulls(param), ...inner } };
-}
-
-function taskDocument(definition: Document): Document {
-  return { ...taskDefaults, ...withoutNulls(definition) };
-}
-
 /** Applies `each` to the lists of steps inside a step. */
 function mapSteps(step: Document, each: (steps: unknown) => unknown): Document {
   const mapped: Record<string, unknown> = { ...step };
@@ -140,10 +58,6 @@ function mapSteps(step: Document, each: (steps: unknown) => unknown): Document {
   if (step.defaultCase !== undefined) mapped.defaultCase = each(step.defaultCase);
   if (step.loopOver !== undefined) mapped.loopOver = each(step.loopOver);
   return mapped;
-}
-
-function withoutNulls(document: Document): Document {
-  return Object.fromEntries(Object.entries(document).filter(([, value]) => value !== null));
 }
 
 function isDocument(value: unknown): value is Document {

@@ -1,7 +1,7 @@
 /** SignalResponse: what a synchronous start or signal answers, in the shape that the caller chose. */
 
 import type { RunView, StepOfRun } from '@lineshaft/core';
-import { property, quoted, taskText } from './task.ts';
+import { property, quoted, taskText, updateTime } from './task.ts';
 
 export const returnStrategies = [
   'TARGET_WORKFLOW',
@@ -64,6 +64,6 @@ function stepText({ step, run }: StepOfRun): string {
     `${property('retriedTaskId', step.retriedStepId)},"workflowType":${quoted(run.definition.name)}` +
     `${property('reasonForIncompletion', step.reason)},"priority":${run.priority}` +
     `${property('createdBy', step.workerId)},"createTime":${step.startedAt ?? 0}` +
-    `,"updateTime":${step.updatedAt},"status":"${step.status}"`
+    `,"updateTime":${updateTime(step)},"status":"${step.status}"`
   );
 }

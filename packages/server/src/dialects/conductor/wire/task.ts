@@ -44,8 +44,9 @@ export function queueWaitTime(step: KeptStep): number {
 }
 
 /** 0 until somebody has taken it or said something of it. */
-function updateTime({ status, startedAt, updatedAt }: KeptStep): number {
-  return status === 'SCHEDULED' && startedAt === undefined ? 0 : updatedAt;
+export function updateTime({ type, status, startedAt, scheduledAt, updatedAt }: KeptStep): number {
+  if (status === 'SCHEDULED' && startedAt === undefined) return 0;
+  return type === 'WAIT' && status === 'IN_PROGRESS' && updatedAt === scheduledAt ? 0 : updatedAt;
 }
 
 /** Of worker steps the type is the name that workers poll for; of others it is `JOIN`, `HTTP` and so on. */
