@@ -11,18 +11,28 @@ export interface Difference {
   readonly ours: unknown;
 }
 
-/** A difference that is known. In its patterns `*` stands for any text. */
+/**
+ * A difference that is known, from differences.json. In `scenario` and `call` a `*` stands for any text; in `at` it stands
+ * for one name or number, and `**` for any way down. Of several patterns one must fit.
+ */
 export interface KnownDifference {
-  readonly scenario: string;
-  readonly call: string;
-  readonly at: string;
+  readonly scenario: string | readonly string[];
+  readonly call: string | readonly string[];
+  readonly at: string | readonly string[];
+  /** What the reference says there, as a value pattern. @default anything */
+  readonly theirs?: unknown;
+  /** What we say there. @default anything */
+  readonly ours?: unknown;
   /** Why it is so. */
   readonly reason: string;
-  /** It is not meant: a defect of ours, which the list must lose. */
-  readonly open?: boolean;
-  /** Depends on who is quicker: it need not show in each run. */
-  readonly sometimes?: boolean;
+  /** Why it need not show in each run: a race, and whose. Without this it must. */
+  readonly sometimes?: string;
 }
+
+/** In a value pattern: nothing is said there. Other texts may contain `*`; all else must be equal. */
+export const absent = '<absent>';
+/** In a value pattern: whatever is said there, but something. */
+export const present = '<present>';
 
 export function compare(
   scenario: string,
@@ -62,35 +72,111 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 export interface Judgement {
-  /** Differences that are not in the list. */
+  /** Differences that are not in the list, and showed each time that their scenario was held. */
   readonly unknown: readonly Difference[];
-  /** Entries of the list that nothing met. */
+  /** Entries of the list that must show and did not, however often their scenarios were held. */
   readonly unmet: readonly KnownDifference[];
 }
 
-/** Holds differences against the list of those that are known. */
-export function judge(differences: readonly Difference[], known: readonly KnownDifference[]): Judgement {
-  const patterns = known.map((entry) => ({ entry, matches: matcher(entry), met: false }));
-  const unknown = differences.filter((difference) => {
-    const explaining = patterns.filter((pattern) => pattern.matches(difference));
+/** What was found by holding one scenario once. */
+export type Holding = readonly Difference[];
+
+/**
+ * Holds differences against the list of those that are known. What shows in one holding of a scenario and not in another
+ * is a race.
+ *
+ * @param holdings by scenario; each was held at least once
+ */
+export function judge(
+  holdings: ReadonlyMap<string, readonly Holding[]>,
+  known: readonly KnownDifference[],
+): Judgement {
+  const patterns = known.map((entry) => ({ entry, explains: explainer(entry), met: false }));
+  const isUnknown = (difference: Difference): boolean => {
+    const explaining = patterns.filter(({ explains }) => explains(difference));
     for (const pattern of explaining) pattern.met = true;
     return explaining.length === 0;
-  });
-  const unmet = patterns
-    .filter(({ entry, met }) => !met && entry.sometimes !== true)
-    .map(({ entry }) => entry);
-  return { unknown, unmet };
+  };
+  const unknown = [...holdings.values()].flatMap((held) =>
+    lasting(held.map((holding) => holding.filter(isUnknown))),
+  );
+  const unmet = patterns.filter(({ entry, met }) => !met && entry.sometimes === undefined);
+  return { unknown, unmet: unmet.map(({ entry }) => entry) };
 }
 
-function matcher(known: KnownDifference): (difference: Difference) => boolean {
-  const [scenario, call, at] = [known.scenario, known.call, known.at].map(glob);
+/** Those at whose place there is one in each holding. */
+function lasting(held: readonly Holding[]): Difference[] {
+  const places = held.map((holding) => new Set(holding.map(placeOf)));
+  return (held.at(-1) ?? []).filter((difference) => places.every((each) => each.has(placeOf(difference))));
+}
+
+function placeOf({ call, at }: Difference): string {
+  return `${call}\n${at}`;
+}
+
+/** The scenarios that a judgement is about; of entries only those that name theirs. */
+export function scenariosOf({ unknown, unmet }: Judgement): ReadonlySet<string> {
+  const named = unmet.flatMap(({ scenario }) => scenario).filter((name) => !name.includes('*'));
+  return new Set([...unknown.map(({ scenario }) => scenario), ...named]);
+}
+
+function explainer(known: KnownDifference): (difference: Difference) => boolean {
+  const scenario = oneOf(known.scenario, textPattern);
+  const call = oneOf(known.call, textPattern);
+  const at = oneOf(known.at, placePattern);
+  const theirs = valuePattern(known, 'theirs');
+  const ours = valuePattern(known, 'ours');
   return (difference) =>
-    scenario?.test(difference.scenario) === true &&
-    call?.test(difference.call) === true &&
-    at?.test(difference.at) === true;
+    scenario(difference.scenario) &&
+    call(difference.call) &&
+    at(difference.at) &&
+    theirs(difference.theirs) &&
+    ours(difference.ours);
 }
 
-function glob(pattern: string): RegExp {
-  const parts = pattern.split('*').map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'));
+function oneOf(
+  patterns: string | readonly string[],
+  compile: (pattern: string) => RegExp,
+): (text: string) => boolean {
+  const compiled = [patterns].flat().map(compile);
+  return (text) => compiled.some((pattern) => pattern.test(text));
+}
+
+function textPattern(pattern: string): RegExp {
+  return new RegExp(`^${pattern.split('*').map(literally).join('.*')}$`, 's');
+}
+
+function placePattern(pattern: string): RegExp {
+  const parts = pattern.split('**').map((part) => part.split('*').map(literally).join('[^.[\\]]+'));
   return new RegExp(`^${parts.join('.*')}$`, 's');
+}
+
+function literally(text: string): string {
+  return text.replace(/[.+?^${}()|[\]\\]/g, '\\$&');
+}
+
+function valuePattern(known: KnownDifference, side: 'theirs' | 'ours'): (value: unknown) => boolean {
+  const pattern = known[side];
+  if (!Object.hasOwn(known, side)) return () => true;
+  return (value) => fits(pattern, value);
+}
+
+function fits(pattern: unknown, value: unknown): boolean {
+  if (pattern === absent) return value === undefined;
+  if (pattern === present) return value !== undefined;
+  if (typeof pattern === 'string') return typeof value === 'string' && textPattern(pattern).test(value);
+  if (Array.isArray(pattern)) {
+    return (
+      Array.isArray(value) &&
+      value.length === pattern.length &&
+      pattern.every((each, index) => fits(each, value[index]))
+    );
+  }
+  if (!isRecord(pattern)) return Object.is(pattern, value);
+  return (
+    isRecord(value) &&
+    [...new Set([...Object.keys(pattern), ...Object.keys(value)])].every((key) =>
+      fits(pattern[key], value[key]),
+    )
+  );
 }

@@ -1,4 +1,8 @@
 /** One client's calls to one server, with all answers kept: what is compared between two servers. */
+import { Names } from './normalise.ts';
+import { childrenOf, isSettled, type RunFacts } from './settled.ts';
+
+export type { RunFacts } from './settled.ts';
 
 export interface Exchange {
   /** Method and path; a second such call of the conversation ends with `#2`. Ids are still in it. */
@@ -17,17 +21,6 @@ export interface PolledTask {
   readonly referenceTaskName: string;
 }
 
-export interface RunFacts {
-  readonly status: string;
-  readonly tasks: readonly {
-    readonly taskId: string;
-    readonly referenceTaskName: string;
-    readonly status: string;
-    readonly taskType: string;
-    readonly subWorkflowId?: string;
-  }[];
-}
-
 type Query = Readonly<Record<string, string | number | boolean>>;
 
 interface CallOptions {
@@ -41,6 +34,9 @@ interface CallOptions {
 
 const waitMs = 60_000;
 const askAgainMs = 40;
+const busyMost = 10;
+/** What has not changed for so long will not, though it does not look settled: that too is an answer. */
+const stillMs = 3_000;
 const terminal = new Set(['COMPLETED', 'FAILED', 'TIMED_OUT', 'TERMINATED']);
 
 export class Conversation {
@@ -56,11 +52,8 @@ export class Conversation {
   /** Calls and keeps the answer; returns its body. */
   async call(method: string, path: string, options: CallOptions = {}): Promise<unknown> {
     const exchange = await this.#send(method, path, options);
-    const count = (this.#counts.get(exchange.call) ?? 0) + 1;
-    this.#counts.set(exchange.call, count);
     const body = options.keep === undefined ? exchange.body : options.keep(exchange.body);
-    const call = count === 1 ? exchange.call : `${exchange.call} #${count}`;
-    this.exchanges.push({ ...exchange, call, body });
+    this.#keep({ ...exchange, body });
     return exchange.body;
   }
 
@@ -87,7 +80,9 @@ export class Conversation {
 
   /** Starts a run by name and returns its id. */
   async start(name: string, input: object = {}, more: object = {}): Promise<string> {
-    return String(await this.post('/workflow', { name, input, ...more }));
+    const id = await this.post('/workflow', { name, input, ...more });
+    if (typeof id !== 'string') throw new Error(`${name} could not be started: ${JSON.stringify(id)}`);
+    return id;
   }
 
   /** Polls until there is a task of this type, and keeps that answer. */
@@ -98,9 +93,7 @@ export class Conversation {
       const exchange = await this.#send('GET', path, { query });
       return exchange.status === 204 ? undefined : exchange;
     });
-    const count = (this.#counts.get(polled.call) ?? 0) + 1;
-    this.#counts.set(polled.call, count);
-    this.exchanges.push(count === 1 ? polled : { ...polled, call: `${polled.call} #${count}` });
+    this.#keep(polled);
     return polled.body as PolledTask;
   }
 
@@ -117,27 +110,55 @@ export class Conversation {
   }
 
   /** Waits until a run has ended, then keeps how it looks. */
-  async ended(runId: string): Promise<RunFacts> {
-    await this.reaches(runId, ({ status }) => terminal.has(status), 'the end');
-    return this.look(runId);
-  }
-
-  /** Waits until a run looks as wanted, then keeps how it looks. */
-  async seen(runId: string, wanted: (run: RunFacts) => boolean, what = 'a state'): Promise<RunFacts> {
-    await this.reaches(runId, wanted, what);
-    return this.look(runId);
+  ended(runId: string): Promise<RunFacts> {
+    return this.seen(runId, ({ status }) => terminal.has(status), 'the end');
   }
 
   /** Waits until the latest step of this reference has this status, then keeps how the run looks. */
-  async step(runId: string, reference: string, status: string): Promise<RunFacts> {
-    const wanted = (run: RunFacts) => findStep(run, reference)?.status === status;
-    return this.seen(runId, wanted, `${reference} ${status}`);
+  step(runId: string, reference: string, status: string): Promise<RunFacts> {
+    return this.seen(runId, (run) => findStep(run, reference)?.status === status, `${reference} ${status}`);
   }
 
-  async look(runId: string): Promise<RunFacts> {
-    return (await this.get(`/workflow/${runId}`, { includeTasks: true })) as RunFacts;
+  /** Waits until nothing more comes by itself, then keeps how the run looks. */
+  look(runId: string): Promise<RunFacts> {
+    return this.seen(runId, () => true, 'something');
   }
 
+  /** Waits until a run looks as wanted and nothing more comes by itself, then keeps how it looks. */
+  async seen(runId: string, wanted: (run: RunFacts) => boolean, what = 'a state'): Promise<RunFacts> {
+    let last: Exchange | undefined;
+    let text = '';
+    let since = performance.now();
+    const kept = await this.#until(
+      `${what} of ${runId}`,
+      async () => {
+        const exchange = await this.#send('GET', `/workflow/${runId}`, { query: { includeTasks: true } });
+        const seen = lastingText(exchange.body);
+        const same = seen === text;
+        if (!same) [text, since] = [seen, performance.now()];
+        last = exchange;
+        const run = exchange.body as RunFacts;
+        if (exchange.status !== 200 || !wanted(run)) return undefined;
+        const isStill = performance.now() - since > stillMs;
+        return isStill || (same && (await this.#isSettled(run))) ? exchange : undefined;
+      },
+      () => JSON.stringify(last),
+    );
+    this.#keep(kept);
+    return kept.body as RunFacts;
+  }
+
+  /** With the runs of its steps. */
+  async #isSettled(run: RunFacts): Promise<boolean> {
+    if (!isSettled(run)) return false;
+    for (const child of childrenOf(run)) {
+      const { status, body } = await this.#send('GET', `/workflow/${child}`, {});
+      if (status === 200 && !(await this.#isSettled(body as RunFacts))) return false;
+    }
+    return true;
+  }
+
+  /** Waits until a run looks as wanted, and keeps nothing. */
   async reaches(runId: string, wanted: (run: RunFacts) => boolean, what: string): Promise<void> {
     let last: unknown;
     await this.#until(
@@ -153,16 +174,23 @@ export class Conversation {
 
   /** Waits until an answer is as wanted, then keeps it. */
   async answers(path: string, wanted: (body: unknown) => boolean, query: Query = {}): Promise<unknown> {
-    let last: unknown;
-    await this.#until(
+    let last: Exchange | undefined;
+    const kept = await this.#until(
       `the wanted answer of ${path}`,
       async () => {
-        last = await this.quietly('GET', path, { query });
-        return wanted(last) ? true : undefined;
+        last = await this.#send('GET', path, { query });
+        return wanted(last.body) ? last : undefined;
       },
       () => JSON.stringify(last),
     );
-    return this.get(path, query);
+    this.#keep(kept);
+    return kept.body;
+  }
+
+  #keep(exchange: Exchange): void {
+    const count = (this.#counts.get(exchange.call) ?? 0) + 1;
+    this.#counts.set(exchange.call, count);
+    this.exchanges.push(count === 1 ? exchange : { ...exchange, call: `${exchange.call} #${count}` });
   }
 
   async #until<T>(
@@ -181,7 +209,17 @@ export class Conversation {
     }
   }
 
-  async #send(method: string, path: string, { query, body, text }: CallOptions): Promise<Exchange> {
+  /** Again where SQLite had no room for what the reference wanted to write: nothing was. */
+  async #send(method: string, path: string, options: CallOptions): Promise<Exchange> {
+    for (let time = 1; ; time += 1) {
+      const exchange = await this.#sendOnce(method, path, options);
+      const isBusy = exchange.status === 500 && JSON.stringify(exchange.body)?.includes('SQLITE_BUSY');
+      if (!isBusy || time === busyMost) return exchange;
+      await new Promise((resolve) => setTimeout(resolve, askAgainMs));
+    }
+  }
+
+  async #sendOnce(method: string, path: string, { query, body, text }: CallOptions): Promise<Exchange> {
     const search = new URLSearchParams();
     for (const [name, value] of Object.entries(query ?? {})) search.append(name, String(value));
     const target = `${path}${search.size === 0 ? '' : `?${search}`}`;
@@ -197,6 +235,12 @@ export class Conversation {
     const read = answer === '' ? undefined : type.endsWith('json') ? JSON.parse(answer) : answer;
     return { call: `${method} ${target}`, status: response.status, type, body: read };
   }
+}
+
+/** What does not change from look to look of a run to which nothing happens. */
+function lastingText(body: unknown): string {
+  const counted = new Set(['pollCount', 'callbackAfterSeconds']);
+  return JSON.stringify(new Names().value(body, ''), (key, value) => (counted.has(key) ? 0 : value));
 }
 
 /** The latest step of a reference. */

@@ -13,7 +13,9 @@ const address = /\/0x[0-9a-f]{8,}/g;
 /** The id that scenarios use where there is nothing of that id. */
 const nothing = '00000000-0000-4000-8000-000000000000';
 /** An id that first comes up under one of these, or alone in an answer, is that of a run. */
-const runKeys = /workflow.*id$/i;
+const runKeys = /workflow.*id$|failure_workflow$/i;
+/** Rehearsed runs have domains that nobody knows. */
+const domainKeys = new Set(['domain', 'taskToDomain']);
 
 /** The times that a test can meet: from 2015 to 2065, in milliseconds. */
 const earliest = Date.UTC(2015, 0);
@@ -37,21 +39,24 @@ export class Names {
 
   value(value: unknown, key: string): unknown {
     if (key === 'instance') return '<host>';
-    if (typeof value === 'string') return this.text(value, key === '' || runKeys.test(key) ? 'run' : 'step');
+    if (typeof value === 'string') return this.text(value, roleOf(key));
     if (typeof value === 'number') return this.#number(value, key);
     if (Array.isArray(value)) return ordered(value, key).map((item) => this.value(item, key));
     if (typeof value !== 'object' || value === null) return value;
     // Sorted, so that the order in which a server writes its keys does not change who is first.
     const entries = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1));
     return Object.fromEntries(
-      entries.map(([name, item]) => [this.text(name, 'step'), this.value(item, name)]),
+      entries.map(([name, item]) => [
+        this.text(name, 'step'),
+        this.value(item, domainKeys.has(key) ? key : name),
+      ]),
     );
   }
 
   text(text: string, role: string): string {
     return text
       .replace(uuid, (id) => this.#name(id, role))
-      .replace(isoTime, '<time>')
+      .replace(isoTime, (time) => (Date.parse(time) < earliest ? time : '<time>'))
       .replace(address, '/<address>');
   }
 
@@ -70,6 +75,11 @@ export class Names {
     this.#names.set(id, name);
     return name;
   }
+}
+
+function roleOf(key: string): string {
+  if (domainKeys.has(key)) return 'domain';
+  return key === '' || runKeys.test(key) ? 'run' : 'step';
 }
 
 /** Violations come in any order. */

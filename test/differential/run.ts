@@ -1,11 +1,21 @@
 /** Holds the same conversations with two servers. */
-import { compare, type Difference } from './compare.ts';
+
+import type { KnownDifference } from './compare.ts';
+import { compare, type Difference, type Holding, type Judgement, judge, scenariosOf } from './compare.ts';
 import { Conversation, type Exchange } from './conversation.ts';
 import { normalise } from './normalise.ts';
 import type { Scenario } from './scenarios/index.ts';
 
 /** So many conversations go on at once, with each server. */
 const atOnce = 6;
+/** So often is a conversation held at most. */
+const timesMax = 3;
+
+/** Where two servers are reached that nobody has spoken to; the addresses end with `/api`. */
+export interface Pair {
+  readonly theirs: string;
+  readonly ours: string;
+}
 
 export interface Held {
   readonly exchanges: readonly Exchange[];
@@ -26,32 +36,55 @@ export async function converse(scenario: Scenario, base: string): Promise<Held> 
 }
 
 /**
- * All differences between two servers. A conversation that ends early on one side only is one.
+ * Holds all scenarios, and those again in which something is new or missing: the reference has races, and what does not
+ * show again is one. A conversation is held with servers that have not heard it, since it names its definitions itself.
+ *
+ * @param fresh starts a pair of servers; called once for each time
+ */
+export async function compareForSure(
+  scenarios: readonly Scenario[],
+  known: readonly KnownDifference[],
+  fresh: () => Promise<Pair>,
+): Promise<Judgement> {
+  const holdings = new Map<string, Holding[]>();
+  let again = scenarios;
+  for (let time = 1; ; time += 1) {
+    for (const [name, holding] of await compareAll(again, await fresh())) {
+      holdings.set(name, [...(holdings.get(name) ?? []), holding]);
+    }
+    const judgement = judge(holdings, known);
+    const doubtful = scenariosOf(judgement);
+    again = scenarios.filter(({ name }) => doubtful.has(name));
+    if (again.length === 0 || time === timesMax) return judgement;
+  }
+}
+
+/**
+ * All differences between two servers, by scenario. A conversation that ends early is one.
  *
  * @param tell called with those of each scenario, when it has ended
  */
 export async function compareAll(
   scenarios: readonly Scenario[],
-  theirs: string,
-  ours: string,
-  tell: (differences: readonly Difference[]) => void = () => {},
-): Promise<Difference[]> {
+  { theirs, ours }: Pair,
+  tell: (scenario: string, holding: Holding) => void = () => {},
+): Promise<Map<string, Holding>> {
   const waiting = [...scenarios];
-  const found = new Map<string, Difference[]>();
+  const found = new Map<string, Holding>();
   const lane = async (): Promise<void> => {
     for (let scenario = waiting.shift(); scenario !== undefined; scenario = waiting.shift()) {
       const [left, right] = await Promise.all([converse(scenario, theirs), converse(scenario, ours)]);
-      const differences = differencesOf(scenario.name, left, right);
-      found.set(scenario.name, differences);
-      tell(differences);
+      const holding = differencesOf(scenario.name, left, right);
+      found.set(scenario.name, holding);
+      tell(scenario.name, holding);
     }
   };
   await Promise.all(Array.from({ length: atOnce }, lane));
-  return scenarios.flatMap(({ name }) => found.get(name) ?? []);
+  return found;
 }
 
 function differencesOf(scenario: string, theirs: Held, ours: Held): Difference[] {
   const differences = compare(scenario, theirs.exchanges, ours.exchanges);
-  if ((theirs.error === undefined) === (ours.error === undefined)) return differences;
+  if (theirs.error === undefined && ours.error === undefined) return differences;
   return [...differences, { scenario, call: 'the end', at: 'error', theirs: theirs.error, ours: ours.error }];
 }

@@ -68,6 +68,22 @@ export const control: readonly Scenario[] = [
     },
   },
   {
+    name: 'restart-failed',
+    async run(talk) {
+      await defineTasks(talk, { name: 'restart-failed_a' });
+      await define(talk, 'restart-failed', [simple('restart-failed', 'a')]);
+      const run = await talk.start('restart-failed');
+      await talk.finish('restart-failed_a', { n: 1 }, 'FAILED', { reasonForIncompletion: 'once' });
+      await talk.ended(run);
+      await talk.post(`/workflow/${run}/restart`);
+      await talk.look(run);
+      await talk.finish('restart-failed_a', { n: 2 }, 'FAILED', { reasonForIncompletion: 'twice' });
+      await talk.ended(run);
+      await talk.post(`/workflow/${run}/rerun`, {});
+      await talk.look(run);
+    },
+  },
+  {
     name: 'not-restartable',
     async run(talk) {
       await define(talk, 'not-restartable', [step('NOOP', 'a')], { restartable: false });

@@ -2,7 +2,11 @@
 import { define, defineTasks, type Json, type Scenario, simple, step, workflow } from './scenario.ts';
 
 const unknown = '00000000-0000-4000-8000-000000000000';
-const hits = (n: number) => (body: unknown) => (body as { totalHits?: number }).totalHits === n;
+/** So many are found, and what is found has come to the index with its end. */
+const done = (n: number) => (body: unknown) => {
+  const { totalHits, results = [] } = body as { totalHits?: number; results?: { status: string }[] };
+  return totalHits === n && results.every(({ status }) => status === 'COMPLETED');
+};
 
 export const reading: readonly Scenario[] = [
   {
@@ -107,7 +111,7 @@ export const reading: readonly Scenario[] = [
         runs.push(await talk.start('search', { n }, { correlationId: `search-${n}` }));
       for (const run of runs) await talk.ended(run);
       const query = "workflowType = 'search'";
-      await talk.answers('/workflow/search', hits(3), { query, sort: 'correlationId:ASC' });
+      await talk.answers('/workflow/search', done(3), { query, sort: 'correlationId:ASC' });
       await talk.get('/workflow/search', {
         query: `${query} AND status = 'COMPLETED'`,
         size: 1,
@@ -127,7 +131,7 @@ export const reading: readonly Scenario[] = [
       });
       await talk.get('/workflow/search', { query, start: 2, size: 2, sort: 'startTime:ASC' });
       await talk.get('/workflow/search-v2', { query: `workflowId = '${runs[0]}'` });
-      await talk.answers('/tasks/search', hits(3), {
+      await talk.answers('/tasks/search', done(3), {
         query: "workflowType = 'search'",
         sort: 'startTime:ASC',
       });
