@@ -126,10 +126,10 @@ $$;
 create function lineshaft.release(jobs lineshaft.freed[])
 returns void language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
 declare
-  one record;
   limits integer[];
   keys text[];
   units integer[];
+  in_order boolean;
   force_limits integer[];
   force_keys text[];
   queues bigint[];
@@ -141,7 +141,8 @@ begin
     group by 1, 2
   ),
   amount as (
-    select u.limit_id, u.key, sum(case when u.limit_id = l.fifo then 0 else o.n * coalesce(u.cost, 1) end)::integer as n
+    select u.limit_id, u.key, sum(case when u.limit_id = l.fifo then 0 else o.n * coalesce(u.cost, 1) end)::integer as n,
+      bool_or(l.fifo is not null) as in_order
     from of_lane o
     join lineshaft.lane l on l.id = o.lane
     cross join lateral unnest(l.limits, l.keys, o.costs) as u (limit_id, key, cost)
@@ -150,7 +151,7 @@ begin
   ),
   held as materialized (
     -- A look-up for each, in their order: plans are made once, perhaps while the table is empty.
-    select c.limit_id, c.key, a.n
+    select c.limit_id, c.key, a.n, a.in_order
     from (select * from amount a order by a.key = '', a.limit_id, a.key collate "C" offset 0) a
     cross join lateral (
       select c.limit_id, c.key
@@ -160,42 +161,50 @@ begin
       for update
     ) c
   )
-  select array_agg(h.limit_id), array_agg(h.key), array_agg(h.n) into limits, keys, units from held h;
+  select array_agg(h.limit_id), array_agg(h.key), array_agg(h.n), bool_or(h.in_order)
+  into limits, keys, units, in_order
+  from held h;
   if limits is null then
     return;
   end if;
 
-  for one in
+  -- By their places, which stay while they are locked.
+  update lineshaft.counter c
+  set used = greatest(c.used - a.n, 0)
+  from (
     select c.place, a.n
     from unnest(limits, keys, units) as a (limit_id, key, n)
     cross join lateral (
       select c.ctid as place from lineshaft.counter c where c.limit_id = a.limit_id and c.key = a.key limit 1
     ) c
     where a.n > 0
-  loop
-    update lineshaft.counter c set used = greatest(c.used - one.n, 0) where c.ctid = one.place;
-  end loop;
+  ) a
+  where c.ctid = a.place;
 
   -- Of a FIFO limit all lanes are judged anew: the job that went may have been the one that another lane waited behind.
-  with over as (
-    select l.fifo, l.fifo_key, f.job_id
-    from unnest(jobs) as f
-    join lineshaft.lane l on l.id = f.lane
-    where f.how <> 's' and l.fifo is not null
-  ),
-  freed as (
-    update lineshaft.counter c
-    set used = 0, holder = null
-    from over o
-    where c.limit_id = o.fifo and c.key = o.fifo_key and c.holder = o.job_id
-  )
-  select array_agg(o.fifo), array_agg(o.fifo_key) into force_limits, force_keys from over o;
-
-  queues := lineshaft.unpark(limits, keys);
-  if force_limits is not null then
-    queues := queues || lineshaft.unpark(force_limits, force_keys, true);
+  if in_order then
+    with over as (
+      select l.fifo, l.fifo_key, f.job_id
+      from unnest(jobs) as f
+      join lineshaft.lane l on l.id = f.lane
+      where f.how <> 's' and l.fifo is not null
+    ),
+    freed as (
+      update lineshaft.counter c
+      set used = 0, holder = null
+      from over o
+      where c.limit_id = o.fifo and c.key = o.fifo_key and c.holder = o.job_id
+    )
+    select array_agg(o.fifo), array_agg(o.fifo_key) into force_limits, force_keys from over o;
   end if;
-  perform lineshaft.wake(queues, false, 'always');
+  -- Who parks a lane has its counter locked, so all that were parked for want of this room are seen now.
+  if exists (select from lineshaft.parked) then
+    queues := lineshaft.unpark(limits, keys);
+    if force_limits is not null then
+      queues := queues || lineshaft.unpark(force_limits, force_keys, true);
+    end if;
+    perform lineshaft.wake(queues, false, 'always');
+  end if;
 end
 $$;
 

@@ -4,23 +4,266 @@
 
 -- Takes jobs of keyed lanes under one new lease, as many as limits and rooms allow. `bases` are the lanes proper that
 -- the worker may run, `groups` (from 1) the queue of each, `rooms` how many jobs it takes of each queue. Of each base
--- at most `most_lanes` turns are looked at; lanes share the room of their queue, by weight where keys take turns.
--- The last row says how it went: `lane` keyed lanes were looked at, `created` is 1 where turns are left.
--- A counter that all jobs share is locked by every claim and every end of a job. So a claim first reads the counters
--- without a lock, and locks them last, when all else is written: if there is still more room than it takes, all is as
--- if it had held them throughout. Where a limit binds it can't be known in advance what may go: then nothing is
--- written, `lane` is -1, and the caller asks again with `careful`, which locks the counters first.
+-- at most `most_lanes` turns are looked at; lanes share the room of their queue.
+-- The last row says how it went: `lane` keyed lanes were looked at, `created` is 1 where turns are left, `keyed` jobs were
+-- taken, `payload`: in how many ms time alone makes room, `rest`: whether a limit had a say (null: there was nothing).
+-- Where none has, neither order nor turns have to be kept: lanes are taken as a set, and their counters, which other claims
+-- and the ends of jobs need, are locked at the very end. They say before anything is written whether it is so, and
+-- again once they are locked. Otherwise, or where the caller knows that limits bind (`careful`), claim_carefully decides
+-- job by job what may go, under its counters' locks.
 create function lineshaft.claim_keyed(
   of_worker bigint, bases integer[], groups integer[], rooms integer[], most_lanes integer, careful boolean
 )
 returns table (lease bigint, id uuid, lane integer, created bigint, payload json, rest json, keyed integer)
--- A plan for each call, made for its very arrays, would cost more than running it.
+-- A plan for each call, made for its very arrays, would cost more than running it; and any join but a nested loop by index
+-- would read all that there is of a table.
+language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off
+set enable_mergejoin = off as $$
+#variable_conflict use_column
+declare
+  -- Turns (t), lanes in the order of their turns (l), jobs to take (h), how many of each lane (g), and of what costs (w),
+  -- counters (c).
+  t_place tid[]; t_lane integer[];
+  l_id integer[]; l_base integer[]; l_share integer[]; l_stale integer[]; l_kept integer[];
+  h_place tid[]; h_id uuid[]; h_base integer[];
+  g_lane integer[]; g_base integer[]; g_jobs bigint[];
+  w_lane integer[]; w_costs text[]; w_jobs bigint[];
+  c_limit integer[]; c_key text[]; c_units integer[]; c_new boolean[];
+  bound boolean; weighted boolean; fits boolean;
+  claimed integer := 0;
+  present timestamptz := clock_timestamp();
+begin
+  if careful then
+    return query select c.* from lineshaft.claim_carefully(of_worker, bases, groups, rooms, most_lanes) c;
+    return;
+  end if;
+
+  with looked as materialized (
+    select t.place, t.lane, t.priority, t.at, b.base, b.grp
+    from (
+      select b.base, b.grp, s.sign
+      from unnest(bases, groups) as b (base, grp)
+      cross join (values (1), (-1)) as s (sign)
+    ) b
+    cross join lateral (
+      select t.ctid as place, t.lane, t.priority, t.at
+      from lineshaft.turn t
+      where t.base = b.base * b.sign
+      order by t.priority desc, t.at
+      limit most_lanes
+      for update skip locked
+    ) t
+  ),
+  one as materialized (
+    select k.lane, min(k.base) as base, min(k.grp) as grp, max(k.priority) as priority, min(k.at) as at
+    from looked k
+    group by k.lane
+  ),
+  -- A lane has a turn for each time that jobs were put into it; most find that earlier turns have taken them.
+  judged as materialized (
+    select o.lane, o.base, o.grp, o.priority, o.at, l.weighted, l.fifo is not null or l.fair is not null as ordered,
+      l.id is not null and r.filled is not null as filled
+    from one o
+    left join lineshaft.lane l on l.id = o.lane
+    left join lateral (select true as filled from lineshaft.ready r where r.lane = o.lane limit 1) r on true
+  ),
+  ranked as (
+    select j.*, row_number() over (partition by j.base order by j.priority desc, j.at, j.lane) as rank
+    from judged j
+    where j.filled
+  ),
+  placed as (
+    select r.*, row_number() over (partition by r.grp order by r.priority desc, r.rank, r.lane) as n,
+      count(*) over (partition by r.grp) as lanes
+    from ranked r
+  )
+  select (select array_agg(k.place) from looked k), (select array_agg(k.lane) from looked k),
+    (select array_agg(j.lane) from judged j where not j.filled),
+    array_agg(x.lane), array_agg(x.base), array_agg(x.share), (select bool_or(j.weighted) from judged j),
+    coalesce(bool_or(x.ordered), false)
+  into t_place, t_lane, l_stale, l_id, l_base, l_share, weighted, bound
+  from (
+    select p.lane, p.base, p.ordered,
+      (rooms[p.grp] / p.lanes + case when p.n <= rooms[p.grp] % p.lanes then 1 else 0 end)::integer as share
+    from placed p
+    order by p.n
+  ) x;
+
+  if l_stale is not null and not bound and (weighted or exists (select from lineshaft.parked)) then
+    -- Others may wait for the room that a lane which is empty now was opened for, or that is kept for it.
+    bound := exists (
+      select
+      from unnest(l_stale) as s (lane)
+      join lineshaft.lane l on l.id = s.lane
+      cross join lateral unnest(l.limits, l.keys) as u (limit_id, key)
+      cross join lateral (
+        (select 1 from lineshaft.parked p where p.limit_id = u.limit_id and p.key = u.key limit 1)
+        union all
+        (
+          select 1
+          from lineshaft.counter k
+          where k.limit_id = u.limit_id and k.key = u.key and k.short_lane = s.lane
+          limit 1
+        )
+      ) w
+    );
+  end if;
+  if l_id is not null and not bound then
+    -- A lateral join with a limit is a nested loop: rows come in order within each lane.
+    with head as materialized (
+      select a.n, a.lane, a.base, r.place, r.job_id, r.priority, r.due, r.seq
+      from unnest(l_id, l_base, l_share) with ordinality as a (lane, base, share, n)
+      left join lateral (
+        select r.ctid as place, r.job_id, r.priority, r.due, r.seq
+        from lineshaft.ready r
+        where r.lane = a.lane
+        order by r.priority desc, r.due, r.seq
+        limit a.share
+        for update skip locked
+      ) r on true
+    )
+    select h.places, h.ids, h.bases, g.lanes, g.bases, g.jobs, g.kept
+    into h_place, h_id, h_base, g_lane, g_base, g_jobs, l_kept
+    from (
+      select array_agg(o.place) as places, array_agg(o.job_id) as ids, array_agg(o.base) as bases
+      from (select * from head where place is not null order by priority desc, due, seq) o
+    ) h
+    cross join (
+      select array_agg(g.lane) filter (where g.jobs > 0) as lanes, array_agg(g.base) filter (where g.jobs > 0) as bases,
+        array_agg(g.jobs) filter (where g.jobs > 0) as jobs, array_agg(g.lane) filter (where g.jobs = 0) as kept
+      from (select e.lane, min(e.base) as base, count(e.place) as jobs from head e group by e.n, e.lane) g
+    ) g;
+    w_lane := g_lane;
+    w_jobs := g_jobs;
+    if weighted and h_id is not null then
+      select array_agg(w.lane), array_agg(w.costs::text), array_agg(w.jobs) into w_lane, w_costs, w_jobs
+      from (
+        select j.lane, j.costs, count(*) as jobs
+        from unnest(h_id) as h (id)
+        join lineshaft.job j on j.id = h.id
+        group by 1, 2
+      ) w;
+    end if;
+
+    select array_agg(x.limit_id), array_agg(x.key), array_agg(least(x.units, 2000000000)::integer), array_agg(x.fresh),
+      coalesce(bool_or(x.units >= x.room or x.kept), false)
+    into c_limit, c_key, c_units, c_new, bound
+    from (
+      select a.limit_id, a.key, a.units, k.limit_id is null as fresh, k.short_lane is not null or p.parked as kept,
+        case
+          when k.limit_id is not null then lineshaft.room_of(k, e.concurrency, e.per_ms, e.burst, present)
+          else least(
+            coalesce(e.concurrency, 1000000000), case when e.per_ms is null then 1000000000 else floor(e.burst)::integer end
+          )
+        end as room
+      from (
+        select u.limit_id, u.key, sum(w.jobs * coalesce(u.cost, 1))::bigint as units
+        from unnest(w_lane, w_costs, w_jobs) as w (lane, costs, jobs)
+        join lineshaft.lane l on l.id = w.lane
+        cross join lateral unnest(l.limits, l.keys, w.costs::integer[]) as u (limit_id, key, cost)
+        group by 1, 2
+      ) a
+      join lineshaft.limit m on m.id = a.limit_id
+      cross join lateral lineshaft.terms_of(m, a.key) e
+      -- A look-up for each, here and below, by a lateral query with a limit: plans are made once, perhaps while the table is
+      -- empty, and any other join would go on to read all of it.
+      left join lateral (
+        select * from lineshaft.counter k where k.limit_id = a.limit_id and k.key = a.key limit 1
+      ) k on true
+      left join lateral (
+        select true as parked from lineshaft.parked p where p.limit_id = a.limit_id and p.key = a.key limit 1
+      ) p on true
+    ) x;
+  end if;
+  if bound then
+    return query select c.* from lineshaft.claim_carefully(of_worker, bases, groups, rooms, most_lanes) c;
+    return;
+  end if;
+
+  if h_id is not null then
+    return query
+    with taken as (
+      delete from lineshaft.ready r where r.ctid = any (h_place)
+    ),
+    mine as materialized (
+      -- The fence makes it a loop over what was picked, which keeps the order without sorting wide rows.
+      select j.*, h.base
+      from unnest(h_id, h_base) as h (job_id, base)
+      cross join lateral (select k.* from lineshaft.job k where k.id = h.job_id offset 0) j
+    ),
+    leased as (
+      -- Refers to the worker's row: one that is not known any more claims nothing.
+      insert into lineshaft.lease (worker, job_ids, fences)
+      select of_worker, array_agg(m.id), array_agg(m.fence) from mine m having count(*) > 0
+      returning lease.id
+    )
+    select d.id, m.id, m.base, (date_part('epoch', m.created_at) * 1000)::bigint, m.payload,
+      case
+        when m.fence = 0 and m.version = 1 and m.options is null and m.due = m.created_at and m.costs is null then null
+        else json_build_array(
+          m.fence, m.attempt, m.rescued, m.version, m.options, m.errors,
+          (extract(epoch from m.due - m.created_at) * 1000)::bigint, m.costs
+        )
+      end,
+      m.lane
+    from leased d
+    cross join mine m;
+    get diagnostics claimed = row_count;
+    if claimed <> cardinality(h_id) then
+      raise data_corrupted using message = 'rows of ready without a job';
+    end if;
+  end if;
+  -- Lanes of whose jobs others have a hold keep their turns; of the others those that have more get a new one.
+  if t_place is not null then
+    delete from lineshaft.turn t
+    where t.ctid = any (array(
+      select p.place from unnest(t_place, t_lane) as p (place, lane) where p.lane <> all (coalesce(l_kept, '{}'))
+    ));
+    insert into lineshaft.turn (base, priority, at, lane)
+    select g.base, r.priority, extract(epoch from present), g.lane
+    from unnest(g_lane, g_base) as g (lane, base)
+    cross join lateral (
+      select r.priority from lineshaft.ready r where r.lane = g.lane order by r.priority desc limit 1
+    ) r;
+  end if;
+  if c_limit is not null then
+    if true = any (c_new) then
+      insert into lineshaft.counter (limit_id, key)
+      select a.limit_id, a.key from unnest(c_limit, c_key, c_new) as a (limit_id, key, fresh) where a.fresh
+      order by 1, 2
+      on conflict do nothing;
+    end if;
+    perform lineshaft.lock_counters(c_limit, c_key);
+    fits := lineshaft.count_up(c_limit, c_key, c_units, null, null, clock_timestamp());
+    if not fits then
+      raise serialization_failure using message = 'the room of a limit went to others at this moment';
+    end if;
+  end if;
+
+  lease := null;
+  id := null;
+  lane := coalesce(cardinality(l_id), 0) + coalesce(cardinality(l_stale), 0) - coalesce(cardinality(l_kept), 0);
+  created := case when lineshaft.has_turns(bases) then 1 else 0 end;
+  payload := null;
+  rest := case when claimed > 0 then 'false'::json end;
+  keyed := claimed;
+  return next;
+end
+$$;
+
+-- The claim where limits bind, in claim_keyed's terms: who goes is decided lane by lane under the locks of the counters.
+create function lineshaft.claim_carefully(
+  of_worker bigint, bases integer[], groups integer[], rooms integer[], most_lanes integer
+)
+returns table (lease bigint, id uuid, lane integer, created bigint, payload json, rest json, keyed integer)
 language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
 #variable_conflict use_column
 declare
   present timestamptz;
   -- Of counters besides: what is kept for the lane that is short of room, which, whether another may take its place.
   c_held integer[]; c_short integer[]; c_short_need integer[]; c_short_since timestamptz[]; c_vacant boolean[]; c_told boolean[];
+  -- Time alone may make room in it.
+  c_timed boolean[];
   avail integer;
   -- Turns (t), counters (c), lanes (l) in the order of their turns, jobs at the heads of lanes (h), of FIFO lanes (f).
   t_place tid[]; t_lane integer[]; t_base integer[]; t_priority smallint[]; t_at double precision[]; t_fresh boolean[];
@@ -35,16 +278,11 @@ declare
   l_next smallint[];
   h_place tid[]; h_lane integer[]; h_id uuid[]; h_costs text[];
   f_place tid[]; f_id uuid[]; f_behind boolean[];
-  places tid[]; unreached integer[]; stale tid[];
+  places tid[]; unreached integer[]; bound boolean;
   costs integer[];
   heads integer; pointer integer := 1; got integer; take integer; cap integer; need integer; c integer; g integer;
   fits boolean; start double precision; claimed integer;
 begin
-  perform from lineshaft.worker w where w.id = of_worker for key share;
-  if not found then
-    raise foreign_key_violation using message = 'this worker is not known any more';
-  end if;
-
   select array_agg(t.place), array_agg(t.lane), array_agg(a.base), array_agg(t.priority), array_agg(t.at), array_agg(a.sign < 0)
   into t_place, t_lane, t_base, t_priority, t_at, t_fresh
   from (select b.base, s.sign from unnest(bases) as b (base) cross join (values (1), (-1)) as s (sign)) a
@@ -56,24 +294,16 @@ begin
     limit most_lanes
     for update skip locked
   ) t;
-  -- A lane has a turn for each time that jobs were put into it; most find that earlier turns have taken them.
-  if not careful then
-    select array_agg(t.place) filter (where not t.filled), array_agg(t.place) filter (where t.filled),
-      array_agg(t.lane) filter (where t.filled), array_agg(t.base) filter (where t.filled),
-      array_agg(t.priority) filter (where t.filled), array_agg(t.at) filter (where t.filled),
-      array_agg(t.fresh) filter (where t.filled)
-    into stale, t_place, t_lane, t_base, t_priority, t_at, t_fresh
-    from (
-      select t.*, exists (select from lineshaft.ready r where r.lane = t.lane) as filled
-      from unnest(t_place, t_lane, t_base, t_priority, t_at, t_fresh) as t (place, lane, base, priority, at, fresh)
-    ) t;
-    delete from lineshaft.turn t where t.ctid = any (stale);
-  end if;
   if t_place is null then
-    lane := coalesce(cardinality(stale), 0);
+    lane := 0;
     created := case when lineshaft.has_turns(bases) then 1 else 0 end;
     return next;
     return;
+  end if;
+  -- Before the counters, since who rescues the worker has its row when he comes to them.
+  perform from lineshaft.worker w where w.id = of_worker for key share;
+  if not found then
+    raise foreign_key_violation using message = 'this worker is not known any more';
   end if;
 
   -- Counters that are new are made before the first is locked.
@@ -98,19 +328,18 @@ begin
   where k.known is null
   order by 1, 2
   on conflict do nothing;
-  if careful then
-    perform lineshaft.lock_counters(p_limit, p_key);
-  end if;
-  -- What they say is read by a statement of its own: once all are locked, if they are.
+  perform lineshaft.lock_counters(p_limit, p_key);
+  -- What they say is read by a statement of its own, once all are locked.
   present := clock_timestamp();
   select array_agg(x.limit_id), array_agg(x.key), array_agg(x.room), array_agg(x.most), array_agg(x.at),
     array_agg(x.weight), array_agg(x.holder), array_agg(0), array_agg(null::uuid), array_agg(false), array_agg(x.held),
     array_agg(x.short_lane), array_agg(x.short_need), array_agg(x.short_since),
-    array_agg(x.short_lane is null or (x.held = 0 and x.short_since <= present - interval '5 s')), array_agg(false)
+    array_agg(x.short_lane is null or (x.held = 0 and x.short_since <= present - interval '5 s')), array_agg(false), array_agg(x.timed)
   into c_limit, c_key, c_room, c_most, c_at, c_weight, c_holder, c_units, c_taken_by, c_parks, c_held, c_short, c_short_need,
-    c_short_since, c_vacant, c_told
+    c_short_since, c_vacant, c_told, c_timed
   from (
     select k.limit_id, k.key, k.at, k.holder, e.weight, k.short_lane, k.short_need, k.short_since, g.most,
+      e.per_ms is not null or k.closed_until is not null or k.wake_at is not null or k.short_opened is not null as timed,
       case when k.short_lane is null then 0 else lineshaft.held_back(k, g.most, present) end as held,
       lineshaft.room_of(k, e.concurrency, e.per_ms, e.burst, present) as room
     from unnest(p_limit, p_key) as p (limit_id, key)
@@ -336,17 +565,6 @@ begin
     end if;
   end loop;
 
-  -- Without locks only what no limit has a say in: afterwards there is room left everywhere, and no order or turn to keep.
-  if not careful and (
-    true = any (array(select f.fifo is not null or f.fair is not null or f.block > 0 from unnest(l_fifo, l_fair, l_block) as f (fifo, fair, block)))
-    or true = any (array(select x.room < 1 or x.short is not null from unnest(c_room, c_short) as x (room, short)))
-  ) then
-    lane := -1;
-    created := 1;
-    return next;
-    return;
-  end if;
-
   places := array(
     select h.place from unnest(h_place, h_lane) with ordinality as h (place, n, i) where h.i < l_start[h.n] + l_take[h.n]
   ) || array(
@@ -430,6 +648,12 @@ begin
       end if;
     end if;
   end loop;
+  -- Whether a limit had a say: one is full or keeps room, somebody waits for it, or it has an order or turns to keep.
+  bound := exists (
+      select from unnest(l_fifo, l_fair, l_block) as a (fifo, fair, block)
+      where a.fifo is not null or a.fair is not null or a.block > 0
+    )
+    or exists (select from unnest(c_room, c_short) as a (room, short) where a.room < 1 or a.short is not null);
   unreached := array(select a.lane from unnest(l_id, l_reached) as a (lane, reached) where not a.reached);
   delete from lineshaft.turn t
   where t.ctid = any (array(
@@ -445,12 +669,6 @@ begin
   where a.block > 0
   on conflict (lane) do update
   set limit_id = excluded.limit_id, key = excluded.key, need = excluded.need, priority = excluded.priority, at = excluded.at;
-  if not careful then
-    perform lineshaft.lock_counters(c_limit, c_key);
-    if not lineshaft.has_room(c_limit, c_key, c_units, present) then
-      raise serialization_failure using message = 'the room of a limit went to others at this moment';
-    end if;
-  end if;
   perform lineshaft.count_up(c_limit, c_key, c_units, c_at, c_taken_by, present);
   for n in 1 .. coalesce(cardinality(c_told), 0) loop
     if c_told[n] then
@@ -461,8 +679,8 @@ begin
   end loop;
   -- Room that these lanes could not use goes to others that wait for it.
   perform lineshaft.wake(lineshaft.unpark(array_agg(p.limit_id), array_agg(p.key)), false, 'always')
-  from unnest(c_limit, c_key, c_room, c_parks) as p (limit_id, key, room, parks)
-  where p.room > 0 or p.parks;
+  from unnest(c_limit, c_key, c_room, c_parks, c_timed) as p (limit_id, key, room, parks, timed)
+  where p.room > 0 or (p.parks and p.timed);
 
   lease := null;
   id := null;
@@ -470,11 +688,13 @@ begin
   created := case when lineshaft.has_turns(bases) then 1 else 0 end;
   payload := null;
   -- In how many milliseconds time alone makes room in one of these counters.
-  select to_json(min(extract(epoch from k.wake_at - clock_timestamp()) * 1000)) into payload
-  from unnest(c_limit, c_key, c_parks) as p (limit_id, key, parks)
-  join lineshaft.counter k on k.limit_id = p.limit_id and k.key = p.key
-  where p.parks;
-  rest := null;
+  if true = any (c_timed) then
+    select to_json(min(extract(epoch from k.wake_at - clock_timestamp()) * 1000)) into payload
+    from unnest(c_limit, c_key, c_parks) as p (limit_id, key, parks)
+    join lineshaft.counter k on k.limit_id = p.limit_id and k.key = p.key
+    where p.parks;
+  end if;
+  rest := to_json(bound);
   keyed := coalesce(claimed, 0);
   return next;
 end
@@ -482,11 +702,13 @@ $$;
 
 -- Whether keyed lanes of these bases have turns, also such that somebody has locked.
 create function lineshaft.has_turns(bases integer[])
-returns boolean language sql stable as $$
-  select exists (
+returns boolean language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
+begin
+  return exists (
     select from unnest(bases) as b (base) cross join (values (1), (-1)) as s (sign)
     join lateral (select from lineshaft.turn t where t.base = b.base * s.sign limit 1) t on true
-  )
+  );
+end
 $$;
 
 -- The job of a lane under a FIFO limit that may go now: the one that holds the key, or else the first of all lanes
@@ -542,24 +764,6 @@ begin
 end
 $$;
 
--- Whether counters, which are locked, have more room than is to be taken, and none is kept for anybody.
-create function lineshaft.has_room(limits integer[], keys text[], units integer[], present timestamptz)
-returns boolean language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
-begin
-  return not exists (
-    select
-    from unnest(limits, keys, units) as a (limit_id, key, units)
-    join lineshaft.limit l on l.id = a.limit_id
-    left join lateral (
-      select * from lineshaft.counter k where k.limit_id = a.limit_id and k.key = a.key limit 1
-    ) c on true
-    cross join lateral lineshaft.terms_of(l, a.key) e
-    where c.limit_id is null or c.short_lane is not null
-      or lineshaft.room_of(c, e.concurrency, e.per_ms, e.burst, present) <= a.units
-  );
-end
-$$;
-
 -- What a sliding counter has spent in the last period, and so much more now. In hundredths of the period, each under its end:
 -- what comes back comes up to a hundredth later than it could, and never too early.
 create function lineshaft.spend(
@@ -578,36 +782,42 @@ language sql immutable as $$
   ) x
 $$;
 
--- Counts up what was taken of counters that are locked, and sets their virtual times and holders.
+-- Counts up what was taken of counters that are locked, and sets their virtual times and holders where they are given.
+-- Returns whether all are there, and there is room left in each that is kept for nobody.
 create function lineshaft.count_up(
   limits integer[], keys text[], units integer[], times double precision[], holders uuid[], present timestamptz
 )
-returns void language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
+returns boolean language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
 declare
-  one record;
+  counted bigint;
+  roomy boolean;
 begin
-  for one in
-    select k.place, a.units, a.at, a.holder, e.per_ms, e.burst, l.sliding and e.per_ms is not null as sliding
-    from unnest(limits, keys, units, times, holders) as a (limit_id, key, units, at, holder)
-    join lineshaft.limit l on l.id = a.limit_id
-    cross join lateral (
-      select k.ctid as place from lineshaft.counter k where k.limit_id = a.limit_id and k.key = a.key limit 1
-    ) k
-    cross join lateral lineshaft.terms_of(l, a.key) e
-    where a.units > 0
-  loop
+  with up as (
     update lineshaft.counter k
-    set used = k.used + one.units,
+    set used = k.used + a.units,
       tokens = case
-        when one.per_ms is not null and not one.sliding then lineshaft.tokens_of(k, one.per_ms, one.burst, present) - one.units
+        when a.per_ms is not null and not a.sliding then lineshaft.tokens_of(k, a.per_ms, a.burst, present) - a.units
       end,
       (spent_at, spent) = (
-        select s.at, s.n from lineshaft.spend(k, one.units, one.burst / one.per_ms, present) s where one.sliding
+        select s.at, s.n from lineshaft.spend(k, a.units, a.burst / a.per_ms, present) s where a.sliding
       ),
-      refilled_at = case when one.per_ms is not null then present end,
-      at = one.at,
-      holder = coalesce(one.holder, k.holder)
-    where k.ctid = one.place;
-  end loop;
+      refilled_at = case when a.per_ms is not null then present end,
+      at = coalesce(a.at, k.at),
+      holder = coalesce(a.holder, k.holder)
+    from (
+      select k.place, a.units, a.at, a.holder, e.concurrency, e.per_ms, e.burst, l.sliding and e.per_ms is not null as sliding
+      from unnest(limits, keys, units, times, holders) as a (limit_id, key, units, at, holder)
+      join lineshaft.limit l on l.id = a.limit_id
+      cross join lateral (
+        select k.ctid as place from lineshaft.counter k where k.limit_id = a.limit_id and k.key = a.key limit 1
+      ) k
+      cross join lateral lineshaft.terms_of(l, a.key) e
+      where a.units > 0
+    ) a
+    where k.ctid = a.place
+    returning k.short_lane is null and lineshaft.room_of(k, a.concurrency, a.per_ms, a.burst, present) > 0 as roomy
+  )
+  select count(*), bool_and(up.roomy) into counted, roomy from up;
+  return coalesce(roomy, true) and counted = (select count(*) from unnest(units) as a (units) where a.units > 0);
 end
 $$;

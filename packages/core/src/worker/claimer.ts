@@ -124,9 +124,9 @@ export class Claimer {
     if (this.asleep) this.loop.wake();
   }
 
-  /** Jobs under limits may go on: some were enqueued, or room was freed. @param freed queues of which jobs have ended */
-  expectKeyed(freed: Iterable<number> = []): void {
-    this.keyed.expect(freed);
+  /** Jobs under limits may go on, of these queues or anywhere: some were enqueued, or room was freed. */
+  expectKeyed(queueIds?: readonly number[]): void {
+    this.keyed.expect(queueIds);
     this.loop.wake();
   }
 
@@ -157,7 +157,7 @@ export class Claimer {
       if (lanes.length > fewLanes) this.discoverWanted = true;
       else this.host.directory.markActive(lanes.map((lane) => lane.id));
     }
-    this.expectKeyed();
+    this.expectKeyed(queueIds);
   }
 
   private async round(): Promise<number> {
@@ -176,7 +176,7 @@ export class Claimer {
         if (asks.length > 0) await this.claim(asks);
         const routineMs = Math.max(busyDiscoverMs, this.discoverCostMs / routineDiscoverShare);
         if (this.sinceDiscoverMs() > routineMs) this.discoverWanted = true;
-      } else if (!claimedKeyed && !this.keyed.wanted && (!this.discoverWanted || !this.mayDiscover())) break;
+      } else if (!claimedKeyed && (!this.discoverWanted || !this.mayDiscover())) break;
     }
     this.asleep = true;
     // Each poll is a look around: messages can be lost, and behind a pooler there are none.

@@ -1,7 +1,6 @@
 /**
  * What a worker knows of jobs under limits: which of its queues have keyed lanes with turns, and how many lanes fill a
- * claim. Which of them may go is decided in the database, under the locks of the counters (`claim_keyed.sql`). Where no
- * limit is declared it asks nothing.
+ * claim. Which of them may go is decided in the database (`claim_keyed.sql`). Where no limit is declared it asks nothing.
  */
 
 import { type Amounts, timesFitting } from '../domain/amounts.ts';
@@ -19,9 +18,6 @@ const lanesMax = 1_000;
 const lanesPerJobMin = 1 / 16;
 const lanesPerJobMax = 1.25;
 const basesMax = 10_000;
-/** Claims that lock counters first after one that met a limit; twice as many each time, until one meets none. */
-const carefulMin = 8;
-const carefulMax = 512;
 /** Pauses while all turns are locked by claims of other workers, which last a few milliseconds. */
 const busyPauseMs = [1, 2, 4, 8, 16, 32];
 
@@ -44,20 +40,21 @@ export class KeyedClaims {
   private readonly free: () => Amounts;
   /** Queues that are believed to have turns. */
   private readonly active = new Set<number>();
+  /** Queues that have had some: of news about them one need not ask what it means. */
+  private readonly known = new Set<number>();
   /** Lanes proper of them whose turns were all taken, until there is news. */
   private readonly empty = new Set<number>();
-  /** Whether to ask where there are turns. */
-  wanted = true;
-  /** Room was freed where a limit binds: ask for it before asking where else there may be some. */
-  private freed = false;
+  private wanted = true;
+  /** Counts news, so that what came while a claim was under way is not forgotten with what it found. */
+  private news = 0;
+  private newsAtClaim = 0;
   /** How many lanes are looked at for each job that there is room for; learnt from what they give. */
   private lanesPerJob = 0.25;
   /** Claims in a row that found all turns locked. */
   private busy = 0;
   private busyUntilMs = Number.NEGATIVE_INFINITY;
-  /** So many claims more lock the counters before they read them, since a limit binds. */
-  private carefulFor = 0;
-  private carefulNext = carefulMin;
+  /** A limit had a say in the last claim that looked at any: the next locks their counters first. */
+  private careful = false;
   /** Counts claims, so that lanes that need amounts take turns. */
   private rotation = 0;
 
@@ -76,18 +73,16 @@ export class KeyedClaims {
     this.free = options.free;
   }
 
-  /** There may be turns now: jobs were enqueued, or room was freed. @param freed queues of which jobs have ended */
-  expect(freed: Iterable<number> = []): void {
-    this.wanted = true;
+  /** There may be turns now, of these queues or anywhere: jobs were enqueued, or room was freed. */
+  expect(queueIds?: readonly number[]): void {
+    this.news += 1;
+    this.wanted ||= this.session.pooled || !queueIds?.every((queueId) => this.known.has(queueId));
+    for (const queueId of queueIds ?? []) {
+      if (this.known.has(queueId) && this.directory.lanesOf(queueId).length > 0) this.active.add(queueId);
+    }
     this.empty.clear();
     this.busy = 0;
     this.busyUntilMs = Number.NEGATIVE_INFINITY;
-    // Where no limit binds, it is not their room that others wait for.
-    if (this.carefulFor === 0) return;
-    for (const queueId of freed) {
-      this.active.add(queueId);
-      this.freed = true;
-    }
   }
 
   get any(): boolean {
@@ -103,10 +98,6 @@ export class KeyedClaims {
   /** Asks which lanes have keyed ones with turns. @param load makes lanes known that are not */
   async look(load: (bases: readonly number[]) => Promise<void>): Promise<void> {
     if (!this.wanted) return;
-    if (this.freed) {
-      this.freed = false;
-      return;
-    }
     this.wanted = false;
     if (!this.directory.limits.any) {
       this.active.clear();
@@ -116,11 +107,11 @@ export class KeyedClaims {
     const bases = rows.map((row) => Number(row[0]));
     if (bases.some((base) => this.directory.lane(base) === undefined)) await load(bases);
     for (const base of bases) {
-      // News that came while a claim was under way is not forgotten with what it found.
       this.empty.delete(base);
       const lane = this.directory.lane(base);
-      if (lane !== undefined && this.directory.lanesOf(lane.queueId).includes(lane))
-        this.active.add(lane.queueId);
+      if (lane === undefined || !this.directory.lanesOf(lane.queueId).includes(lane)) continue;
+      this.active.add(lane.queueId);
+      this.known.add(lane.queueId);
     }
   }
 
@@ -191,39 +182,22 @@ export class KeyedClaims {
     );
   }
 
-  /**
-   * Claims; the last row tells how it went (`learn`). No row: a counter was collected or locks met; try again.
-   * While no limit binds, counters are locked only at the end of a claim, so that claims and ends of jobs overlap.
-   */
+  /** Claims; the last row tells how it went (`learn`). No row: a counter was collected or locks met; try again. */
   async claim(plan: KeyedPlan, workerRow: string): Promise<Row[]> {
     this.rotation += 1;
+    this.newsAtClaim = this.news;
     try {
-      if (this.carefulFor > 0) {
-        this.carefulFor -= 1;
-        return await this.ask(plan, workerRow, true);
-      }
-      const rows = await this.ask(plan, workerRow, false);
-      if (Number(rows.at(-1)?.[2]) >= 0) {
-        this.carefulNext = carefulMin;
-        return rows;
-      }
-      this.carefulFor = this.carefulNext;
-      this.carefulNext = Math.min(2 * this.carefulNext, carefulMax);
-      return await this.ask(plan, workerRow, true);
+      return await this.ask(plan, workerRow);
     } catch (error) {
       if (isLineshaftError(error) && /^40/.test(String(error.details['sqlstate']))) return [];
       throw error;
     }
   }
 
-  private async ask(
-    { bases, groups, rooms }: KeyedPlan,
-    workerRow: string,
-    careful: boolean,
-  ): Promise<Row[]> {
+  private async ask({ bases, groups, rooms }: KeyedPlan, workerRow: string): Promise<Row[]> {
     const lanes = Math.ceil(this.lanesPerJob * Math.max(...rooms));
     const most = Math.min(Math.max(lanes, lanesMin), lanesMax);
-    const values = [workerRow, array(bases), array(groups), array(rooms), most, careful];
+    const values = [workerRow, array(bases), array(groups), array(rooms), most, this.careful];
     return await this.session.query(this.statements.claimKeyed, values);
   }
 
@@ -232,6 +206,7 @@ export class KeyedClaims {
     const lanes = Number(summary?.[2] ?? 0);
     const left = summary === undefined || Number(summary[3]) === 1;
     const room = plan.rooms.reduce((sum, rooms) => sum + rooms, 0);
+    if (summary?.[5] != null) this.careful = summary[5] === 'true';
     // A lane costs more than a job: few lanes with many jobs each are looked at where there are such.
     if (left && lanes > 0) {
       const next = this.lanesPerJob * (jobs < 0.6 * room ? 1.5 : 0.85);
@@ -243,7 +218,7 @@ export class KeyedClaims {
       this.busyUntilMs = this.clock.monotonic() + pauseMs;
     } else {
       this.busy = 0;
-      if (!left) this.forget(plan);
+      if (!left && this.news === this.newsAtClaim) this.forget(plan);
     }
     return summary?.[4] != null;
   }

@@ -471,9 +471,12 @@ export class Worker extends EventEmitter<WorkerEvents> {
       });
     }
     if (!late) this.parts.hooks.finished?.(finishedFacts(results));
-    const freed = results.filter(({ job }) => job.keyed !== undefined);
-    if (freed.length > 0) {
-      this.claimer.expectKeyed(new Set(freed.map(({ job }) => job.runtime.queue.id)));
+    const freed = new Set(
+      results.flatMap(({ job }) => (job.keyed === undefined ? [] : [job.runtime.queue.id])),
+    );
+    if (freed.size > 0) {
+      // What other queues may have of it now comes as a message.
+      this.claimer.expectKeyed([...freed]);
       if (this.directory.limits.rated) this.services.message('limited', '');
     }
     if (results.some(({ ending }) => ending.type === 'later')) this.services.message('l', '');
