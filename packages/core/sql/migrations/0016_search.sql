@@ -25,22 +25,22 @@ create table lineshaft.search_pending (
   run_id uuid not null
 ) with (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
 
--- Up to 1,024 documents that were indexed together, and when their runs have started. Never changed but for `dead`: a bit
--- for each place (bit 0 of byte 0 is the first) whose run was indexed anew, or removed.
+-- Up to 1,024 documents that were indexed together, and when their runs have started, in microseconds since 1970. Never
+-- changed but for `dead`: a bit for each place (bit 0 of byte 0 is the first) whose run was indexed anew, or removed.
 create table lineshaft.search_segment (
   id integer generated always as identity primary key,
   size integer not null check (size between 1 and 1024),
-  newest timestamptz not null,
-  oldest timestamptz not null,
+  newest bigint not null,
+  oldest bigint not null,
   dead bytea
 );
 
--- The run of each place in a segment, those that have started last first.
+-- The run of each place in a segment, and when it has started; those that have started last come first.
 create table lineshaft.search_document (
   segment integer not null,
   place smallint not null,
   run_id uuid not null,
-  created_at timestamptz not null,
+  started bigint not null,
   primary key (segment, place)
 );
 create index search_document_of on lineshaft.search_document (run_id);
@@ -58,6 +58,18 @@ create table lineshaft.search_block (
 create function lineshaft.head(document json)
 returns text language sql immutable parallel safe as $$
   select case when octet_length(document::text) <= 16384 then document::text else left(document::text, 16384) end
+$$;
+
+-- Microseconds since 1970, rounded: a number of seconds has no room for all of them.
+create function lineshaft.microseconds(at timestamptz)
+returns bigint language sql immutable parallel safe as $$
+  select round(date_part('epoch', at) * 1000000)::bigint
+$$;
+
+-- Runs that wait to be indexed, each once. By index, since the table is as long as it was after a mass of runs.
+create function lineshaft.pending_runs()
+returns setof uuid language sql stable rows 1000 set enable_seqscan = off set enable_bitmapscan = off as $$
+  select distinct p.run_id from lineshaft.search_pending p where p.id > 0
 $$;
 
 create function lineshaft.search_anew()
@@ -111,18 +123,17 @@ begin
   if cardinality(runs) = 0 then
     return true;
   end if;
-  insert into lineshaft.search_segment (size, newest, oldest)
-  values (cardinality(runs), '-infinity', 'infinity') returning id into made;
+  insert into lineshaft.search_segment (size, newest, oldest) values (cardinality(runs), 0, 0) returning id into made;
   with documents as (
-    insert into lineshaft.search_document (segment, place, run_id, created_at)
-    select made, t.place - 1, t.run_id, coalesce(r.created_at, now())
+    insert into lineshaft.search_document (segment, place, run_id, started)
+    select made, t.place - 1, t.run_id, lineshaft.microseconds(coalesce(r.created_at, now()))
     from unnest(runs) with ordinality as t (run_id, place)
     left join lateral (select r.created_at from lineshaft.run r where r.id = t.run_id offset 0) r on true
-    returning created_at
+    returning started
   )
   update lineshaft.search_segment s
   set newest = c.newest, oldest = c.oldest
-  from (select max(d.created_at) as newest, min(d.created_at) as oldest from documents d) c
+  from (select max(d.started) as newest, min(d.started) as oldest from documents d) c
   where s.id = made;
   insert into lineshaft.search_block (segment, first, lines)
   select made, b.first, b.lines from unnest(firsts, lines) as b (first, lines);

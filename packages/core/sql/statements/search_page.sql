@@ -3,10 +3,10 @@
 -- $6 start integer, $7 size integer. Returns id, in order. Index: search_document_pkey. Called by: WordSearch.
 select c.id
 from (
-  select d.run_id as id, (extract(epoch from d.created_at) * 1000000)::bigint as at
+  select d.run_id as id, d.started as at
   from unnest($1::integer[], $2::integer[]) as f (segment, place)
   cross join lateral (
-    select d.run_id, d.created_at from lineshaft.search_document d
+    select d.run_id, d.started from lineshaft.search_document d
     where d.segment = f.segment and d.place = f.place
     offset 0
   ) d

@@ -112,6 +112,7 @@ export class SearchBook {
     statuses: readonly string[],
   ): Promise<FoundIds> {
     const { statements } = this.parts;
+    if (scope.ids !== undefined) return await this.findAmong(tree, scope, statuses);
     const [hits, rows] = await Promise.all([
       this.ask<{ hits: string }>('runs', tree, scope, statements.countRunsFound, [counted(tree), statuses]),
       this.ask<{ id: string }>('runs', tree, scope, this.runPage(tree, scope), [
@@ -121,6 +122,19 @@ export class SearchBook {
       ]),
     ]);
     return { totalHits: Number(hits[0]?.hits ?? 0), ids: rows.map(({ id }) => id) };
+  }
+
+  /** Of runs that are few and known: all that fit are read, which counts them too. */
+  private async findAmong(
+    tree: SearchTree,
+    scope: SearchScope,
+    statuses: readonly string[],
+  ): Promise<FoundIds> {
+    const values = [0, fewFound, statuses];
+    const { searchRuns } = this.parts.statements;
+    const rows = await this.ask<{ id: string }>('runs', tree, scope, searchRuns, values);
+    const ids = rows.slice(tree.start, tree.start + tree.size).map(({ id }) => id);
+    return { totalHits: rows.length, ids };
   }
 
   /** Words that many runs have, with conditions or an order that the index of words does not know: in that order. */

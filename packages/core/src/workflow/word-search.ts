@@ -4,10 +4,10 @@
  */
 
 import {
-  addAll,
   addBits,
   addPlace,
-  addPlaces,
+  addPlacesIn,
+  allPlaces,
   countPlaces,
   hasPlace,
   keepBoth,
@@ -16,7 +16,7 @@ import {
   type Places,
   removeAll,
 } from '../domain/workflow/places.ts';
-import { placesOfPrefix } from '../domain/workflow/search-segment.ts';
+import { addPlacesOfPrefix } from '../domain/workflow/search-segment.ts';
 import { hasWords, type SearchWord } from '../domain/workflow/search-words.ts';
 import { textArray } from '../queue/enqueue-batch.ts';
 import type { Pool } from '../store/pool.ts';
@@ -24,28 +24,24 @@ import type { BoundStatements } from '../store/statements.ts';
 import type { SearchNarrowing } from './search-narrowing.ts';
 
 interface MatchRow {
-  readonly what: 'segment' | 'places' | 'block' | 'pending' | 'run';
-  readonly segment: number;
+  readonly what: 'segments' | 'places' | 'blocks' | 'pending' | 'run';
   readonly number: number;
   readonly text: string | null;
-  readonly newest: string;
-  readonly oldest: string;
   readonly run: string;
+  readonly started: string;
   readonly name: string;
   readonly status: string | null;
   readonly documents: string;
 }
 
-/** A segment with the places that fit; times in microseconds since 1970. */
+/** A segment in which something was found, with the places that fit; times in microseconds since 1970. */
 interface Segment {
   readonly id: number;
-  readonly size: number;
   readonly newest: number;
   readonly oldest: number;
-  /** By what was asked for: words first, then what else is known. */
-  readonly found: Map<number, Places>;
-  readonly out: Places;
-  fits: Places;
+  readonly fits: Places;
+  /** How many places fit. */
+  count: number;
 }
 
 /** A run that fits and is not indexed yet. */
@@ -78,23 +74,27 @@ export class WordSearch {
     const segments = segmentsOf(rows, asked);
     await this.keepStarted([...segments.values()], narrowing);
     const pending = rows.flatMap((row) => {
-      if (row.what !== 'run' || !narrowing.fits(row.name, row.status ?? undefined, Number(row.newest)))
-        return [];
-      if (!hasWords(words, row.text ?? '', row.documents)) return [];
-      return [{ id: row.run, startedAt: Number(row.newest) }];
+      if (row.what !== 'run') return [];
+      const startedAt = Number(row.started);
+      const fits =
+        narrowing.fits(row.name, row.status ?? undefined, startedAt) &&
+        hasWords(words, row.text ?? '', row.documents);
+      return fits ? [{ id: row.run, startedAt }] : [];
     });
     let total = pending.length;
-    for (const { fits } of segments.values()) total += countPlaces(fits);
+    for (const { count } of segments.values()) total += count;
     return { segments, pending, total };
   }
 
   /** Ids of a page by the time of their start; not `whole`: parts of the index have been made anew meanwhile. */
   async page(
-    { segments, pending, total }: WordMatches,
+    { segments, pending: allPending, total }: WordMatches,
     page: { readonly start: number; readonly size: number; readonly oldestFirst: boolean },
   ): Promise<{ ids: string[]; whole: boolean }> {
-    const { start, size, oldestFirst } = page;
-    const places = firstPlaces([...segments.values()], start + size, oldestFirst);
+    const { size, oldestFirst } = page;
+    const order = new StartOrder(oldestFirst);
+    const { rest, pending, start } = order.without(page.start, [...segments.values()], allPending);
+    const places = order.first(start + size, rest);
     const rows = await this.pool.query<{ id: string }>(this.statements.searchPage, [
       `{${places.segments.join(',')}}`,
       `{${places.places.join(',')}}`,
@@ -104,7 +104,7 @@ export class WordSearch {
       start,
       size,
     ]);
-    return { ids: rows.map(({ id }) => id), whole: rows.length >= Math.min(size, total - start) };
+    return { ids: rows.map(({ id }) => id), whole: rows.length >= Math.min(size, total - page.start) };
   }
 
   /** Which of these runs are among those that were found. */
@@ -115,8 +115,8 @@ export class WordSearch {
     );
     const found = new Set(pending.map(({ id }) => id));
     for (const { run_id: id, segment, place } of rows) {
-      const fits = segments.get(segment)?.fits;
-      if (fits !== undefined && hasPlace(fits, place)) found.add(id);
+      const known = segments.get(segment);
+      if (known !== undefined && known.count > 0 && hasPlace(known.fits, place)) found.add(id);
     }
     return found;
   }
@@ -125,28 +125,33 @@ export class WordSearch {
   private async keepStarted(segments: readonly Segment[], { since, until }: SearchNarrowing): Promise<void> {
     const partly: Segment[] = [];
     for (const segment of segments) {
-      if (segment.newest < since * 1_000 || segment.oldest >= until * 1_000) segment.fits = noPlaces();
+      if (segment.newest < since * 1_000 || segment.oldest >= until * 1_000) segment.count = 0;
       else if (segment.oldest < since * 1_000 || segment.newest >= until * 1_000) partly.push(segment);
     }
-    const places = firstPlaces(partly, Number.POSITIVE_INFINITY, false);
+    const places = new StartOrder(false).first(Number.POSITIVE_INFINITY, partly);
     if (places.places.length === 0) return;
     const rows = await this.pool.query<{ segment: number; place: number }>(this.statements.searchStarted, [
       `{${places.segments.join(',')}}`,
       `{${places.places.join(',')}}`,
-      Math.max(since, -farMs),
-      Math.min(until, farMs),
+      Math.max(since, -farMs) * 1_000,
+      Math.min(until, farMs) * 1_000,
     ]);
     const byId = new Map(partly.map((segment) => [segment.id, segment]));
-    for (const segment of partly) segment.fits = noPlaces();
-    for (const { segment, place } of rows) {
-      const fits = byId.get(segment)?.fits;
-      if (fits !== undefined) addPlace(fits, place);
+    for (const segment of partly) {
+      segment.fits.fill(0);
+      segment.count = 0;
+    }
+    for (const { segment: id, place } of rows) {
+      const segment = byId.get(id);
+      if (segment === undefined) continue;
+      addPlace(segment.fits, place);
+      segment.count += 1;
     }
   }
 }
 
-/** Further than any run, and a time that the database has. */
-const farMs = 1e14;
+/** Further than any run, and a number that the database has. */
+const farMs = 9e14;
 
 /** What is asked of the index: each group must have one of its members. */
 class Asked {
@@ -180,83 +185,167 @@ export function needlesOf(words: readonly SearchWord[]): string[] {
   return words.map(({ text }) => text).filter((text) => /^[\x21-\x7e]+$/.test(text));
 }
 
-function segmentsOf(rows: readonly MatchRow[], asked: Asked): Map<number, Segment> {
-  const segments = new Map<number, Segment>();
-  for (const { what, segment: id, number: size, text, newest, oldest } of rows) {
-    if (what !== 'segment') continue;
-    const out = noPlaces();
-    if (text !== null) addBits(out, text);
-    const times = { newest: Number(newest), oldest: Number(oldest) };
-    segments.set(id, { id, size, ...times, found: new Map(), out, fits: noPlaces() });
+/** Of a segment, as it was told. */
+interface Told {
+  readonly size: number;
+  readonly newest: number;
+  readonly oldest: number;
+  /** Hexadecimal digits of bits. */
+  readonly dead: string | undefined;
+  readonly out: number[];
+}
+
+/** What was found of one thing that was asked, by segment: adds its places. */
+type Found = ReadonlyMap<number, (places: Places, size: number) => void>;
+
+/** The segments in which each group has found something that is not dead. */
+function segmentsOf(rows: readonly MatchRow[], { groups, prefixes }: Asked): Map<number, Segment> {
+  const told = new Map<number, Told>();
+  const found = new Map<number, Found>();
+  for (const { what, number, text } of rows) {
+    if (text === null) continue;
+    if (what === 'segments') for (const line of text.split('\n')) addSegment(told, line);
+    else if (what === 'places') found.set(number - 1, placesBySegment(text));
+    else if (what === 'blocks') found.set(-number, blocksBySegment(text, prefixes[number - 1] ?? ''));
   }
-  for (const { what, segment: id, number, text } of rows) {
-    const segment = segments.get(id);
-    if (segment === undefined) continue;
-    if (what === 'pending') addPlace(segment.out, number);
-    else if (what === 'places') addPlaces(placesFor(segment, number - 1), text ?? '', segment.size);
-    else if (what === 'block') {
-      const places = placesFor(segment, -number);
-      const prefix = asked.prefixes[number - 1] ?? '';
-      for (const each of placesOfPrefix(text ?? '', prefix)) addPlaces(places, each, segment.size);
+  for (const { what, text } of rows) {
+    if (what !== 'pending' || text === null) continue;
+    for (const line of text.split('\n')) {
+      const [segment, place] = line.split(' ', 2);
+      told.get(Number(segment))?.out.push(Number(place));
     }
   }
-  for (const segment of segments.values()) segment.fits = fitting(segment, asked.groups);
+  const segments = new Map<number, Segment>();
+  const [first = [], ...others] = groups.map((group) => group.flatMap((number) => found.get(number) ?? []));
+  for (const id of new Set(first.flatMap((each) => [...each.keys()]))) {
+    const segment = told.get(id);
+    if (segment === undefined || !others.every((any) => any.some((each) => each.has(id)))) continue;
+    const { newest, oldest } = segment;
+    const fits = fitting(id, segment, [first, ...others]);
+    segments.set(id, { id, newest, oldest, fits, count: countPlaces(fits) });
+  }
   return segments;
 }
 
-function placesFor({ found }: Segment, number: number): Places {
-  let places = found.get(number);
-  if (places === undefined) {
-    places = noPlaces();
-    found.set(number, places);
-  }
-  return places;
+function addSegment(told: Map<number, Told>, line: string): void {
+  const [id, size, newest, oldest, dead] = line.split(' ');
+  told.set(Number(id), {
+    size: Number(size),
+    newest: Number(newest),
+    oldest: Number(oldest),
+    dead,
+    out: [],
+  });
 }
 
-function fitting({ found, out }: Segment, groups: readonly (readonly number[])[]): Places {
-  let fits: Places | undefined;
-  for (const group of groups) {
-    const any = noPlaces();
-    for (const number of group) {
-      const places = found.get(number);
-      if (places !== undefined) addAll(any, places);
-    }
-    if (fits === undefined) fits = any;
-    else keepBoth(fits, any);
+function placesBySegment(text: string): Found {
+  const found = new Map<number, (places: Places, size: number) => void>();
+  for (const line of text.split('\n')) {
+    const space = line.indexOf(' ');
+    const part = { from: space + 1, end: line.length };
+    found.set(Number(line.slice(0, space)), (places, size) => addPlacesIn(places, line, { ...part, size }));
   }
-  fits ??= noPlaces();
-  removeAll(fits, out);
+  return found;
+}
+
+function blocksBySegment(text: string, prefix: string): Found {
+  const found = new Map<number, (places: Places, size: number) => void>();
+  for (const block of text.slice(1).split('\n#')) {
+    const id = Number(block.slice(0, block.indexOf('\n')));
+    const before = found.get(id);
+    found.set(id, (places, size) => {
+      before?.(places, size);
+      addPlacesOfPrefix(places, block, prefix, size);
+    });
+  }
+  return found;
+}
+
+function fitting(id: number, { size, dead, out }: Told, groups: readonly (readonly Found[])[]): Places {
+  const fits = allPlaces(size);
+  for (const group of groups) {
+    beside.fill(0);
+    for (const found of group) found.get(id)?.(beside, size);
+    keepBoth(fits, beside);
+  }
+  if (dead === undefined && out.length === 0) return fits;
+  beside.fill(0);
+  if (dead !== undefined) addBits(beside, dead);
+  for (const place of out) addPlace(beside, place);
+  removeAll(fits, beside);
   return fits;
 }
 
-/**
- * Places among which the first `count` runs are, by the time of their start: of the segments that begin first so many as
- * have enough, and of those that reach into their time.
- */
-function firstPlaces(
-  segments: readonly Segment[],
-  count: number,
-  oldestFirst: boolean,
-): { segments: number[]; places: number[] } {
-  const filled = segments.filter(({ fits }) => countPlaces(fits) > 0);
-  // The same for both directions, with times turned round.
-  const first = ({ newest, oldest }: Segment): number => (oldestFirst ? -oldest : newest);
-  const last = ({ newest, oldest }: Segment): number => (oldestFirst ? -newest : oldest);
-  filled.sort((one, other) => first(other) - first(one));
-  const taken: { segments: number[]; places: number[] } = { segments: [], places: [] };
-  let enoughAfter = Number.POSITIVE_INFINITY;
-  let sum = 0;
-  for (const segment of filled) {
-    if (sum >= count && first(segment) < enoughAfter) break;
-    // Within a segment those that have started last come first.
-    const list = listPlaces(segment.fits);
-    const some = oldestFirst ? list.slice(-Math.min(count, list.length)) : list.slice(0, count);
-    for (const place of some) {
-      taken.segments.push(segment.id);
-      taken.places.push(place);
-    }
-    if (sum < count) enoughAfter = Math.min(enoughAfter, last(segment));
-    sum += list.length;
+/** Made once: there are thousands of segments. */
+const beside = noPlaces();
+
+/** Runs by the time of their start, one way or the other: the same for both, with times turned round. */
+class StartOrder {
+  private readonly oldestFirst: boolean;
+
+  constructor(oldestFirst: boolean) {
+    this.oldestFirst = oldestFirst;
   }
-  return taken;
+
+  /** Leaves out what is before a place in the order, where whole segments are. */
+  without(
+    start: number,
+    segments: readonly Segment[],
+    pending: readonly PendingRun[],
+  ): { start: number; rest: readonly Segment[]; pending: readonly PendingRun[] } {
+    const sorted = this.filled(segments);
+    const key = ({ startedAt }: PendingRun): number => (this.oldestFirst ? -startedAt : startedAt);
+    let found = { start, rest: sorted, pending };
+    let count = 0;
+    let last = Number.POSITIVE_INFINITY;
+    for (const [index, segment] of sorted.entries()) {
+      const next = sorted[index + 1];
+      count += segment.count;
+      last = Math.min(last, this.lastOf(segment));
+      if (next === undefined || count > start) break;
+      const cut = this.firstOf(next);
+      if (last <= cut) continue;
+      const after = pending.filter((run) => key(run) <= cut);
+      const before = count + pending.length - after.length;
+      if (before <= start) found = { start: start - before, rest: sorted.slice(index + 1), pending: after };
+    }
+    return found;
+  }
+
+  /**
+   * Places among which the first `count` runs are: of the segments that begin first so many as have enough, and of those
+   * that reach into their time.
+   */
+  first(count: number, segments: readonly Segment[]): { segments: number[]; places: number[] } {
+    const taken: { segments: number[]; places: number[] } = { segments: [], places: [] };
+    let enoughAfter = Number.POSITIVE_INFINITY;
+    let sum = 0;
+    for (const segment of this.filled(segments)) {
+      if (sum >= count && this.firstOf(segment) < enoughAfter) break;
+      // Within a segment those that have started last come first.
+      const list = listPlaces(segment.fits);
+      const some = this.oldestFirst ? list.slice(-Math.min(count, list.length)) : list.slice(0, count);
+      for (const place of some) {
+        taken.segments.push(segment.id);
+        taken.places.push(place);
+      }
+      if (sum < count) enoughAfter = Math.min(enoughAfter, this.lastOf(segment));
+      sum += list.length;
+    }
+    return taken;
+  }
+
+  private filled(segments: readonly Segment[]): Segment[] {
+    return segments
+      .filter(({ count }) => count > 0)
+      .sort((one, other) => this.firstOf(other) - this.firstOf(one));
+  }
+
+  private firstOf({ newest, oldest }: Segment): number {
+    return this.oldestFirst ? -oldest : newest;
+  }
+
+  private lastOf({ newest, oldest }: Segment): number {
+    return this.oldestFirst ? -newest : oldest;
+  }
 }

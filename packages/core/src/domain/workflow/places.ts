@@ -19,8 +19,13 @@ export function noPlaces(): Places {
 /** The places 0 to `size` - 1. */
 export function allPlaces(size: number): Places {
   const places = noPlaces();
-  for (let place = 0; place < size; place += 1) addPlace(places, place);
+  addFirst(places, size);
   return places;
+}
+
+function addFirst(places: Places, size: number): void {
+  places.fill(0xffffffff, 0, size >>> 5);
+  if (size % 32 > 0) places[size >>> 5] = ((places[size >>> 5] ?? 0) | (2 ** (size % 32) - 1)) >>> 0;
 }
 
 export function addPlace(places: Places, place: number): void {
@@ -45,23 +50,41 @@ export function placesText(list: readonly number[], size: number): string {
 
 /** Adds what a text says; `placesText` has written it. */
 export function addPlaces(places: Places, text: string, size: number): void {
-  if (text === '*') addAll(places, allPlaces(size));
-  else if (text.startsWith('x')) addBits(places, text, 1);
-  else for (const place of text.split(',')) addPlace(places, Number(place));
+  addPlacesIn(places, text, { from: 0, end: text.length, size });
 }
 
-/** Adds the bits of hexadecimal digits, two for each eight places. @param from where they begin */
-export function addBits(places: Places, hex: string, from = 0): void {
-  for (let at = from; at + 1 < hex.length; at += 2) {
+/** The same of a part of a text, without cutting it out: prefixes have a place for each of many words. */
+export function addPlacesIn(
+  places: Places,
+  text: string,
+  part: { readonly from: number; readonly end: number; readonly size: number },
+): void {
+  const { from, end, size } = part;
+  const begins = text[from];
+  if (begins === '*') addFirst(places, size);
+  else if (begins === 'x') addBits(places, text, from + 1, end);
+  else {
+    let place = 0;
+    for (let at = from; at <= end; at += 1) {
+      const code = at < end ? text.charCodeAt(at) : comma;
+      if (code !== comma) place = place * 10 + code - 48;
+      else {
+        addPlace(places, place);
+        place = 0;
+      }
+    }
+  }
+}
+
+const comma = 0x2c;
+
+/** Adds the bits of hexadecimal digits, two for each eight places. @param from where they begin @param end behind them */
+export function addBits(places: Places, hex: string, from = 0, end = hex.length): void {
+  for (let at = from; at + 1 < end; at += 2) {
     const byte = (nibble(hex.charCodeAt(at)) << 4) | nibble(hex.charCodeAt(at + 1));
     const index = (at - from) >>> 3;
     places[index] = ((places[index] ?? 0) | (byte << (((at - from) << 2) & 24))) >>> 0;
   }
-}
-
-export function addAll(places: Places, others: Places): void {
-  for (let index = 0; index < wordsOfBits; index += 1)
-    places[index] = ((places[index] ?? 0) | (others[index] ?? 0)) >>> 0;
 }
 
 /** Keeps those that are in both. */
@@ -77,7 +100,8 @@ export function removeAll(places: Places, others: Places): void {
 
 export function countPlaces(places: Places): number {
   let count = 0;
-  for (const word of places) {
+  for (let index = 0; index < wordsOfBits; index += 1) {
+    const word = places[index] ?? 0;
     let bits = word - ((word >>> 1) & 0x55555555);
     bits = (bits & 0x33333333) + ((bits >>> 2) & 0x33333333);
     count += Math.imul((bits + (bits >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;

@@ -4,7 +4,7 @@
  * that a word is found by looking for the text. Pure.
  */
 
-import { placesText } from './places.ts';
+import { addPlacesIn, type Places, placesText } from './places.ts';
 
 /** A row of the index; `first` is the first word of the lines in it. */
 export interface SearchBlock {
@@ -44,12 +44,15 @@ export class SegmentWords {
   }
 }
 
-/** The places of the words in a block that begin with something. */
-export function* placesOfPrefix(lines: string, prefix: string): Generator<string> {
+/** Adds the places of the words in a block that begin with something: they stand together. */
+export function addPlacesOfPrefix(places: Places, lines: string, prefix: string, size: number): void {
   const begins = `\n${prefix}`;
-  for (let at = lines.indexOf(begins); at >= 0; at = lines.indexOf(begins, at + 1)) {
-    const end = lines.indexOf('\n', at + 1);
-    yield lines.slice(lines.indexOf(' ', at) + 1, end < 0 ? undefined : end);
+  let at = lines.indexOf(begins);
+  while (at >= 0 && lines.startsWith(begins, at)) {
+    const next = lines.indexOf('\n', at + 1);
+    const end = next < 0 ? lines.length : next;
+    addPlacesIn(places, lines, { from: lines.indexOf(' ', at) + 1, end, size });
+    at = next;
   }
 }
 
