@@ -19,13 +19,17 @@ const stackBytes = 256 * 1024;
 /** A runtime is made anew after so many evaluations, so that nothing piles up in it. */
 const evaluationsPerRuntime = 1_000;
 const messageMaxLength = 1_000;
+const fileName = 'expression.js';
+
+/** Errors of the language itself: of these, and of what is no error, Conductor says the line; of `new Error` it does not. */
+const ownError = /^(?:Eval|Internal|Range|Reference|Syntax|Type|URI)Error: /;
 
 /**
- * Answers two functions, which keep what they need of the world as it was before the script: one makes the input, one makes
- * JSON of a result. Numbers that JSON has not become texts, as Conductor's do; BigInts too.
+ * Answers functions, which keep what they need of the world as it was before the script: one makes the input, one makes
+ * JSON of a result, two tell what an error says and where it came up. Numbers that JSON has not become texts, as Conductor's do; BigInts too.
  */
 const prelude = `(() => {
-  const { parse, stringify } = JSON, { isFinite } = Number, toText = String;
+  const { parse, stringify } = JSON, { isFinite } = Number, toText = String, OwnError = Error;
   const quiet = () => {};
   globalThis.print = quiet;
   globalThis.console = { log: quiet, info: quiet, warn: quiet, error: quiet, debug: quiet };
@@ -37,6 +41,7 @@ const prelude = `(() => {
     (error) => (typeof error === 'object' && error !== null && 'message' in error
       ? toText(error.name ?? 'Error') + ': ' + toText(error.message)
       : toText(error)),
+    (error) => (error instanceof OwnError ? toText(error.stack) : ''),
   ];
 })()`;
 
@@ -105,15 +110,17 @@ export class JavaScript {
     this.deadline = Number.POSITIVE_INFINITY;
     // All that is held is let go at the end: a runtime with something held can't be disposed of.
     return Scope.withScope((scope) => {
-      const world: World = { context, scope, toMessage: undefined };
+      const lines = source.trimEnd().split('\n').length;
+      const world: World = { context, scope, telling: undefined, lines };
       const parts = this.valueOf(world, context.evalCode(prelude, 'prelude.js'));
       const part = (at: number) => scope.manage(context.getProp(parts, at));
-      const [setInput, toJson, toMessage] = [part(0), part(1), part(2)];
+      const [setInput, toJson] = [part(0), part(1)];
+      const telling = { message: part(2), stack: part(3) };
       const call = (callee: QuickJSHandle, argument: QuickJSHandle) =>
-        this.valueOf({ ...world, toMessage }, context.callFunction(callee, context.undefined, argument));
+        this.valueOf({ ...world, telling }, context.callFunction(callee, context.undefined, argument));
       this.deadline = Date.now() + this.settings.timeoutMs;
       call(setInput, scope.manage(context.newString(input)));
-      const value = this.valueOf({ ...world, toMessage }, context.evalCode(source, 'expression.js'));
+      const value = this.valueOf({ ...world, telling }, context.evalCode(source, fileName));
       const json = call(toJson, value);
       const length = context.getNumber(scope.manage(context.getProp(json, 'length')));
       if (length > this.settings.resultMaxLength)
@@ -124,29 +131,51 @@ export class JavaScript {
 
   private valueOf(world: World, result: ReturnType<QuickJSContext['evalCode']>): QuickJSHandle {
     if (result.error === undefined) return world.scope.manage(result.value);
-    const message = this.messageOf(world, world.scope.manage(result.error));
+    const error = world.scope.manage(result.error);
+    const message = this.told(world, world.telling?.message, error);
+    const stack = this.told(world, world.telling?.stack, error);
     const late = Date.now() > this.deadline || message === 'InternalError: interrupted';
-    throw new ScriptError(late ? `the script ran longer than ${this.settings.timeoutMs} ms` : message);
+    throw new ScriptError(
+      late
+        ? `the script ran longer than ${this.settings.timeoutMs} ms`
+        : describe(message, stack, world.lines),
+    );
   }
 
   /** What the script threw may be anything, and its message a getter: it is asked for inside. */
-  private messageOf({ context, scope, toMessage }: World, error: QuickJSHandle): string {
-    const unknown = 'the script failed';
-    if (toMessage === undefined || Date.now() > this.deadline) return unknown;
-    const answer = context.callFunction(toMessage, context.undefined, error);
+  private told(
+    { context, scope }: World,
+    asked: QuickJSHandle | undefined,
+    error: QuickJSHandle,
+  ): string | undefined {
+    if (asked === undefined || Date.now() > this.deadline) return undefined;
+    const answer = context.callFunction(asked, context.undefined, error);
     if (answer.error !== undefined) {
       scope.manage(answer.error);
-      return unknown;
+      return undefined;
     }
     return context.getString(scope.manage(answer.value)).slice(0, messageMaxLength);
   }
 }
 
+/** As Conductor tells it, in the words of its interpreter where ours has others for the same. */
+function describe(message: string | undefined, stack: string | undefined, lines: number): string {
+  if (message === undefined) return 'the script failed';
+  const text = message
+    .replace(/^TypeError: cannot (read|set) property/, 'TypeError: Cannot $1 property')
+    .replace(/^ReferenceError: '([^']*)' is not defined$/, 'ReferenceError: $1 is not defined');
+  const line =
+    stack === '' && lines === 1 ? 1 : ownError.test(message) && /expression\.js:(\d+)/.exec(stack ?? '')?.[1];
+  return `Error evaluating the script \`${text}\`${line ? ` at line ${line}` : ''}`;
+}
+
 interface World {
   readonly context: QuickJSContext;
   readonly scope: Scope;
-  /** What makes a message of an error, once the prelude has made it. */
-  readonly toMessage: QuickJSHandle | undefined;
+  /** What tells of an error, once the prelude has made it. */
+  /** How many lines the script has. */
+  readonly lines: number;
+  readonly telling: { readonly message: QuickJSHandle; readonly stack: QuickJSHandle } | undefined;
 }
 
 /** The script's own failure; its interpreter is in order. */

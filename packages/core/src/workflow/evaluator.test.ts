@@ -53,11 +53,12 @@ describe('JavaScript', () => {
 
   test.each<[string, RegExp]>([
     ['missing + 1', /ReferenceError: .*missing/],
-    ['$.a.b.c', /TypeError/],
+    ['$.a.b.c', /^Error evaluating the script `TypeError: Cannot read property '.' of undefined` at line 1$/],
+    ['1;\nmissing', /`ReferenceError: missing is not defined` at line 2$/],
     ['let x = ;', /SyntaxError/],
-    ["throw new Error('boo')", /^Error: boo$/],
-    ["throw { message: 'thing' }", /thing/],
-    ["throw 'text'", /^text$/],
+    ["throw new Error('boo')", /^Error evaluating the script `Error: boo`$/],
+    ["throw { message: 'thing' }", /`Error: thing` at line 1$/],
+    ["throw 'text'", /^Error evaluating the script `text` at line 1$/],
     ['throw { get message() { throw 1 } }', /failed/],
     ['let a = []; a.push(a); a', /circular/i],
     // Nothing of this process is there.
