@@ -129,14 +129,14 @@ describe('an HTTP step', () => {
   });
 
   test.each<[string, object, object, RegExp]>([
-    ['/missing', {}, {}, /404 Not Found: "gone"/],
+    ['/missing', {}, {}, /404 Not Found on GET request for "http:[^"?]*\/missing": "gone"/],
     ['/round', {}, {}, /302 Found/],
     ['/silent', { readTimeOut: 50 }, {}, /Read timed out after 50 ms/],
     ['/large', {}, { maxBytes: 1_000 }, /longer than 1000 bytes/],
     ['/cut', {}, {}, /aborted|hang up|terminated/],
     ['/echo', { headers: { 'x y': '1' } }, {}, /Not a header: x y/],
     ['/echo', { headers: { x: 'a\r\nb: c' } }, {}, /Not a header: x/],
-    ['/echo', { method: 'BREW' }, {}, /No such HTTP method: BREW/],
+    ['/echo', { method: 'BREW' }, {}, /Invalid HTTP method: BREW/],
     ['/echo', { method: undefined }, {}, /No HTTP method specified/],
     ['/echo', { uri: 'nowhere' }, {}, /Not a URI/],
     ['/echo', { uri: undefined }, {}, /Missing HTTP URI/],

@@ -34,9 +34,10 @@ export async function doHttpStep(input: JsonObject, options: HttpStepOptions = {
   const fields = isObject(input['http_request']) ? input['http_request'] : input;
   const request = requestOf(fields, options);
   if (typeof request === 'string') return { status: 'FAILED', output: {}, reason: request };
+  if (!methods.has(request.method)) return failed(`Invalid HTTP method: ${request.method.slice(0, 20)}`);
   try {
     const answer = await exchange(request);
-    if (answer.status < 200 || answer.status > 299) return failed(describeAnswer(answer));
+    if (answer.status < 200 || answer.status > 299) return failed(describeAnswer(answer, request));
     return {
       status: options.asyncComplete === true ? 'IN_PROGRESS' : 'COMPLETED',
       output: {
@@ -62,9 +63,8 @@ function failed(what: string): StepOutcome {
 function requestOf(fields: JsonObject, options: HttpStepOptions): HttpRequest | string {
   const { uri, method, body } = fields;
   if (typeof uri !== 'string' || uri === '')
-    return 'Missing HTTP URI. See documentation for HttpTask for required input parameters';
+    return 'Missing HTTP URI.  See documentation for HttpTask for required input parameters';
   if (typeof method !== 'string' || method === '') return 'No HTTP method specified';
-  if (!methods.has(method.toUpperCase())) return `No such HTTP method: ${method.slice(0, 20)}`;
   if (!URL.canParse(uri)) return `Not a URI: ${uri.slice(0, 200)}`;
   const headers = headersOf(fields);
   if (typeof headers === 'string') return headers;
@@ -133,13 +133,19 @@ function bodyOf(text: string): unknown {
   }
 }
 
-function describeAnswer(answer: HttpAnswer): string {
-  const phrase = STATUS_CODES[answer.status] ?? '';
-  return `${answer.status} ${phrase}: ${answer.body === '' ? '[no body]' : JSON.stringify(answer.body)}`;
+/** In the words of Conductor, and without the query, which may hold a secret. */
+function describeAnswer({ status, body }: HttpAnswer, request: HttpRequest): string {
+  const told = body === '' ? '[no body]' : `"${body.slice(0, messageMaxLength)}"`;
+  return `${status} ${STATUS_CODES[status] ?? ''} on ${describe(request)}: ${told}`;
 }
 
 function describeError(error: Error & { code?: string }, request: HttpRequest): string {
-  const { url, method } = request;
   const message = error.message === '' ? (error.code ?? error.name) : error.message;
-  return `I/O error on ${method} request for "${url.origin}${url.pathname}": ${message}`;
+  const told =
+    error.code === 'ECONNREFUSED' ? `Connect to ${request.url.origin} failed: Connection refused` : message;
+  return `I/O error on ${describe(request)}: ${told}`;
+}
+
+function describe({ url, method }: HttpRequest): string {
+  return `${method} request for "${url.origin}${url.pathname}"`;
 }
