@@ -146,23 +146,34 @@ export class DefinitionBook {
   }
 
   /**
-   * A definition as a run keeps it: each step has the task definition of this moment inside, unless it brings one; and so
-   * have those of other names that may come about while it runs.
+   * A definition as a run keeps it: each step has the task definition of this moment inside, unless it brings one, and a
+   * SUB_WORKFLOW that names no version has the latest.
    */
   async snapshot(definition: WorkflowDefinition): Promise<KeptDefinition> {
-    const names = new Set<string>();
-    for (const step of stepDefinitions(definition).values()) {
-      if (step.taskDefinition === undefined) names.add(step.name);
-    }
-    const rows =
-      names.size === 0
-        ? []
-        : await this.pool.query<DefinitionRow>(this.statements.getTasks, [
-            `{${[...names].map(quoted).join(',')}}`,
-          ]);
-    const tasks = new Map(rows.map((row) => [row.name, dated<TaskDefinition>(row)]));
-    const whole = tasks.size === 0 ? definition : withTasks(definition, tasks);
-    return keep(whole);
+    const steps = [...stepDefinitions(definition).values()];
+    const names = new Set(steps.filter((step) => step.taskDefinition === undefined).map(({ name }) => name));
+    const called = new Set(steps.flatMap((step) => calledWithoutVersion(step) ?? []));
+    const tasks = await this.query<DefinitionRow>(this.statements.getTasks, names);
+    const latest = await this.query<{ name: string; version: number }>(
+      this.statements.latestVersions,
+      called,
+    );
+    if (tasks.length === 0 && latest.length === 0) return keep(definition);
+    return keep(
+      withKnown(definition, {
+        tasks: new Map(tasks.map((row) => [row.name, dated<TaskDefinition>(row)])),
+        versions: new Map(latest.map(({ name, version }) => [name, version])),
+      }),
+    );
+  }
+
+  /** What is known of these names; nothing is asked for none. */
+  private async query<Row extends object>(
+    statement: BoundStatements[keyof BoundStatements],
+    names: ReadonlySet<string>,
+  ): Promise<Row[]> {
+    if (names.size === 0) return [];
+    return await this.pool.query<Row>(statement, [`{${[...names].map(quoted).join(',')}}`]);
   }
 }
 
@@ -172,16 +183,28 @@ export function keep(definition: WorkflowDefinition): KeptDefinition {
   return { hash: createHash('sha256').update(text).digest('hex'), definition, text };
 }
 
-/** The definition with task definitions put into its steps, also those inside of others. */
-function withTasks(
+/** The workflow that a step starts in its latest version; undefined: it starts none, or says which. */
+function calledWithoutVersion(step: StepDefinition): string | undefined {
+  const { name, version, workflowDefinition } = step.subWorkflowParam ?? {};
+  if (step.type !== 'SUB_WORKFLOW' || workflowDefinition || (version ?? null) !== null) return undefined;
+  return name?.includes('${') === false ? name : undefined;
+}
+
+/** The definition with what is known put into its steps, also those inside of others. */
+function withKnown(
   definition: WorkflowDefinition,
-  tasks: ReadonlyMap<string, TaskDefinition>,
+  known: {
+    readonly tasks: ReadonlyMap<string, TaskDefinition>;
+    readonly versions: ReadonlyMap<string, number>;
+  },
 ): WorkflowDefinition {
   const stepWith = (step: StepDefinition): StepDefinition => {
-    const task = step.taskDefinition ?? tasks.get(step.name);
+    const task = step.taskDefinition ?? known.tasks.get(step.name);
+    const version = known.versions.get(calledWithoutVersion(step) ?? '');
     return {
       ...step,
       ...(task === undefined ? {} : { taskDefinition: task }),
+      ...(version === undefined ? {} : { subWorkflowParam: { ...step.subWorkflowParam, version } }),
       ...(step.decisionCases === undefined
         ? {}
         : {
