@@ -105,6 +105,43 @@ describe('Task', () => {
       queueWaitTime: 0,
     });
   });
+
+  it.each(['HTTP', 'DO_WHILE'])(
+    'of the type %s counts the second of its rate limit, as worker steps do',
+    (type) => {
+      const step = sampleStep({ type, definition: { name: 'x', taskReferenceName: 'x', type } });
+      expect(read(taskText(step, sampleRun()))).toMatchObject({
+        responseTimeoutSeconds: 0,
+        rateLimitFrequencyInSeconds: 1,
+      });
+    },
+  );
+
+  it('that was skipped has no number and no settings of its task', () => {
+    const taskDefinition = { name: 'charge', responseTimeoutSeconds: 60 };
+    const definition = { name: 'charge', taskReferenceName: 'charge_ref', taskDefinition };
+    const step = sampleStep({ status: 'SKIPPED', seq: 2, definition, startedAt: undefined });
+    const shown = read(taskText(step, sampleRun()));
+    expect(shown).toMatchObject({ seq: 0, responseTimeoutSeconds: 0, rateLimitFrequencyInSeconds: 0 });
+    expect(shown).not.toHaveProperty('taskDefinition');
+    expect(shown).not.toHaveProperty('workflowTask.taskDefinition');
+  });
+
+  it('shows definitions in its input as all are', () => {
+    const whole = expect.objectContaining({ name: 'x', type: 'SIMPLE', startDelay: 0 });
+    const inner = { name: 'x', taskReferenceName: 'x' };
+    const fork = sampleStep({ type: 'FORK', input: { forkedTasks: ['x'], forkedTaskDefs: [inner] } });
+    expect(read(taskText(fork, sampleRun()))).toMatchObject({
+      inputData: { forkedTasks: ['x'], forkedTaskDefs: [whole] },
+    });
+    const child = sampleStep({
+      type: 'SUB_WORKFLOW',
+      input: { subWorkflowName: 'w', subWorkflowDefinition: { name: 'w', tasks: [inner] } },
+    });
+    expect(read(taskText(child, sampleRun()))).toMatchObject({
+      inputData: { subWorkflowName: 'w', subWorkflowDefinition: { name: 'w', version: 1, tasks: [whole] } },
+    });
+  });
 });
 
 describe('Workflow', () => {
@@ -165,6 +202,17 @@ describe('Workflow', () => {
       tasks: [{ taskId: stepId }],
     });
     expect(read(workflowText(view, false))).toMatchObject({ tasks: [] });
+  });
+
+  it('has the tasks that were skipped first', () => {
+    const steps = [
+      sampleStep(),
+      sampleStep({ status: 'SKIPPED', seq: 2, ref: 'b' }),
+      sampleStep({ seq: 3, ref: 'c' }),
+    ];
+    expect(read(workflowText({ run: sampleRun(), steps }))).toMatchObject({
+      tasks: [{ referenceTaskName: 'b' }, { referenceTaskName: 'charge_ref' }, { referenceTaskName: 'c' }],
+    });
   });
 
   it('has a status of its own', () => {

@@ -46,6 +46,16 @@ export function withCustomSteps(definition: WorkflowDefinition): WorkflowDefinit
   return { ...definition, tasks: steps(definition.tasks) as readonly StepDefinition[] };
 }
 
+/** The input of a FORK or SUB_WORKFLOW: definitions in it are shown as all are. */
+export function inputWithDefinitions(input: Document): Document {
+  const { forkedTaskDefs: forked, subWorkflowDefinition: inner } = input;
+  return {
+    ...input,
+    ...(Array.isArray(forked) ? { forkedTaskDefs: forked.map(stepDefinitionDocument) } : {}),
+    ...(isDocument(inner) ? { subWorkflowDefinition: workflowDefinitionDocument(inner as unknown as WorkflowDefinition) } : {}),
+  };
+}
+
 /** Applies `each` to the lists of steps inside a step. */
 function mapSteps(step: Document, each: (steps: unknown) => unknown): Document {
   const mapped: Record<string, unknown> = { ...step };

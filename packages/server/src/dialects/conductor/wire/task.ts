@@ -1,7 +1,7 @@
 /** A step as Conductor's Task: what workers get from a poll, and what `GET /tasks/{id}` shows. */
 
 import type { PolledStep, Step, TaskDefinition, WrittenStep } from '@lineshaft/core';
-import { taskDefText, workflowTaskText } from './definition.ts';
+import { inputWithDefinitions, taskDefText, workflowTaskText } from './definition.ts';
 
 /** What a task says of the run that it belongs to. */
 export type RunOfTask = PolledStep['run'];
@@ -10,13 +10,11 @@ type KeptStep = Omit<Step, 'input' | 'output'>;
 
 /** Written by hand: this is what a poll spends its time with, and payloads are turned into text once, or not at all. */
 export function taskText(step: Step | WrittenStep, run: RunOfTask): string {
-  const written = 'inputText' in step;
-  const input = written ? step.inputText : JSON.stringify(step.input);
-  const output = written ? step.outputText : JSON.stringify(step.output);
-  const task = step.definition.taskDefinition;
+  const output = 'outputText' in step ? step.outputText : JSON.stringify(step.output);
+  const task = taskOf(step);
   const startTime = step.startedAt ?? 0;
-  let text = `{"taskType":${quoted(step.type)},"status":"${step.status}","inputData":${input}`;
-  text += `,"referenceTaskName":${quoted(step.ref)},"retryCount":${step.retryCount},"seq":${step.seq}`;
+  let text = `{"taskType":${quoted(step.type)},"status":"${step.status}","inputData":${inputText(step)}`;
+  text += `,"referenceTaskName":${quoted(step.ref)},"retryCount":${step.retryCount},"seq":${isSkipped(step) ? 0 : step.seq}`;
   text += `${property('correlationId', run.correlationId)},"pollCount":${step.pollCount}`;
   text += `,"taskDefName":${quoted(step.name)},"scheduledTime":${step.scheduledAt},"startTime":${startTime}`;
   text += `,"endTime":${step.endedAt ?? 0},"updateTime":${updateTime(step)}`;
@@ -26,9 +24,9 @@ export function taskText(step: Step | WrittenStep, run: RunOfTask): string {
   text += `,"workflowType":${quoted(run.definition.name)},"taskId":"${step.id}"`;
   text += `${property('reasonForIncompletion', step.reason)},"callbackAfterSeconds":${step.callbackAfterSeconds}`;
   text += `${property('workerId', step.workerId)},"outputData":${output}`;
-  text += `,"workflowTask":${workflowTaskText(step.definition)}${property('domain', step.domain)}`;
+  text += `,"workflowTask":${workflowTask(step)}${property('domain', step.domain)}`;
   text += `,"rateLimitPerFrequency":${task?.rateLimitPerFrequency ?? 0}`;
-  text += `,"rateLimitFrequencyInSeconds":${task?.rateLimitFrequencyInSeconds ?? (isWorkerStep(step) ? 1 : 0)}`;
+  text += `,"rateLimitFrequencyInSeconds":${task?.rateLimitFrequencyInSeconds ?? rateLimitSeconds(step)}`;
   text += `,"workflowPriority":${run.priority}${property('executionNameSpace', task?.executionNameSpace)}`;
   text += `${property('isolationGroupId', task?.isolationGroupId)},"iteration":${step.iteration}`;
   text += `${property('subWorkflowId', step.subRunId)},"subworkflowChanged":false`;
@@ -49,6 +47,33 @@ export function updateTime({ type, status, startedAt, scheduledAt, updatedAt }: 
   return type === 'WAIT' && status === 'IN_PROGRESS' && updatedAt === scheduledAt ? 0 : updatedAt;
 }
 
+/** It was skipped before the flow came to it: as Conductor shows it, without number and without settings of its task. */
+export function isSkipped(step: KeptStep): boolean {
+  return step.status === 'SKIPPED';
+}
+
+function taskOf(step: KeptStep): TaskDefinition | undefined {
+  return isSkipped(step) ? undefined : step.definition.taskDefinition;
+}
+
+function workflowTask(step: KeptStep): string {
+  if (!isSkipped(step)) return workflowTaskText(step.definition);
+  const { taskDefinition: _, ...definition } = step.definition;
+  return workflowTaskText(definition);
+}
+
+function inputText(step: Step | WrittenStep): string {
+  const text = 'inputText' in step ? step.inputText : JSON.stringify(step.input);
+  if (step.type !== 'FORK' && step.type !== 'SUB_WORKFLOW') return text;
+  return JSON.stringify(inputWithDefinitions(JSON.parse(text) as Step['input']));
+}
+
+/** Where its task says nothing. */
+function rateLimitSeconds(step: KeptStep): number {
+  if (isSkipped(step)) return 0;
+  return isWorkerStep(step) || step.type === 'HTTP' || step.type === 'DO_WHILE' ? 1 : 0;
+}
+
 /** Of worker steps the type is the name that workers poll for; of others it is `JOIN`, `HTTP` and so on. */
 function isWorkerStep(step: KeptStep): boolean {
   const type = step.definition.type;
@@ -56,6 +81,7 @@ function isWorkerStep(step: KeptStep): boolean {
 }
 
 function responseTimeoutSeconds(step: KeptStep): number {
+  if (isSkipped(step)) return 0;
   if (!isWorkerStep(step)) return step.definition.taskDefinition?.responseTimeoutSeconds ?? 0;
   return step.definition.taskDefinition?.responseTimeoutSeconds ?? 3600;
 }

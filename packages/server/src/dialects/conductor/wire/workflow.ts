@@ -1,14 +1,20 @@
 /** A run as Conductor's Workflow. */
 
-import type { Run, RunView, WrittenRun } from '@lineshaft/core';
+import type { Run, RunView, Step, WrittenRun, WrittenStep } from '@lineshaft/core';
 import { workflowDefText } from './definition.ts';
-import { property, quoted, taskText } from './task.ts';
+import { isSkipped, property, quoted, taskText } from './task.ts';
 
 /** @param tasks whether its tasks are shown; without, the list is there and empty */
 export function workflowText({ run, steps }: RunView | WrittenRun, tasks = true): string {
   let text = `{"ownerApp":"","createTime":${run.createdAt},"updateTime":${run.updatedAt}${property('createdBy', run.createdBy)}`;
   text += `,"status":"${run.status}","endTime":${run.endedAt ?? 0},"workflowId":"${run.id}"${parentOf(run)}`;
-  text += `,"tasks":[${tasks ? steps.map((step) => taskText(step, run)).join(',') : ''}]`;
+  text += `,"tasks":[${
+    tasks
+      ? inOrder(steps)
+          .map((step) => taskText(step, run))
+          .join(',')
+      : ''
+  }]`;
   text += `,"input":${JSON.stringify(run.input)},"output":${JSON.stringify(run.output)}`;
   text += `${property('correlationId', run.correlationId)}${property('reRunFromWorkflowId', run.reRunFrom)}`;
   text += `${property('reasonForIncompletion', run.reason)}${property('event', run.event)}`;
@@ -32,6 +38,12 @@ export function workflowStatusText(run: Run, shown: { output: boolean; variables
 
 export function isTerminal(run: Run): boolean {
   return run.status !== 'RUNNING' && run.status !== 'PAUSED';
+}
+
+/** Those that were skipped come first, as Conductor has them. */
+function inOrder(steps: readonly (Step | WrittenStep)[]): readonly (Step | WrittenStep)[] {
+  if (!steps.some(isSkipped)) return steps;
+  return [...steps.filter(isSkipped), ...steps.filter((step) => !isSkipped(step))];
 }
 
 function parentOf({ parent }: Run): string {
