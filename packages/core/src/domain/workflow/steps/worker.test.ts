@@ -34,9 +34,12 @@ test('a dynamic step takes its name from its input, and its settings from what i
   const run = new SimulatedRun(dynamic, { input: { w: 'paint' }, tasks });
   expect(run.step('a')).toMatchObject({ type: 'paint', name: 'paint' });
   expect(run.last.jobs).toMatchObject([{ kind: 'paint', responseTimeoutMs: 7_000 }]);
-  expect(new SimulatedRun(dynamic, { input: { w: 'sing' }, tasks }).run.reason).toContain('by name sing');
+  const unknown = new SimulatedRun(dynamic, { input: { w: 'sing' }, tasks });
+  expect(unknown.step('a')).toMatchObject({ status: 'SCHEDULED', type: 'sing' });
+  unknown.fail('a');
+  expect(unknown.run.status).toBe('FAILED');
   expect(new SimulatedRun(dynamic, { tasks }).run.reason).toMatch(
-    /^Cannot map a dynamic task .* Parameter= what/,
+    /^Cannot map a dynamic task .* Parameter= what, input= \{what=null\}$/,
   );
 });
 

@@ -2,6 +2,7 @@
 
 import type { StepDefinition, TaskDefinition } from '../definition.ts';
 import { type Draft, RunFailure } from '../draft.ts';
+import { javaText } from '../java-text.ts';
 import { addStep, delayOf, inputOf, textOf } from '../make-step.ts';
 import type { Step } from '../run.ts';
 import { taskSettings } from '../task-settings.ts';
@@ -32,12 +33,13 @@ export const dynamic: StepType = {
     if (name === undefined || name === null || name === '') {
       throw new RunFailure(
         'Cannot map a dynamic task based on the parameter and input. ' +
-          `Parameter= ${parameter}, input= ${JSON.stringify(input).slice(0, 1_000)}`,
+          `Parameter= ${parameter}, input= ${javaText(input, 1_000)}`,
       );
     }
-    const task = draft.context.taskOf(textOf(name));
-    if (task === undefined) throw unknownTask(textOf(name));
-    beginJob(draft, reached, textOf(name), { ...definition, name: textOf(name), taskDefinition: task });
+    const chosen = textOf(name);
+    // As Conductor: what nobody registered is not tried again.
+    const task = draft.context.taskOf(chosen) ?? { name: chosen, retryCount: 0 };
+    beginJob(draft, reached, chosen, { ...definition, name: chosen, taskDefinition: task });
   },
 };
 
