@@ -88,6 +88,16 @@ test.each<[string, object]>([
   expect(at(3)).toEqual(type === 'SWITCH' ? [] : ['d']);
 });
 
+test('the input of a DECISION tells the case alone, and its script sees the parameters', () => {
+  const cases = { decisionCases: { 2: [{ name: 'a', taskReferenceName: 'a', type: 'SIMPLE' }] } };
+  const run = new SimulatedRun(step('DECISION', { n: 1 }, { caseExpression: '$.n', ...cases }));
+  expect([...run.evaluations.values()]).toMatchObject([{ input: { n: 1 } }]);
+  run.crash();
+  expect(run.wait(15_000).evaluations).toMatchObject([{ input: { n: 1 } }]);
+  run.evaluate('x', 2);
+  expect(run.step('x').input).toEqual({ case: '2', hasChildren: 'true' });
+});
+
 test('a SWITCH that can not be evaluated fails the run', () => {
   expect(new SimulatedRun(step('SWITCH', {}, { evaluatorType: 'cobol' })).run.reason).toBe(
     'No evaluator registered for type: cobol',

@@ -52,7 +52,9 @@ export function inputWithDefinitions(input: Document): Document {
   return {
     ...input,
     ...(Array.isArray(forked) ? { forkedTaskDefs: forked.map(stepDefinitionDocument) } : {}),
-    ...(isDocument(inner) ? { subWorkflowDefinition: workflowDefinitionDocument(inner as unknown as WorkflowDefinition) } : {}),
+    ...(isDocument(inner)
+      ? { subWorkflowDefinition: workflowDefinitionDocument(inner as unknown as WorkflowDefinition) }
+      : {}),
   };
 }
 
