@@ -10,6 +10,8 @@ const isoTime = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g;
 const durations = new Set(['executionTime', 'queueWaitTime']);
 /** Addresses of objects in the reference's messages. */
 const address = /\/0x[0-9a-f]{8,}/g;
+/** Names of classes before the reference's messages. */
+const exception = /\bjava\.[\w.]+(?:Exception|Error): /g;
 /** The id that scenarios use where there is nothing of that id. */
 const nothing = '00000000-0000-4000-8000-000000000000';
 /** An id that first comes up under one of these, or alone in an answer, is that of a run. */
@@ -57,7 +59,8 @@ export class Names {
     return text
       .replace(uuid, (id) => this.#name(id, role))
       .replace(isoTime, (time) => (Date.parse(time) < earliest ? time : '<time>'))
-      .replace(address, '/<address>');
+      .replace(address, '/<address>')
+      .replace(exception, '');
   }
 
   #number(value: number, key: string): unknown {

@@ -73,6 +73,24 @@ describe.each(versions)('PostgreSQL %i', (version) => {
     expect(shown).toEqual(await site.lineshaft.workflows.show(runId));
   });
 
+  test('a JOIN that waits has what has come', async () => {
+    const join = aStep({
+      seq: 3,
+      ref: 'j',
+      type: 'JOIN',
+      status: 'IN_PROGRESS',
+      input: { joinOn: ['a', 'b'] },
+      definition: { name: 'j', taskReferenceName: 'j', type: 'JOIN' },
+    });
+    const done = aStep({ ref: 'a', status: 'COMPLETED', output: { a: 1 } });
+    const runId = await start(aRun({ nextSeq: 4 }), [done, aStep({ seq: 2, ref: 'b' }), join]);
+    const shown = await written(runId);
+    expect(shown.steps[2]?.output).toEqual({ a: { a: 1 } });
+    expect(shown).toEqual(await site.lineshaft.workflows.show(runId));
+    const [, , step] = shown.steps;
+    expect((await site.lineshaft.workflows.showStep(step?.id ?? '')).step).toEqual(step);
+  });
+
   test('without steps, and where there is no run', async () => {
     const runId = await start(aRun(), []);
     expect((await written(runId)).steps).toEqual([]);

@@ -48,7 +48,7 @@ describe('the life of a workflow as the SDKs test it', () => {
     expect(await status('PUT', `/workflow/${id}/skiptask/nothing`, {})).toBe(500);
     await finish(await take('life_a'));
     expect(await settled(id, 'COMPLETED')).toMatchObject({
-      tasks: [{ referenceTaskName: 'a' }, { referenceTaskName: 'b', status: 'SKIPPED' }],
+      tasks: [{ referenceTaskName: 'b', status: 'SKIPPED' }, { referenceTaskName: 'a' }],
     });
     expect(await status('DELETE', `/workflow/${id}`, {})).toBe(409);
     expect(await status('POST', `/workflow/${id}/resetcallbacks`, {})).toBe(409);

@@ -213,9 +213,10 @@ export const system: readonly Scenario[] = [
       ]);
       const run = await talk.start('sub-workflow-terminated');
       const started = await talk.step(run, 'child', 'IN_PROGRESS');
+      const child = String(started.tasks[0]?.subWorkflowId);
+      await talk.reaches(child, ({ tasks }) => tasks.length > 0, 'the first step');
       await talk.delete(`/workflow/${run}`, { reason: 'enough' });
       await talk.ended(run);
-      const child = String(started.tasks[0]?.subWorkflowId);
       await talk.ended(child);
     },
   },

@@ -57,7 +57,7 @@ describe('24. ForkJoin: permissive failure waits for all branches', () => {
     await play.end('t3');
     const { run } = await play.ended();
     expect(run.status).toBe('FAILED');
-    expect(run.reason).toContain("reason: 'no '");
+    expect(run.reason).toContain("reason: 'no'");
   });
 });
 

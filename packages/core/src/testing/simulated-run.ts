@@ -216,7 +216,7 @@ function compare(state: RunState, fresh: RunState): void {
   for (const name of ['steps', 'byId', 'latest', 'named', 'joins', 'joinsOf', 'children'] as const) {
     same(name, throughMap(state[name]), throughMap(fresh[name]));
   }
-  for (const name of ['open', 'passive', 'undecided', 'unsuccessful'] as const) {
+  for (const name of ['open', 'passive', 'undecided', 'unsuccessful', 'failures'] as const) {
     same(name, [...state[name]].sort(), [...fresh[name]].sort());
   }
   same('deadlines', throughMap(state.deadlines.of), throughMap(fresh.deadlines.of));

@@ -6,7 +6,7 @@
 
 import { decide } from '../domain/workflow/decide.ts';
 import type { DecideContext, Decision, Evaluation, RunEvent, RunStart } from '../domain/workflow/decision.ts';
-import { loopOutput } from '../domain/workflow/loop-output.ts';
+import { wholeOutput } from '../domain/workflow/gathered-output.ts';
 import type { Run, StartRequest, Step } from '../domain/workflow/run.ts';
 import { applyDecision, applyRows, type RunState, stepsOf } from '../domain/workflow/state.ts';
 import { hasEnded } from '../domain/workflow/status.ts';
@@ -37,7 +37,7 @@ export async function rehearse(parts: RehearserParts, rehearsal: Rehearsal): Pro
   await parts.starter.refresh();
   const runId = context.newId();
   const { state } = await new RehearsedRun(parts, rehearsal, 0).run(runId, undefined);
-  const steps = stepsOf(state).map((step) => ({ ...step, output: loopOutput(state, step) }));
+  const steps = stepsOf(state).map((step) => ({ ...step, output: wholeOutput(state, step) }));
   return { run: state.run, steps };
 }
 

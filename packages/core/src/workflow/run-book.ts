@@ -2,11 +2,13 @@
 
 import { LineshaftError } from '../domain/errors.ts';
 import { isUuid } from '../domain/uuid.ts';
+import { isGathered } from '../domain/workflow/gathered-output.ts';
 import type { Step } from '../domain/workflow/run.ts';
 import { textArray } from '../queue/enqueue-batch.ts';
 import type { BoundStatements } from '../store/statements.ts';
 import type { RunView, StepOfRun, WrittenRun } from './port.ts';
 import type { LoadedRun, RunStore } from './run-store.ts';
+import { withOutputs, withOutputTexts } from './shown-outputs.ts';
 
 /** At most so many runs are listed in one answer. */
 const listedMost = 10_000;
@@ -31,14 +33,16 @@ export class RunBook {
   async showWritten(runId: string): Promise<WrittenRun> {
     const found = isUuid(runId) ? await this.store.written(runId) : undefined;
     if (found === undefined) throw runNotFound(runId);
-    return { run: found.run, steps: await this.withHolders(found.steps) };
+    return { run: found.run, steps: withOutputTexts(found.run, await this.withHolders(found.steps)) };
   }
 
   /** @throws LineshaftError STEP_NOT_FOUND */
   async showStep(stepId: string): Promise<StepOfRun> {
     const [found] = isUuid(stepId) ? await this.store.steps([stepId]) : [];
     if (found === undefined) throw stepNotFound(stepId);
-    const [step = found.step] = await this.withHolders([found.step]);
+    const [step = found.step] = isGathered(found.step)
+      ? (await this.show(found.run.id)).steps.filter(({ id }) => id === stepId)
+      : await this.withHolders([found.step]);
     return { ...found, step };
   }
 
@@ -103,7 +107,7 @@ export class RunBook {
     for (const id of wanted.keys()) {
       const found = loaded.get(id);
       if (found?.run === undefined) continue;
-      views.push({ run: found.run, steps: await this.withHolders(found.steps) });
+      views.push({ run: found.run, steps: withOutputs(found.run, await this.withHolders(found.steps)) });
     }
     return views;
   }

@@ -140,7 +140,8 @@ test('retry tries again what failed and what was cancelled; the join goes on wai
   const joinId = run.step('j').id;
   run.change(retry);
   expect(run.story.slice(4)).toEqual(['j IN_PROGRESS', 'a SCHEDULED', 'b SCHEDULED']);
-  expect(run.step('a')).toMatchObject({ retryCount: 1 });
+  expect(run.step('a')).toMatchObject({ retryCount: 1, reason: undefined });
+  expect(run.run.failedRefs).toEqual(['a']);
   run.end('a', { a: 1 });
   run.end('b', { b: 1 });
   expect(run.run.status).toBe('COMPLETED');

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { SimulatedRun } from '../../testing/simulated-run.ts';
 import { definitionOf } from './compile.ts';
-import { loopOutput } from './loop-output.ts';
+import { wholeOutput } from './gathered-output.ts';
 
 const simple = (ref: string, more = {}) => ({
   name: `do_${ref}`,
@@ -134,6 +134,6 @@ test('the output of a loop that runs is in its steps, and put together when some
   run.end('a__1', { n: 1 });
   run.evaluate('l', true);
   expect(run.step('l').output).toEqual({ iteration: 2 });
-  expect(loopOutput(run.state, run.step('l'))).toEqual({ iteration: 2, 1: { a: { n: 1 } }, 2: { a: {} } });
+  expect(wholeOutput(run.state, run.step('l'))).toEqual({ iteration: 2, 1: { a: { n: 1 } } });
   expect(definitionOf(run.run.definition, 'a__2')?.name).toBe('do_a');
 });

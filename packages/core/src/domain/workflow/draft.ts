@@ -1,6 +1,6 @@
 /**
  * A decision while it is made: what it changes, laid over a state that is only read. All that it is asked costs what was
- * changed; nothing looks at all steps but the end of a run.
+ * changed; nothing looks at all steps but the end of a run that has some open.
  */
 
 import type { Node } from './compile.ts';
@@ -9,7 +9,7 @@ import type { DecideContext, Decision, Evaluation, RunStart, StepJob } from './d
 import { DraftJoins } from './draft-joins.ts';
 import type { Run, Step } from './run.ts';
 import { isJoin, isPassive, nodeOf, type RunState } from './state.ts';
-import { isDone, isTerminal } from './status.ts';
+import { hasFailed, isDone, isTerminal } from './status.ts';
 import type { Reached } from './steps/step-type.ts';
 
 /** Ends the run: a definition or an input with which it can't go on. */
@@ -212,6 +212,15 @@ export class Draft {
   allSteps(): Step[] {
     const seqs = new Set([...this.state.steps.keys(), ...this.#steps.keys()]);
     return [...seqs].flatMap((seq) => this.step(seq) ?? []).sort((a, b) => a.seq - b.seq);
+  }
+
+  /** Those that have failed, in whichever attempt. */
+  failedSteps(): Step[] {
+    const seqs = new Set([...this.state.failures, ...this.#steps.keys()]);
+    return [...seqs]
+      .flatMap((seq) => this.step(seq) ?? [])
+      .filter(({ status }) => hasFailed(status))
+      .sort((a, b) => a.seq - b.seq);
   }
 
   /** Those that this decision has changed. */

@@ -21,6 +21,34 @@ test('the output of a run is what its parameters say, else that of its last step
   expect(plain.run.output).toEqual({ m: 2 });
 });
 
+test('a run that failed has the output of its last step, whichever failed', () => {
+  const branches = {
+    type: 'FORK_JOIN',
+    name: 'f',
+    taskReferenceName: 'f',
+    forkTasks: [[work('a')], [work('b')]],
+  };
+  const run = new SimulatedRun([
+    branches,
+    { type: 'JOIN', name: 'j', taskReferenceName: 'j', joinOn: ['b'] },
+  ]);
+  run.end('a', { a: 1 }, 'FAILED', 'no');
+  expect(run.run).toMatchObject({ status: 'FAILED', output: {} });
+  const broken = { type: 'FORK_JOIN_DYNAMIC', name: 'f', taskReferenceName: 'f' };
+  const early = new SimulatedRun([broken], { definition: { outputParameters: { n: '${a.output.n}' } } });
+  expect(early.run).toMatchObject({ status: 'FAILED', output: {} });
+});
+
+test('a run names what failed on its way, also where another attempt was well', () => {
+  const run = new SimulatedRun([work('a', { taskDefinition: { ...once, retryCount: 1 } })]);
+  run.fail('a', 'at first');
+  expect(run.step('a')).toMatchObject({ status: 'SCHEDULED', reason: 'at first' });
+  run.crash();
+  run.end('a');
+  expect(run.step('a').reason).toBeUndefined();
+  expect(run.run).toMatchObject({ status: 'COMPLETED', failedRefs: ['a'], failedNames: ['w'] });
+});
+
 test('a workflow without steps is over at once', () => {
   expect(new SimulatedRun([]).run).toMatchObject({
     status: 'COMPLETED',

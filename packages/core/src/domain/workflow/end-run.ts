@@ -4,7 +4,7 @@ import { isLineshaftError } from '../errors.ts';
 import type { JsonObject } from './definition.ts';
 import type { Draft } from './draft.ts';
 import { failedRunDocument } from './failed-run.ts';
-import { outputOf } from './loop-output.ts';
+import { outputOf } from './gathered-output.ts';
 import { endStep } from './make-step.ts';
 import type { RunStatus, StartRequest, Step } from './run.ts';
 import { isObject, resolveIn } from './scope.ts';
@@ -25,8 +25,8 @@ export function endRun(
   options: EndOptions = {},
 ): void {
   draft.setRun({ status, reason, endedAt: draft.now });
-  cancelOpen(draft, status, by);
-  const failed = failedSteps(draft);
+  cancelOpen(draft);
+  const failed = draft.failedSteps();
   draft.setRun({
     output: runOutput(draft, by),
     failedRefs: [...new Set([...draft.run.failedRefs, ...failed.map((step) => step.ref)])],
@@ -52,15 +52,14 @@ export function completeRun(draft: Draft): void {
   endRun(draft, status, reason, first);
 }
 
-function cancelOpen(draft: Draft, status: RunStatus, by: Step | undefined): void {
+function cancelOpen(draft: Draft): void {
+  const { status, reason } = draft.run;
+  const why = reason === undefined || reason === '' ? `status ${status}` : `reason: ${reason}`;
   for (const step of draft.openSteps()) {
-    endStep(draft, step, 'CANCELED', { output: outputOf(draft, step) });
+    endStep(draft, step, 'CANCELED');
     if (hasJob(step)) withdraw(draft, step);
-    if (step.subRunId !== undefined && step.type === 'SUB_WORKFLOW') {
-      const why = by === undefined ? '' : ` by ${by.ref}`;
-      const reason = `Parent workflow has been terminated with status ${status}${why}`;
-      endChild(draft, step.subRunId, reason);
-    }
+    if (step.subRunId !== undefined && step.type === 'SUB_WORKFLOW')
+      endChild(draft, step.subRunId, `Parent workflow has been terminated with ${why}`);
   }
   // What was asked for and not yet written is not wanted any more.
   draft.evaluations.length = 0;
@@ -78,22 +77,16 @@ function withdraw(draft: Draft, step: Step): void {
   if (!draft.jobs.delete(step.id) || draft.state.byId.has(step.id)) draft.withdrawn.add(step.id);
 }
 
-/** Those that have failed at any attempt, also of a run that ended well. Looks at all steps, once in the life of a run. */
-function failedSteps(draft: Draft): Step[] {
-  return draft
-    .allSteps()
-    .filter((step) => step.status === 'FAILED' || step.status === 'FAILED_WITH_TERMINAL_ERROR');
-}
-
-/** That of a TERMINATE; else the output parameters; else the output of the step that ended it, or of the last one. */
+/** That of a TERMINATE; else the output parameters; else the output of the last step, whichever ended the run. */
 function runOutput(draft: Draft, by: Step | undefined): JsonObject {
   if (by?.type === 'TERMINATE') return by.output;
+  const last = lastStep(draft);
+  if (last === undefined) return {};
   const { outputParameters } = draft.run.definition;
   if (outputParameters !== undefined && Object.keys(outputParameters).length > 0) {
     return resolvedOutput(draft, outputParameters);
   }
-  const last = by ?? lastStep(draft);
-  return last === undefined ? {} : outputOf(draft, last);
+  return outputOf(draft, last);
 }
 
 /** The run has ended, whatever its output: what can't be made is said in it. */
@@ -107,12 +100,15 @@ function resolvedOutput(draft: Draft, outputParameters: JsonObject): JsonObject 
   }
 }
 
+/** One that was skipped before the flow came to it is the last only where there is no other. */
 function lastStep(draft: Draft): Step | undefined {
+  let skipped: Step | undefined;
   for (let seq = draft.run.nextSeq - 1; seq > 0; seq -= 1) {
     const step = draft.step(seq);
-    if (step !== undefined) return step;
+    if (step !== undefined && step.status !== 'SKIPPED') return step;
+    skipped ??= step;
   }
-  return undefined;
+  return skipped;
 }
 
 function startFailureWorkflow(draft: Draft, by: Step | undefined): void {

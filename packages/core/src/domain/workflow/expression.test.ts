@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { expressionsIn, resolve, type Scope } from './expression.ts';
+import { expressionsIn, literal, resolve, type Scope } from './expression.ts';
 
 const documents: Record<string, unknown> = {
   workflow: {
@@ -221,6 +221,21 @@ test('any text has an answer, whatever is in it, and what has no dollar is itsel
     }),
     { numRuns: 2_000 },
   );
+});
+
+test('a literal comes back as it is, whatever stands in it', () => {
+  const text = fc
+    .array(fc.constantFrom('${', '}', '$', '$$', 'workflow.input.name', 'x', '{'), { maxLength: 8 })
+    .map((parts) => parts.join(''));
+  const value = fc.oneof(text, fc.array(fc.oneof(text, fc.integer())), fc.dictionary(fc.string(), text));
+  fc.assert(
+    fc.property(value, (given) => {
+      expect(resolve({ given: literal(given) }, scope)).toEqual({ given });
+    }),
+    { numRuns: 1_000 },
+  );
+  const plain = { list: [{ text: 'x' }] };
+  expect(literal(plain)).toBe(plain);
 });
 
 test('a path to any place of any document finds what is there', () => {

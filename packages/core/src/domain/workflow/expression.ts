@@ -44,6 +44,31 @@ export function resolve(value: unknown, scope: Scope): unknown {
   return resolveValue(value, { scope, budget: { left: maxLookedAt }, textLeft: maxTextLength }, 0);
 }
 
+/**
+ * A value that `resolve` gives back as it is: `${` in its texts is written `$${`. Parts without are shared with the result.
+ *
+ * @example literal({ note: 'costs ${5}' }) // { note: 'costs $${5}' }
+ */
+export function literal(value: unknown): unknown {
+  return literalValue(value, 0);
+}
+
+function literalValue(value: unknown, depth: number): unknown {
+  if (typeof value === 'string') return value.replaceAll('${', '$$${');
+  // What is deeper `resolve` refuses.
+  if (typeof value !== 'object' || value === null || depth > maxDepth) return value;
+  if (Array.isArray(value)) {
+    const items = value.map((item: unknown) => literalValue(item, depth + 1));
+    return items.some((item, at) => item !== value[at]) ? items : value;
+  }
+  const entries = Object.entries(value).map(([name, item]): [string, unknown] => [
+    name,
+    literalValue(item, depth + 1),
+  ]);
+  const changed = entries.some(([name, item]) => item !== (value as Record<string, unknown>)[name]);
+  return changed ? Object.fromEntries(entries) : value;
+}
+
 /** The texts between the braces of all expressions in a value, nested ones too: for checks of definitions. */
 export function expressionsIn(value: unknown): string[] {
   const found: string[] = [];

@@ -2,6 +2,7 @@
 
 import type { JsonObject, StepDefinition, TaskDefinition } from './definition.ts';
 import type { Draft } from './draft.ts';
+import { outputOf } from './gathered-output.ts';
 import type { Step, StepStatus } from './run.ts';
 import { resolveInput } from './scope.ts';
 import type { Reached } from './steps/step-type.ts';
@@ -46,7 +47,8 @@ export function addStep(draft: Draft, reached: Reached, fields: StepFields): Ste
       domain: fields.domain,
       scheduledAt: now,
       firstScheduledAt: retryOf?.firstScheduledAt ?? now,
-      startedAt: begun ? now : undefined,
+      // Nobody began one that is skipped.
+      startedAt: begun && fields.status !== 'SKIPPED' ? now : undefined,
       updatedAt: now,
       endedAt: fields.status === 'IN_PROGRESS' || !begun ? undefined : now,
       startDelaySeconds: fields.startDelaySeconds ?? 0,
@@ -65,7 +67,7 @@ export function addStep(draft: Draft, reached: Reached, fields: StepFields): Ste
   );
 }
 
-/** The input of a step that is reached: resolved, over that of the attempt before; what a fork gave to it counts most. */
+/** The input of a step that is reached: resolved, over that of the attempt before; what was given to it counts most. */
 export function inputOf(
   draft: Draft,
   reached: Reached,
@@ -81,9 +83,14 @@ export function delayOf(reached: Reached): number {
   return reached.delaySeconds ?? reached.node.definition.startDelay ?? 0;
 }
 
-/** Ends a step. */
+/**
+ * Ends a step, with the output that has come unless another is given. One that is complete has no trouble to tell, whatever
+ * the attempt before it said.
+ */
 export function endStep(draft: Draft, step: Step, status: StepStatus, fields: Partial<Step> = {}): Step {
-  return draft.change(step, { endedAt: draft.now, dueAt: undefined, ...fields, status });
+  const reason = status === 'COMPLETED' ? undefined : step.reason;
+  const output = fields.output ?? outputOf(draft, step);
+  return draft.change(step, { endedAt: draft.now, dueAt: undefined, reason, ...fields, output, status });
 }
 
 /** A value of an input or output as text; null and undefined: `null`, as Java writes it. */

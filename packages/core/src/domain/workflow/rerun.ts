@@ -6,7 +6,6 @@ import type { JsonObject } from './definition.ts';
 import type { Draft } from './draft.ts';
 import { begin, follow } from './flow.ts';
 import type { Step } from './run.ts';
-import { givenByFork } from './settle.ts';
 import { awaitedRefs, isJoin, nodeOf, type RunState, suffixOf } from './state.ts';
 import { hasEnded, isDone, isTerminal } from './status.ts';
 import { forkedBranches } from './steps/dynamic-branches.ts';
@@ -46,7 +45,7 @@ export function rerunFrom(
   demandEnded(state);
   return again(state, step, options, context, (draft) => {
     const before = step.retriedStepId === undefined ? undefined : draft.byId(step.retriedStepId);
-    const given = options.stepInput ?? givenByFork(draft, step);
+    const given = options.stepInput;
     draft.reach([
       {
         node: nodeOf(state, step),
@@ -158,7 +157,7 @@ function reachBranches(draft: Draft, fork: Step): void {
   const node = draft.nodeOf(fork);
   for (const first of node.branches) if (isGone(first.ref)) draft.reach([{ ...within, node: first }]);
   for (const branch of forkedBranches(fork.input)) {
-    if (isGone(branch.definition.taskReferenceName)) draft.reach([branchReached(draft, within, branch)]);
+    if (isGone(branch.taskReferenceName)) draft.reach([branchReached(draft, within, branch)]);
   }
   if (node.next.type !== 'node' || !isGone(node.next.node.ref)) return;
   const input = definition.type === 'FORK_JOIN_DYNAMIC' ? { joinOn: fork.input['forkedTasks'] } : undefined;

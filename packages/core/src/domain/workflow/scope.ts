@@ -7,7 +7,7 @@
 import type { JsonObject, StepDefinition, TaskDefinition } from './definition.ts';
 import type { Draft } from './draft.ts';
 import { resolve, type Scope } from './expression.ts';
-import { isRunningLoop, iterationOutput, outputOf } from './loop-output.ts';
+import { isRunningLoop, iterationOutput, outputOf } from './gathered-output.ts';
 import type { Step } from './run.ts';
 
 /** A value with its expressions replaced by what the run knows. `taskId`: of the step whose input it is. */

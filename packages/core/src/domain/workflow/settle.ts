@@ -4,14 +4,12 @@
  */
 
 import { totalDeadline } from './deadlines.ts';
-import type { JsonObject } from './definition.ts';
 import { type Draft, RunFailure } from './draft.ts';
 import { endRun } from './end-run.ts';
 import { follow } from './flow.ts';
 import type { RunStatus, Step } from './run.ts';
 import { suffixOf } from './state.ts';
 import { isUnsuccessful } from './status.ts';
-import { forkedInput } from './steps/dynamic-branches.ts';
 import type { Reached } from './steps/step-type.ts';
 import { terminationOf } from './steps/terminate.ts';
 import { retriesOf, retryDelaySeconds, taskSettings } from './task-settings.ts';
@@ -72,7 +70,6 @@ export function attemptAgain(
   attempt: Pick<Reached, 'reason' | 'delaySeconds'> = { delaySeconds: 0 },
 ): void {
   const retried = draft.change(step, { retried: true, executed: true });
-  const given = givenByFork(draft, step);
   draft.reach([
     {
       node: draft.nodeOf(step),
@@ -81,14 +78,6 @@ export function attemptAgain(
       parentStepId: step.parentStepId,
       retryOf: retried,
       ...attempt,
-      ...(given === undefined ? {} : { input: given }),
     },
   ]);
-}
-
-/** What a dynamic fork gave to this branch. */
-export function givenByFork(draft: Draft, step: Step): JsonObject | undefined {
-  const fork = step.parentStepId === undefined ? undefined : draft.byId(step.parentStepId);
-  if (fork?.definition.type !== 'FORK_JOIN_DYNAMIC') return undefined;
-  return forkedInput(fork.input, step.definition.taskReferenceName);
 }

@@ -9,7 +9,7 @@ import { type Deadlines, deadlineOf, noDeadlines, setDeadline } from './deadline
 import type { Decision } from './decision.ts';
 import type { StepDefinition } from './definition.ts';
 import type { Run, Step } from './run.ts';
-import { isDone, isTerminal, isUnsuccessful } from './status.ts';
+import { hasFailed, isDone, isTerminal, isUnsuccessful } from './status.ts';
 
 export interface RunState {
   run: Run;
@@ -32,6 +32,8 @@ export interface RunState {
   readonly undecided: Set<number>;
   /** `seq` of those that ended badly, and no attempt followed. */
   readonly unsuccessful: Set<number>;
+  /** `seq` of those that have failed, also where another attempt followed. */
+  readonly failures: Set<number>;
   /** JOIN and EXCLUSIVE_JOIN that have not ended: which refs each still waits for, by its `seq`. */
   readonly joins: Map<number, Set<string>>;
   /** By ref, the `seq` of the joins that name it and have not ended. */
@@ -54,6 +56,7 @@ export function readState(run: Run, steps: readonly Step[]): RunState {
     passive: new Set(),
     undecided: new Set(),
     unsuccessful: new Set(),
+    failures: new Set(),
     joins: new Map(),
     joinsOf: new Map(),
     deadlines: noDeadlines(),
@@ -124,7 +127,7 @@ export function suffixOf(step: Step): string {
 }
 
 /** What a step is in its definition; a branch that came at run time carries its own. */
-export function nodeOf(state: RunState, step: Step): Node {
+export function nodeOf(state: Pick<RunState, 'run' | 'dynamic'>, step: Step): Node {
   const known =
     state.dynamic.size > 0
       ? (findNode(state.dynamic, step.ref) ?? staticNode(state, step))
@@ -142,7 +145,7 @@ export function dynamicNodes(
   return { root: first, byRef: new Map([...byRef].map(([ref, node]) => [`${ref}${suffix}`, node])) };
 }
 
-function staticNode(state: RunState, step: Step): Node | undefined {
+function staticNode(state: Pick<RunState, 'run'>, step: Step): Node | undefined {
   return compile(state.run.definition).byRef.get(step.definition.taskReferenceName);
 }
 
@@ -158,6 +161,7 @@ function put(state: RunState, step: Step): void {
   toggle(state.passive, step.seq, isPassive(step));
   toggle(state.undecided, step.seq, isUndecided(step));
   toggle(state.unsuccessful, step.seq, isUnsuccessful(step.status) && !step.retried);
+  toggle(state.failures, step.seq, hasFailed(step.status));
   setDeadline(state.deadlines, step.seq, deadlineOf(step));
   tellJoins(state, step.ref);
 }
@@ -188,6 +192,7 @@ function removeAll(state: RunState, removed: readonly number[]): void {
     state.passive.delete(step.seq);
     state.undecided.delete(step.seq);
     state.unsuccessful.delete(step.seq);
+    state.failures.delete(step.seq);
     setDeadline(state.deadlines, step.seq, undefined);
     unwatchJoin(state, step);
   }

@@ -20,6 +20,11 @@ export function isUnsuccessful(status: StepStatus): boolean {
   return !successful.has(status);
 }
 
+/** It has failed: it was not cancelled, nor was its time over. */
+export function hasFailed(status: StepStatus): boolean {
+  return status === 'FAILED' || status === 'FAILED_WITH_TERMINAL_ERROR';
+}
+
 /** The step has ended for good: no attempt follows, and what comes after it was decided. */
 export function isDone(step: Step): boolean {
   if (step.status === 'SKIPPED') return true;

@@ -8,6 +8,7 @@ import { within } from './flow.ts';
 import { endStep } from './make-step.ts';
 import { reopen } from './reopen.ts';
 import type { RunStatus, Step, StepStatus } from './run.ts';
+import { isObject } from './scope.ts';
 import { hasEnded, isTerminal } from './status.ts';
 import { typeOfStep } from './steps/registry.ts';
 import { isAsking } from './steps/script.ts';
@@ -103,7 +104,8 @@ const endings: Partial<Record<RunStatus, StepStatus>> = {
 function takeRunEnd(draft: Draft, step: Step, event: Of<'run-ended'>): void {
   const status = endings[event.status];
   if (status === undefined || step.subRunId !== event.runId) return;
-  const { subWorkflowName: name, subWorkflowVersion: version } = step.input;
+  const { subWorkflowName: name, subWorkflowDefinition: inline } = step.input;
+  const version = isObject(inline) ? inline['version'] : step.input['subWorkflowVersion'];
   const reason =
     status === 'COMPLETED'
       ? undefined

@@ -8,60 +8,40 @@
  */
 
 import type { JsonObject, StepDefinition } from '../definition.ts';
+import { literal } from '../expression.ts';
+import { javaText } from '../java-text.ts';
 import { isObject } from '../scope.ts';
 
-export interface Branch {
-  readonly definition: StepDefinition;
-  readonly input: JsonObject;
-}
-
-/** A text: why there are none. */
-export function dynamicBranches(definition: StepDefinition, input: JsonObject): Branch[] | string {
+/** Its branches, each with what is given to it among its parameters. A text: why there are none. */
+export function dynamicBranches(definition: StepDefinition, input: JsonObject): StepDefinition[] | string {
   const branches = readBranches(definition, input);
   if (typeof branches === 'string') return branches;
   const refs = new Set<string>();
-  for (const { definition: branch } of branches) {
-    const { taskReferenceName: ref } = branch;
+  for (const { name, taskReferenceName: ref } of branches) {
     if (typeof ref !== 'string' || ref === '') return 'Dynamic fork tasks must have a taskReferenceName';
-    if (typeof branch.name !== 'string' || branch.name === '')
-      return `Dynamic fork task ${ref} must have a name`;
+    if (typeof name !== 'string' || name === '') return `Dynamic fork task ${ref} must have a name`;
     if (refs.has(ref)) return `Dynamic fork tasks must have unique reference names: ${ref} is there twice`;
     refs.add(ref);
   }
   return branches;
 }
 
-/** The input of the fork's step: what its branches are, and what was given to them. */
-export function forkInput(branches: readonly Branch[]): JsonObject {
+/** The input of the fork's step: its own, and what its branches are. */
+export function forkInput(own: JsonObject, branches: readonly StepDefinition[]): JsonObject {
   return {
-    forkedTasks: branches.map((branch) => branch.definition.taskReferenceName),
-    forkedTaskDefs: branches.map((branch) => branch.definition),
-    forkedTaskInputs: Object.fromEntries(
-      branches
-        .filter((branch) => Object.keys(branch.input).length > 0)
-        .map((branch) => [branch.definition.taskReferenceName, branch.input]),
-    ),
+    ...own,
+    forkedTasks: branches.map((branch) => branch.taskReferenceName),
+    forkedTaskDefs: branches,
   };
 }
 
 /** The branches that the input of a fork's step tells of. */
-export function forkedBranches(input: JsonObject): Branch[] {
+export function forkedBranches(input: JsonObject): StepDefinition[] {
   const definitions = input['forkedTaskDefs'];
-  if (!Array.isArray(definitions)) return [];
-  return definitions.filter(isObject).map((task) => {
-    const definition = asDefinition(task);
-    return { definition, input: forkedInput(input, definition.taskReferenceName) ?? {} };
-  });
+  return Array.isArray(definitions) ? definitions.filter(isObject).map(asDefinition) : [];
 }
 
-/** What was given to one branch, by its reference name. */
-export function forkedInput(input: JsonObject, ref: string): JsonObject | undefined {
-  const inputs = input['forkedTaskInputs'];
-  const given = isObject(inputs) ? read(inputs, ref) : undefined;
-  return isObject(given) ? given : undefined;
-}
-
-function readBranches(definition: StepDefinition, input: JsonObject): Branch[] | string {
+function readBranches(definition: StepDefinition, input: JsonObject): StepDefinition[] | string {
   if (input['forkTaskName'] !== undefined || input['forkTaskWorkflow'] !== undefined) return sameFor(input);
   const { dynamicForkTasksParam, dynamicForkJoinTasksParam } = definition;
   if (dynamicForkTasksParam !== undefined && dynamicForkTasksParam !== '') {
@@ -72,44 +52,41 @@ function readBranches(definition: StepDefinition, input: JsonObject): Branch[] |
   return 'Dynamic fork has neither dynamicForkTasksParam nor dynamicForkJoinTasksParam';
 }
 
-function listed(input: JsonObject, tasksName: string, inputsName: string): Branch[] | string {
+function listed(input: JsonObject, tasksName: string, inputsName: string): StepDefinition[] | string {
   const tasks = read(input, tasksName);
   const inputs = read(input, inputsName);
   if (!Array.isArray(tasks))
     return `Input '${tasksName}' is invalid. Cannot deserialize a list of Workflow Tasks from '${show(tasks)}'`;
   if (inputs !== undefined && !isObject(inputs))
     return `Input to the dynamically forked tasks is not a map -> expecting a map of K,V  but found ${show(inputs)}`;
-  const branches: Branch[] = [];
+  const branches: StepDefinition[] = [];
   for (const task of tasks) {
     if (!isObject(task))
       return `Input '${tasksName}' is invalid. Cannot deserialize a list of Workflow Tasks from '${show(tasks)}'`;
     const given = read(inputs ?? {}, String(task['taskReferenceName']));
     if (given !== undefined && given !== null && !isObject(given))
       return `Input to the dynamically forked task ${show(task['taskReferenceName'])} is not a map`;
-    branches.push({ definition: asDefinition(task), input: isObject(given) ? given : {} });
+    branches.push(withInput(task, isObject(given) ? given : {}));
   }
   return branches;
 }
 
-function joined(value: unknown): Branch[] | string {
+function joined(value: unknown): StepDefinition[] | string {
   const tasks = isObject(value) ? value['dynamicTasks'] : undefined;
   if (!Array.isArray(tasks))
     return `Input of the dynamic fork must be an object with the list dynamicTasks, but found ${show(value)}`;
-  const branches: Branch[] = [];
+  const branches: StepDefinition[] = [];
   for (const task of tasks) {
     if (!isObject(task)) return `dynamicTasks of the dynamic fork must be objects, but found ${show(task)}`;
     const name = task['taskName'];
     const definition = { name, taskReferenceName: task['referenceName'], type: task['type'] ?? 'SIMPLE' };
-    branches.push({
-      definition: asDefinition(definition),
-      input: isObject(task['input']) ? task['input'] : {},
-    });
+    branches.push(withInput(definition, isObject(task['input']) ? task['input'] : {}));
   }
   return branches;
 }
 
 /** One task or workflow for many inputs: refs `_NAME_0`, `_NAME_1` …; `__index` in each input. */
-function sameFor(input: JsonObject): Branch[] | string {
+function sameFor(input: JsonObject): StepDefinition[] | string {
   const inputs = input['forkTaskInputs'];
   if (!Array.isArray(inputs)) return `forkTaskInputs must be a list, but found ${show(inputs)}`;
   const workflow = input['forkTaskWorkflow'];
@@ -126,8 +103,15 @@ function sameFor(input: JsonObject): Branch[] | string {
             type: 'SUB_WORKFLOW',
             subWorkflowParam: { name, ...(version === undefined ? {} : { version }) },
           };
-    return { definition: asDefinition(definition), input: { ...own, __index: index } };
+    return withInput(definition, { ...own, __index: index });
   });
+}
+
+/** What is given counts more than the parameters. It is data: expressions in it are none. */
+function withInput(task: Record<string, unknown>, given: JsonObject): StepDefinition {
+  if (Object.keys(given).length === 0) return asDefinition(task);
+  const own = isObject(task['inputParameters']) ? task['inputParameters'] : {};
+  return asDefinition({ ...task, inputParameters: { ...own, ...(literal(given) as JsonObject) } });
 }
 
 /** What it has is checked where it is used: it comes from outside. */
@@ -140,5 +124,5 @@ function read(object: JsonObject, name: string): unknown {
 }
 
 function show(value: unknown): string {
-  return (JSON.stringify(value) ?? 'undefined').slice(0, 200);
+  return javaText(value, 200);
 }

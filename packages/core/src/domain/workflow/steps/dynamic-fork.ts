@@ -5,7 +5,7 @@ import type { StepDefinition } from '../definition.ts';
 import { type Draft, RunFailure } from '../draft.ts';
 import { addStep, inputOf } from '../make-step.ts';
 import { dynamicNodes } from '../state.ts';
-import { type Branch, dynamicBranches, forkInput } from './dynamic-branches.ts';
+import { dynamicBranches, forkInput } from './dynamic-branches.ts';
 import { branchPlace, joinAfter, joinPlace } from './fork.ts';
 import type { Reached, StepType } from './step-type.ts';
 
@@ -20,14 +20,14 @@ export const dynamicFork: StepType = {
     const resolved = inputOf(draft, reached, id);
     const branches = dynamicBranches(node.definition, resolved);
     if (typeof branches === 'string') throw new RunFailure(branches);
-    const refs = branches.map((branch) => branch.definition.taskReferenceName);
+    const refs = branches.map((branch) => branch.taskReferenceName);
     refuseKnownRefs(draft, reached, refs);
     const step = addStep(draft, reached, {
       id,
       type: 'FORK',
       name: 'FORK',
       status: 'COMPLETED',
-      input: forkInput(branches),
+      input: forkInput(resolved, branches),
       executed: true,
     });
     const within = branchPlace(reached, step.id);
@@ -39,11 +39,11 @@ export const dynamicFork: StepType = {
 };
 
 /** A branch that is to begin. */
-export function branchReached(draft: Draft, within: Omit<Reached, 'node'>, branch: Branch): Reached {
-  const definition = withTask(draft, branch.definition);
+export function branchReached(draft: Draft, within: Omit<Reached, 'node'>, branch: StepDefinition): Reached {
+  const definition = withTask(draft, branch);
   const { root, byRef } = dynamicNodes(definition, within.suffix);
   draft.addNodes(byRef);
-  return { ...within, node: root, input: branch.input };
+  return { ...within, node: root };
 }
 
 /** A task definition that is registered now counts for the branch, as those of the start do for other steps. */

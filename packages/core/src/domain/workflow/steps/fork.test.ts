@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { SimulatedRun } from '../../../testing/simulated-run.ts';
 import type { StepDefinition } from '../definition.ts';
+import { wholeOutput } from '../gathered-output.ts';
 
 const simple = (ref: string, more = {}): StepDefinition => ({
   name: `do_${ref}`,
@@ -63,9 +64,50 @@ test.each<[string, object, string, string]>([
   run.end('b');
   expect([run.step('j').status, run.run.status]).toEqual([joined, ended]);
   if (ended === 'FAILED') {
-    expect(run.run.reason).toBe(`Task ${run.step('j').id} failed with status: FAILED and reason: 'no '`);
+    expect(run.run.reason).toBe(`Task ${run.step('j').id} failed with status: FAILED and reason: 'no'`);
     expect(run.run.failedRefs).toEqual(['a', 'j']);
   }
+});
+
+test('a JOIN of branches that may fail says which did', () => {
+  const optional = { ...once, optional: true };
+  const run = new SimulatedRun([
+    fork('f', [simple('a', optional)], [simple('b', optional)]),
+    join('j', ['a', 'b']),
+  ]);
+  run.fail('b', 'no');
+  run.end('a', { a: 1 });
+  expect(run.step('j')).toMatchObject({
+    status: 'COMPLETED_WITH_ERRORS',
+    reason: `do_b/${run.step('b').id} completed with errors`,
+  });
+});
+
+test('a JOIN that fails has all outputs, and the reasons that there are', () => {
+  const permissive = { ...once, permissive: true };
+  const run = new SimulatedRun([
+    fork('f', ...['a', 'b', 'c', 'd'].map((ref) => [simple(ref, permissive)])),
+    join('j', ['a', 'b', 'c', 'd']),
+  ]);
+  run.end('d', { d: 1 });
+  run.end('c', { c: 1 }, 'FAILED');
+  run.end('b', { b: 1 }, 'FAILED', 'no b');
+  run.end('a', { a: 1 }, 'FAILED', 'no a');
+  expect(run.step('j')).toMatchObject({ status: 'FAILED', reason: 'no a no b' });
+  expect(run.step('j').output).toEqual({ a: { a: 1 }, b: { b: 1 }, c: { c: 1 }, d: { d: 1 } });
+});
+
+test('a JOIN that waits has the outputs that have come, and keeps them when it is cancelled', () => {
+  const run = new SimulatedRun([
+    fork('f', [simple('a', once)], [simple('b')], [simple('c')]),
+    join('j', ['a', 'b', 'c']),
+  ]);
+  run.end('b', { b: 1 });
+  expect(run.step('j').output).toEqual({});
+  expect(wholeOutput(run.state, run.step('j'))).toEqual({ b: { b: 1 } });
+  run.fail('a');
+  expect(run.step('j')).toMatchObject({ status: 'CANCELED', output: { b: { b: 1 } } });
+  expect(run.run.output).toEqual({ b: { b: 1 } });
 });
 
 test('a JOIN on a case that was not taken says so, when nothing else can happen', () => {
@@ -105,10 +147,12 @@ test('a dynamic fork has the branches and inputs that it is given, and its JOIN 
   const run = new SimulatedRun(dynamic({ tasks: '${workflow.input.tasks}', inputs: { a: { n: 5 } } }), {
     input: { who: 'Ada', tasks },
   });
+  const [a, b] = tasks;
   expect(run.step('f').input).toEqual({
+    tasks,
+    inputs: { a: { n: 5 } },
     forkedTasks: ['a', 'b'],
-    forkedTaskDefs: tasks,
-    forkedTaskInputs: { a: { n: 5 } },
+    forkedTaskDefs: [{ ...a, inputParameters: { n: 5, who: '${workflow.input.who}' } }, b],
   });
   expect(run.step('a').input).toEqual({ n: 5, who: 'Ada' });
   expect(run.step('j').input).toEqual({ joinOn: ['a', 'b'] });
@@ -120,6 +164,16 @@ test('a dynamic fork has the branches and inputs that it is given, and its JOIN 
   expect(run.step('j').output).toEqual({ a: { x: 1 } });
   // As in Conductor, the last step is the one that began last.
   expect(run.run).toMatchObject({ status: 'COMPLETED', output: { x: 1 } });
+});
+
+test('what is given to a branch is data, in which nothing is replaced', () => {
+  const given = { text: 'costs ${workflow.input.who} $${x}', list: [{ deep: '${a}' }], n: 1 };
+  const run = new SimulatedRun(dynamic({ tasks: [simple('a')], inputs: '${workflow.input.inputs}' }), {
+    input: { who: 'Ada', inputs: { a: given } },
+  });
+  expect(run.step('a').input).toEqual(given);
+  run.fail('a');
+  expect(run.step('a')).toMatchObject({ retryCount: 1, input: given });
 });
 
 test('a branch that came at run time may have steps inside', () => {
@@ -150,7 +204,7 @@ test('a branch that came at run time may have steps inside', () => {
 
 test.each<[string, object, object, RegExp | string]>([
   ['no branches', { tasks: [], inputs: {} }, {}, 'COMPLETED'],
-  ['tasks that are no list', { tasks: 'a', inputs: {} }, {}, /^Input 'tasks' is invalid/],
+  ['tasks that are no list', { tasks: 'a', inputs: {} }, {}, /^Input 'tasks' is invalid.* from 'a'$/],
   ['a task that is no object', { tasks: [1], inputs: {} }, {}, /^Input 'tasks' is invalid/],
   [
     'inputs that are no object',

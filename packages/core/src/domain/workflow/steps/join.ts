@@ -1,7 +1,6 @@
 /** JOIN and EXCLUSIVE_JOIN: decided when the last step that they wait for is done, never by asking again and again. */
 
-import type { JsonObject } from '../definition.ts';
-import { outputOf } from '../loop-output.ts';
+import { branchOutputs, outputOf } from '../gathered-output.ts';
 import { addStep, endStep, inputOf } from '../make-step.ts';
 import type { Step, StepStatus } from '../run.ts';
 import { awaitedRefs, suffixOf } from '../state.ts';
@@ -21,14 +20,10 @@ export const join: StepType = {
     if (draft.joins.waitingCount(step.seq) > 0) return;
     const branches = awaitedRefs(step).flatMap((ref) => draft.latest(ref) ?? []);
     const failed = branches.filter((branch) => isUnsuccessful(branch.status) && !isOptional(branch));
-    const output = Object.fromEntries(
-      branches
-        .map((branch): [string, JsonObject] => [branch.ref, outputOf(draft, branch)])
-        .filter(([, value]) => Object.keys(value).length > 0),
-    );
-    const reason = failed.map((branch) => `${branch.reason ?? ''} `).join('');
-    const status = statusOf(branches, failed);
-    endStep(draft, step, status, { output, reason: failed.length > 0 ? reason : undefined });
+    endStep(draft, step, statusOf(branches, failed), {
+      output: branchOutputs(branches, draft),
+      reason: reasonOf(branches, failed),
+    });
   },
 };
 
@@ -64,6 +59,18 @@ export const exclusiveJoin: StepType = {
     });
   },
 };
+
+/** Why it did not end well: what the branches said that did not, or which of them may fail and did. */
+function reasonOf(branches: readonly Step[], failed: readonly Step[]): string | undefined {
+  if (failed.length > 0)
+    return branches
+      .filter((branch) => isUnsuccessful(branch.status))
+      .flatMap((branch) => branch.reason ?? [])
+      .join(' ');
+  const withErrors = branches.filter((branch) => branch.status === 'COMPLETED_WITH_ERRORS');
+  if (withErrors.length === 0) return undefined;
+  return `${withErrors.map((branch) => `${branch.name}/${branch.id} `).join('')}completed with errors`;
+}
 
 function statusOf(branches: readonly Step[], failed: readonly Step[]): StepStatus {
   if (failed.length > 0)

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { SimulatedRun } from '../../../testing/simulated-run.ts';
 import type { StepDefinition } from '../definition.ts';
+import { retry } from '../try-again.ts';
 import { asksOnlyIteration } from './loop.ts';
 
 const simple = (ref: string, more = {}): StepDefinition => ({
@@ -67,6 +68,24 @@ test('a condition that fails ends the loop for good', () => {
     status: 'FAILED_WITH_TERMINAL_ERROR',
     reason: 'Unable to evaluate condition $.go, exception no such thing',
   });
+});
+
+test('an iteration that breaks off is not in the output of its loop', () => {
+  const once = { taskDefinition: { name: 'once', retryCount: 0 } };
+  const run = new SimulatedRun([loop('l', [simple('a', once), simple('b', once)])]);
+  run.end('a__1', { n: 1 });
+  run.end('b__1', { n: 2 });
+  run.evaluate('l', true);
+  run.end('a__2', { n: 3 });
+  run.end('b__2', { n: 4 }, 'FAILED');
+  const first = { a: { n: 1 }, b: { n: 2 } };
+  expect(run.step('l')).toMatchObject({ status: 'CANCELED' });
+  expect(run.step('l').output).toEqual({ iteration: 2, 1: first });
+  expect(run.run.output).toEqual({ n: 4 });
+  run.change(retry);
+  run.end('b__2', { n: 5 });
+  run.evaluate('l', false);
+  expect(run.step('l').output).toEqual({ iteration: 2, 1: first, 2: { a: { n: 3 }, b: { n: 5 } } });
 });
 
 test('the result of an iteration that is over is not taken for that of the next', () => {

@@ -3,7 +3,7 @@
 import type { Evaluated } from '../decision.ts';
 import type { JsonObject } from '../definition.ts';
 import type { Draft } from '../draft.ts';
-import { outputOf } from '../loop-output.ts';
+import { outputOf } from '../gathered-output.ts';
 import { addStep, endStep, inputOf } from '../make-step.ts';
 import type { Step } from '../run.ts';
 import { resolveIn, resolveInput } from '../scope.ts';
@@ -105,7 +105,7 @@ function finish(
   status: 'COMPLETED' | 'FAILED' | 'FAILED_WITH_TERMINAL_ERROR',
   reason: string | undefined,
 ): void {
-  endStep(draft, step, status, { output: outputOf(draft, step), reason });
+  endStep(draft, step, status, { output: outputOf(draft, step, true), reason });
 }
 
 /** Each step of the loop itself is done, and nothing inside it is still going on (Conductor's isIterationComplete). */
@@ -155,7 +155,7 @@ function conditionInput(draft: Draft, step: Step, expression: string): JsonObjec
   });
   const own = asksOnlyIteration(expression, definition.taskReferenceName)
     ? step.output
-    : outputOf(draft, step);
+    : outputOf(draft, step, true);
   // With its `__N` too, where it lies in another loop.
   return Object.fromEntries([
     ...Object.entries(parameters),

@@ -19,7 +19,7 @@ export interface Reached {
   readonly delaySeconds?: number;
   /** Of a retry that comes by itself: why the attempt before failed, as long as this one has nothing to say itself. */
   readonly reason?: string | undefined;
-  /** What a dynamic fork gives to this branch, over the parameters. */
+  /** What counts more than the parameters: given by who reruns it, or to its JOIN by a dynamic fork. */
   readonly input?: JsonObject;
 }
 

@@ -81,6 +81,7 @@ test('a definition may stand in the step; one that is refused fails it', () => {
     },
   );
   expect(run.started[0]?.request).toMatchObject({ name: 'inline', version: 7, definition });
+  expect(run.step('s').input).toMatchObject({ subWorkflowName: 'inline', subWorkflowVersion: null });
   run.tell({ type: 'run-refused', stepId: run.step('s').id, reason: 'no such workflow' });
   expect(run.step('s')).toMatchObject({ status: 'FAILED', reason: 'no such workflow' });
   expect(new SimulatedRun(sub({ subWorkflowParam: {} })).step('s').status).toBe('FAILED');
@@ -95,6 +96,9 @@ test('the end of the run terminates the child', () => {
   run.fail('w', 'no', 'FAILED_WITH_TERMINAL_ERROR');
   expect(run.step('s').status).toBe('CANCELED');
   expect(run.terminated).toEqual([run.started[0]?.runId]);
+  expect(run.last.terminates[0]?.reason).toBe(
+    `Parent workflow has been terminated with reason: ${run.run.reason}`,
+  );
 });
 
 test('a child that goes on again opens its parent again, and the join around it', () => {

@@ -15,7 +15,7 @@ export const subWorkflow: StepType = {
     // Expressions inside of a definition are those of its own runs.
     const { workflowDefinition: given, ...others } = reached.node.definition.subWorkflowParam ?? {};
     const parameters = resolveIn(draft, others, id) as SubWorkflowParam;
-    const { name, version, taskToDomain, priority } = parameters;
+    const { name, version, taskToDomain, priority, idempotencyKey, idempotencyStrategy } = parameters;
     const workflowDefinition = isObject(given) ? given : resolveIn(draft, given, id);
     const inline = isObject(workflowDefinition) ? workflowDefinition : null;
     const delaySeconds = delayOf(reached);
@@ -26,10 +26,12 @@ export const subWorkflow: StepType = {
       status: 'SCHEDULED',
       input: {
         subWorkflowName: inline === null ? (name ?? null) : (inline['name'] ?? name ?? null),
-        subWorkflowVersion: numberOf(inline === null ? version : (inline['version'] ?? version)) ?? null,
+        subWorkflowVersion: inline === null ? (numberOf(version) ?? null) : null,
         subWorkflowTaskToDomain: taskToDomain ?? null,
         subWorkflowDefinition: inline,
         priority: numberOf(priority) ?? null,
+        idempotencyKey: idempotencyKey ?? null,
+        idempotencyStrategy: idempotencyStrategy ?? null,
         workflowInput: parametersOf(draft, reached, id),
         ...reached.input,
       },
@@ -60,7 +62,7 @@ export const startWorkflow: StepType = {
   },
 };
 
-/** What a dynamic fork gives stands beside them as well; alone, it is the input of the run (see `start`). */
+/** What a rerun gives stands beside them as well; alone, it is the input of the run (see `start`). */
 function parametersOf(draft: Draft, reached: Reached, id: string): JsonObject {
   const { definition } = reached.node;
   const parameters = resolveInput(draft, definition, taskSettings(definition), id);
@@ -68,7 +70,7 @@ function parametersOf(draft: Draft, reached: Reached, id: string): JsonObject {
 }
 
 function start(draft: Draft, step: Step): void {
-  const { input, definition } = step;
+  const { input } = step;
   const name = input['subWorkflowName'];
   if (typeof name !== 'string' || name === '') {
     endStep(draft, step, 'FAILED', { reason: 'Sub workflow has no name' });
@@ -78,13 +80,8 @@ function start(draft: Draft, step: Step): void {
   const { run } = draft;
   const domains = input['subWorkflowTaskToDomain'];
   const workflowInput = isObject(input['workflowInput']) ? input['workflowInput'] : {};
-  const version = numberOf(input['subWorkflowVersion']);
   const inline = input['subWorkflowDefinition'];
-  const { idempotencyKey, idempotencyStrategy } = resolveIn(
-    draft,
-    definition.subWorkflowParam ?? {},
-    step.id,
-  ) as SubWorkflowParam;
+  const version = numberOf(isObject(inline) ? inline['version'] : input['subWorkflowVersion']);
   const request: StartRequest = {
     name,
     ...(version === undefined ? {} : { version }),
@@ -95,8 +92,7 @@ function start(draft: Draft, step: Step): void {
     taskToDomain: isObject(domains) ? texts(domains) : run.taskToDomain,
     ...(isObject(inline) ? { definition: inline as unknown as WorkflowDefinition } : {}),
     ...(run.createdBy === undefined ? {} : { createdBy: run.createdBy }),
-    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
-    ...(idempotencyStrategy === undefined ? {} : { idempotencyStrategy }),
+    ...idempotency(input),
   };
   addStart(draft, { runId, stepId: step.id, attached: true, request });
   draft.change(step, {

@@ -6,15 +6,10 @@ import { isSkipped, property, quoted, taskText } from './task.ts';
 
 /** @param tasks whether its tasks are shown; without, the list is there and empty */
 export function workflowText({ run, steps }: RunView | WrittenRun, tasks = true): string {
+  const shown = tasks ? inOrder(steps).map((step) => taskText(step, run)) : [];
   let text = `{"ownerApp":"","createTime":${run.createdAt},"updateTime":${run.updatedAt}${property('createdBy', run.createdBy)}`;
   text += `,"status":"${run.status}","endTime":${run.endedAt ?? 0},"workflowId":"${run.id}"${parentOf(run)}`;
-  text += `,"tasks":[${
-    tasks
-      ? inOrder(steps)
-          .map((step) => taskText(step, run))
-          .join(',')
-      : ''
-  }]`;
+  text += `,"tasks":[${shown.join(',')}]`;
   text += `,"input":${JSON.stringify(run.input)},"output":${JSON.stringify(run.output)}`;
   text += `${property('correlationId', run.correlationId)}${property('reRunFromWorkflowId', run.reRunFrom)}`;
   text += `${property('reasonForIncompletion', run.reason)}${property('event', run.event)}`;
