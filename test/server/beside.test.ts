@@ -66,6 +66,26 @@ it('a step that is polled at one is reported at another, and seen at a third', a
   expect(await show(third, id)).toMatchObject({ status: 'COMPLETED', output: { said: 'Hello' } });
 }, 60_000);
 
+it('a step that was polled is with its worker as soon as the answer was sent', async () => {
+  const id = await call('POST', `${first}/api/workflow/beside`, {});
+  const tasks = await until('it is polled', async () => {
+    const found = JSON.parse(await call('GET', `${second}/api/tasks/poll/batch/greet`)) as {
+      taskId: string;
+    }[];
+    return found.length > 0 && found;
+  });
+  const held = () =>
+    http.site.rows<{ claim: string | null; rest: number }>(
+      `select p.claim, extract(epoch from p.until - l.taken_at)::int as rest
+      from lineshaft.job_lease p join lineshaft.lease l on l.id = p.lease where p.job_id = $1`,
+      [tasks[0]?.taskId],
+    );
+  await until('the server has said so', async () => (await held())[0]?.claim === null);
+  expect(await held()).toEqual([{ claim: null, rest: 3_600 }]);
+  await call('POST', `${first}/api/tasks`, { ...tasks[0], status: 'COMPLETED' });
+  await until('it is complete', async () => (await show(second, id)).status === 'COMPLETED');
+}, 60_000);
+
 it('each step goes to one of those who wait, at whatever server', async () => {
   const waiting = [first, second, third, first, second, third].map((server) =>
     fetch(`${server}/api/tasks/poll/batch/greet?timeout=3000`),

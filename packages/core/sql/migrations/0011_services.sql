@@ -22,17 +22,22 @@ create table lineshaft.job_lease (
   lease_ms integer not null,
   until timestamptz not null,
   -- Of steps that workers poll for: when the attempt must have ended, whoever is heard of (null: any time); the name of the
-  -- worker; the call that took it.
+  -- worker; the call that took it, until it is known that its answer was sent.
   ends timestamptz,
   holder text,
   claim text
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
 create index job_lease_until on lineshaft.job_lease (until);
 
+-- So long a server may take to send the answer to a poll, from when it has taken the steps, or said that it is at it.
+create function lineshaft.sending_ms()
+returns integer language sql immutable as 'select 10000';
+
 -- Takes back the jobs whose own lease has lapsed; not before a full lease has passed since the database came up, and
 -- since who asks has been connected (heard_ms). As in `rescue`, the lease of the batch is locked first, which completions
 -- hold; then, in statements of their own, it is looked whether there is still something to take back.
--- The jobs of steps are not given back: their run is told, and decides whether there is another attempt.
+-- The jobs of steps are not given back: their run is told, and decides whether there is another attempt. But those whose server
+-- has not said that the answer to the poll was sent are: it died, and no worker knows of them.
 -- Returns a row per job: which, with which fence, of which worker, and whether it is a dead letter now (null: its run decides).
 create function lineshaft.rescue_jobs(max_rescues integer, heard_ms double precision)
 returns table (job_id uuid, fence integer, worker_id text, buried boolean) language plpgsql as $$
@@ -41,12 +46,15 @@ declare
   one lineshaft.job_lease;
   held lineshaft.lease;
   moved uuid[] := '{}';
+  unsent bigint[] := '{}';
 begin
   for one in
-    select * from lineshaft.job_lease l
+    select l.*
+    from lineshaft.job_lease l
+    cross join lateral (select case when l.claim is null then l.lease_ms else lineshaft.sending_ms() end as silent_ms) s
     -- By a time that does not pass within the statement, which bounds the scan of the index.
-    where l.until < now() and l.lease_ms <= heard_ms
-      and pg_postmaster_start_time() + l.lease_ms * interval '1 millisecond' < clock_timestamp()
+    where l.until < now() and s.silent_ms <= heard_ms
+      and pg_postmaster_start_time() + s.silent_ms * interval '1 millisecond' < clock_timestamp()
     order by l.until
     limit 100
   loop
@@ -61,6 +69,15 @@ begin
     delete from lineshaft.job_lease l
     where l.job_id = one.job_id and l.fence = one.fence and l.until < clock_timestamp();
     continue when not found;
+    if one.claim is not null then
+      unsent := unsent || one.lease;
+      job_id := one.job_id;
+      fence := one.fence;
+      worker_id := one.holder;
+      buried := false;
+      return next;
+      continue;
+    end if;
     if lineshaft.lapse_step(one) then
       job_id := one.job_id;
       fence := one.fence;
@@ -85,6 +102,9 @@ begin
     perform pg_notify('lineshaft', 'j' || one.job_id);
     return next;
   end loop;
+  if cardinality(unsent) > 0 then
+    perform lineshaft.return_leases(0, unsent);
+  end if;
   perform lineshaft.after_rescue(moved);
 end
 $$;

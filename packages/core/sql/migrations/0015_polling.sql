@@ -41,8 +41,8 @@ $$;
 -- looked at. `claim`: a name for this call, by which return_claim undoes it where its answer was lost.
 -- Returns a row per step in the order of priority and time within each pair: which pair, the how manyth of it; the step as
 -- load_runs.sql has it (null: the job belongs to no run and is to be withdrawn), and of its run what a worker is told. A row
--- without id: of this pair there may be more, which others have locked. `first_ms`: in how long the first of all their
--- workers must have been heard of. `beside`: in the transaction of somebody who may have locked counters; then it waits for
+-- without id: of this pair there may be more, which others have locked. `first_ms`: in how long it must be known that
+-- the answers were sent (confirm_polled). `beside`: in the transaction of somebody who may have locked counters; then it waits for
 -- none, and leaves lanes under limits alone where others have their counters.
 -- Locks: rows of ready (skip locked), for lanes under limits also turns and counters as claim_keyed.
 -- Index: lane_content, ready_order, step_id.
@@ -146,8 +146,8 @@ begin
 end
 $$;
 
--- Gives jobs that were taken for polls a lease each, and a time until which their workers must be heard of. Returns the
--- earliest of these times.
+-- Gives jobs that were taken for polls a lease each, and the time that it may take to send the answer; confirm_polled says
+-- that it was sent. Returns when that time is over.
 create function lineshaft.lease_remote(
   ids uuid[], pairs integer[], places integer[], counts integer[], holders text[], claim text, present timestamptz
 )
@@ -180,8 +180,8 @@ begin
   ),
   timed as (
     insert into lineshaft.job_lease as p (job_id, worker, lease, fence, lease_ms, until, ends, holder, claim)
-    select m.id, 0, m.lease, m.fence, m.lease_ms,
-      least(present + m.lease_ms * interval '1 millisecond', m.ends), m.ends, m.holder, claim
+    select m.id, 0, m.lease, m.fence, m.lease_ms, present + lineshaft.sending_ms() * interval '1 millisecond', m.ends,
+      m.holder, claim
     from mine m
     order by m.id
     on conflict (job_id) do update
@@ -279,11 +279,39 @@ returns integer language sql as $$
   select lineshaft.return_polled(array(select p.job_id from lineshaft.job_lease p where p.claim = of_claim and p.worker = 0))
 $$;
 
+-- Says of steps that were taken for polls whether the answer was sent: then their workers have the time of their tasks, from
+-- when they were taken; or that it is still on its way. Only of those that these calls of claim_remote still have.
+-- Returns in how many ms the first of them must be heard of; null: none of them is there. Locks: job_lease, by id.
+create function lineshaft.confirm_polled(ids uuid[], claims text[], sent boolean[])
+returns double precision language sql
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+  with mine as materialized (
+    select k.job_id, k.lease, t.sent
+    from unnest(ids, claims, sent) as t (id, claim, sent)
+    cross join lateral (
+      select p.job_id, p.lease from lineshaft.job_lease p where p.job_id = t.id and p.claim = t.claim limit 1 for update
+    ) k
+  ),
+  told as (
+    update lineshaft.job_lease p
+    set claim = case when not m.sent then p.claim end,
+      until = case
+        when m.sent then least(l.taken_at + p.lease_ms * interval '1 millisecond', p.ends)
+        else clock_timestamp() + lineshaft.sending_ms() * interval '1 millisecond'
+      end
+    from mine m
+    cross join lateral (select l.taken_at from lineshaft.lease l where l.id = m.lease limit 1) l
+    where p.job_id = m.job_id
+    returning p.until
+  )
+  select extract(epoch from min(t.until) - clock_timestamp())::double precision * 1000 from told t
+$$;
+
 -- Says that the workers of these steps live; until the time-out of the attempt at most. Returns those that it was said of.
 create function lineshaft.extend_polled(ids uuid[])
 returns table (job_id uuid) language sql as $$
   update lineshaft.job_lease p
-  set until = least(clock_timestamp() + p.lease_ms * interval '1 millisecond', p.ends)
+  set until = least(clock_timestamp() + p.lease_ms * interval '1 millisecond', p.ends), claim = null
   where p.job_id = any (ids)
   returning p.job_id
 $$;

@@ -16,6 +16,7 @@ import type { HandedSteps } from './handed-steps.ts';
 import type { PollRecords } from './poll-records.ts';
 import { type ClaimPlan, claimValues, type Pair, type Poll, type PollWaiters } from './poll-waiters.ts';
 import { Wheel } from './poll-wheel.ts';
+import { PolledLeases } from './polled-leases.ts';
 import type { PolledStep, PollRequest } from './port.ts';
 import { stepFromText } from './rows.ts';
 import type { RunStore } from './run-store.ts';
@@ -31,7 +32,6 @@ const fewPairs = 32;
 const errorPauseMaxMs = 2_000;
 /** After so long a pair is looked at again of which somebody has locked the lanes. */
 const lockedPauseMs = 5;
-const undoAgainMs = 10_000;
 
 export class PollBook implements ClaimsBeside {
   private readonly session: Session;
@@ -39,12 +39,12 @@ export class PollBook implements ClaimsBeside {
   private readonly clock: Clock;
   private readonly notifications: Notifications;
   private readonly store: RunStore;
-  private readonly handed: HandedSteps;
   private readonly records: PollRecords;
   private readonly onTrouble: (error: unknown) => void;
   private readonly id: string;
   private readonly waiters: PollWaiters;
   private readonly wheel: Wheel<Poll>;
+  private readonly leases: PolledLeases;
   private running: Promise<void> | undefined;
   /** Counts what says that something may have come for anybody. */
   private wakes = 0;
@@ -56,11 +56,7 @@ export class PollBook implements ClaimsBeside {
   private unlisten: (() => void) | undefined;
   private queueId: string | undefined;
   private claims = 0;
-  /** Claims whose answer was lost: what they took is given back. */
-  private readonly lost: string[] = [];
   private failures = 0;
-  /** Rescuers look at this time, by the monotonic clock. */
-  private toldUntilMs = 0;
   /** Claims in statements of others that are under way, or whose steps are being handed out. */
   private readonly beside = new Set<Promise<void>>();
   private closed = false;
@@ -84,17 +80,18 @@ export class PollBook implements ClaimsBeside {
     this.clock = parts.clock;
     this.notifications = parts.notifications;
     this.store = parts.store;
-    this.handed = parts.handed;
     this.onTrouble = parts.onTrouble;
     this.id = parts.id;
     this.waiters = parts.waiters;
     this.records = parts.records;
     this.wheel = new Wheel<Poll>(parts.clock, (polls) => this.expire(polls));
+    this.leases = new PolledLeases({ ...parts, session: this.session });
   }
 
   /**
    * Steps of a kind for a worker; waits until there is one, or the time is over: then none. At least one comes as soon as
-   * there is one, never is waited for `count` of them. Steps that nobody took since the client went away are given back.
+   * there is one, never is waited for `count` of them. Steps that nobody took since the client went away are given back, and so
+   * are, by the database and within seconds, those of a process that died before it had answered.
    * @throws LineshaftError OPTION_INVALID
    */
   poll(request: PollRequest): Promise<PolledStep[]> {
@@ -113,6 +110,7 @@ export class PollBook implements ClaimsBeside {
         pair,
         workerId,
         count,
+        confirmed: request.confirm !== true,
         resolve,
         steps: [],
         asked: 0,
@@ -157,7 +155,7 @@ export class PollBook implements ClaimsBeside {
       },
       failed: (error) => {
         // What the database refused was undone as a whole.
-        if (isLineshaftError(error, 'DATABASE_UNAVAILABLE')) this.lost.push(claim);
+        if (isLineshaftError(error, 'DATABASE_UNAVAILABLE')) this.leases.lose(claim);
         this.waiters.over(plan);
         for (const pair of plan.pairs) this.afterClaim(pair);
         end();
@@ -166,11 +164,13 @@ export class PollBook implements ClaimsBeside {
   }
 
   /** Puts steps back that a poll answered and nobody received: the connection was cut. Returns how many. */
-  async giveBack(stepIds: readonly string[]): Promise<number> {
-    if (stepIds.length === 0) return 0;
-    for (const stepId of stepIds) this.handed.forget(stepId);
-    const [[returned = '0'] = []] = await this.session.query(this.statements.returnPolled, [stepIds]);
-    return Number(returned);
+  giveBack(stepIds: readonly string[]): Promise<number> {
+    return this.leases.giveBack(stepIds);
+  }
+
+  /** The answer to a poll with `confirm` was sent, with these steps. */
+  confirm(stepIds: readonly string[]): void {
+    this.leases.confirm(stepIds);
   }
 
   /** Answers all polls that wait, with what they have. */
@@ -183,6 +183,7 @@ export class PollBook implements ClaimsBeside {
     await this.running;
     while (this.beside.size > 0) await Promise.all(this.beside);
     for (const poll of [...this.waiters.waiting()]) this.answer(poll);
+    await this.leases.close();
     await this.records.close();
     await this.session.close();
   }
@@ -237,7 +238,7 @@ export class PollBook implements ClaimsBeside {
   }
 
   private anythingToDo(): boolean {
-    if (this.waiters.anyUrgent || this.lost.length > 0) return true;
+    if (this.waiters.anyUrgent || this.leases.anyLost) return true;
     return this.lookWanted && this.clock.monotonic() >= this.lookAtMs;
   }
 
@@ -245,7 +246,7 @@ export class PollBook implements ClaimsBeside {
     // Polls that come in the same turn of the event loop go together.
     await new Promise<void>((resolve) => setImmediate(resolve));
     while (!this.closed) {
-      if (this.lost.length > 0 && !(await this.tryUndoLost())) return;
+      if (this.leases.anyLost && !(await this.tryUndoLost())) return;
       const all = this.lookWanted && this.clock.monotonic() >= this.lookAtMs;
       if (all) {
         this.lookWanted = false;
@@ -270,7 +271,7 @@ export class PollBook implements ClaimsBeside {
 
   private async tryUndoLost(): Promise<boolean> {
     try {
-      await this.undoLost();
+      await this.leases.undoLost();
       return true;
     } catch (error) {
       this.failed([], error);
@@ -289,7 +290,7 @@ export class PollBook implements ClaimsBeside {
     const claim = this.nextClaim();
     const rows = await this.ask(plan, claim).catch((error: unknown) => {
       this.waiters.over(plan);
-      this.lost.push(claim);
+      this.leases.lose(claim);
       throw error;
     });
     await this.take({ plan, claim, wakes }, rows);
@@ -315,36 +316,12 @@ export class PollBook implements ClaimsBeside {
       .definitionsOf(rows.flatMap(([, , , , , , hash]) => hash ?? []))
       .catch((error: unknown) => {
         this.waiters.over(plan);
-        this.lost.push(claim);
+        this.leases.lose(claim);
         throw error;
       });
-    await this.deliver(plan, rows, definitions);
+    await this.deliver(plan, rows, definitions, claim);
     this.settle(plan, rows, wakes);
-    await this.tellRescuers(rows);
-  }
-
-  /**
-   * Gives back what was taken by claims whose answer was lost; a second time after a while, since one may still have been at
-   * work in the database.
-   */
-  private async undoLost(): Promise<void> {
-    for (let claim = this.lost[0]; claim !== undefined; claim = this.lost[0]) {
-      const undo = [this.statements.returnClaim, [claim]] as const;
-      await this.session.query(...undo);
-      this.lost.shift();
-      this.clock.after(undoAgainMs, () => void this.session.query(...undo).catch(() => {}), true);
-    }
-  }
-
-  /** A rescuer may sleep for long: it is told who must be heard of before, and not again until that time. */
-  private async tellRescuers(rows: readonly Row[]): Promise<void> {
-    const first = rows.find(([, , id]) => id != null)?.[9];
-    if (first == null) return;
-    const now = this.clock.monotonic();
-    const atMs = now + Number(first);
-    if (this.toldUntilMs > now && this.toldUntilMs <= atMs) return;
-    this.toldUntilMs = atMs;
-    await this.session.query(this.statements.tellRescuers).catch((error: unknown) => this.onTrouble(error));
+    await this.leases.tellRescuers(rows.find(([, , id]) => id != null)?.[9]);
   }
 
   /** Hands the steps to the polls that they were taken for. */
@@ -352,6 +329,7 @@ export class PollBook implements ClaimsBeside {
     plan: ClaimPlan,
     rows: readonly Row[],
     definitions: ReadonlyMap<string, WorkflowDefinition>,
+    claim: string,
   ): Promise<void> {
     const unwanted: string[] = [];
     const orphans: string[] = [];
@@ -364,6 +342,7 @@ export class PollBook implements ClaimsBeside {
       else {
         const step = stepFromText(text, definition);
         const takenAt = Number(taken);
+        this.leases.taken(id, claim);
         poll.steps.push({
           step: {
             ...step,
@@ -444,7 +423,7 @@ export class PollBook implements ClaimsBeside {
     for (const pair of pairs) this.waiters.again(pair);
     for (const poll of [...this.waiters.waiting()])
       if (poll.expired || poll.steps.length > 0) this.answer(poll);
-    if (this.closed || (this.waiters.polls === 0 && this.lost.length === 0)) return;
+    if (this.closed || (this.waiters.polls === 0 && !this.leases.anyLost)) return;
     const pauseMs = Math.min(50 * 2 ** Math.min(this.failures, 6), errorPauseMaxMs);
     this.takeBackLook?.();
     this.takeBackLook = this.clock.after(pauseMs, () => this.kick());
@@ -465,7 +444,7 @@ export class PollBook implements ClaimsBeside {
   private answer(poll: Poll): void {
     if (poll.over) return;
     this.end(poll);
-    for (const step of poll.steps) this.handed.add(step);
+    for (const polled of poll.steps) this.leases.answered(polled, poll.confirmed);
     poll.resolve(poll.steps);
   }
 

@@ -13,6 +13,8 @@ export interface Poll extends Timed {
   readonly pair: Pair;
   readonly workerId: string;
   readonly count: number;
+  /** Its answer counts as sent when it is given; false: when that is said. */
+  readonly confirmed: boolean;
   readonly resolve: (steps: PolledStep[]) => void;
   /** What it was given so far. */
   readonly steps: PolledStep[];

@@ -70,6 +70,11 @@ export interface PollRequest {
   readonly timeoutMs: number;
   /** The client went away. */
   readonly signal?: PollSignal;
+  /**
+   * The caller sends the steps on, and says by `confirmPoll` that they were sent. If its process dies before, they wait again
+   * within 10 s. Default false: they count as sent with the answer.
+   */
+  readonly confirm?: boolean;
 }
 
 /** Says that nobody waits for a poll any more. An AbortSignal does; who has very many polls may have something lighter. */
@@ -187,6 +192,8 @@ export interface Workflows {
 
   // Workers
   poll(request: PollRequest): Promise<PolledStep[]>;
+  /** Says that the steps of a poll with `confirm` were sent to its client. */
+  confirmPoll(stepIds: readonly string[]): void;
   /** Puts steps back that `poll` gave and nobody received, since the connection was cut. Returns how many. */
   giveBack(stepIds: readonly string[]): Promise<number>;
   /** undefined: nothing to report to, the step or its run has ended. @throws STEP_NOT_FOUND */

@@ -88,6 +88,7 @@ type Offered =
   | 'searchSteps'
   | 'remove'
   | 'poll'
+  | 'confirmPoll'
   | 'giveBack'
   | 'report'
   | 'reportByRef'
@@ -399,6 +400,10 @@ export class WorkflowBooks implements Pick<Workflows, Offered> {
     report: Omit<StepReport, 'stepId'>,
   ): Promise<StepOfRun | undefined> {
     return this.reportBook.reportByRef(runId, ref, report);
+  }
+
+  confirmPoll(stepIds: readonly string[]): void {
+    this.pollBook.confirm(stepIds);
   }
 
   giveBack(stepIds: readonly string[]): Promise<number> {

@@ -91,9 +91,10 @@ function addUpdates(app: FastifyInstance, workflows: Workflows): void {
         count: 1,
         timeoutMs: shortPollMs,
         signal: reply.lifetime(),
+        confirm: true,
       });
       if (next === undefined) return nothing(reply);
-      giveBackUnlessSent(workflows, reply.raw, [next]);
+      confirmWhenSent(workflows, reply.raw, [next]);
       return json(reply, polledText(next));
     },
   });
@@ -112,25 +113,28 @@ async function poll(
     workerId: queryText(request, 'workerid') ?? '',
     ...wanted,
     ...(wanted.timeoutMs === 0 ? {} : { signal: reply.lifetime() }),
+    confirm: true,
   });
-  giveBackUnlessSent(workflows, reply.raw, polled);
+  confirmWhenSent(workflows, reply.raw, polled);
   return polled;
 }
 
 /** What a worker cannot have received, since the connection was cut, goes to the next one at once. */
-export function giveBackUnlessSent(
+export function confirmWhenSent(
   workflows: Workflows,
   response: ServerResponse,
   polled: readonly PolledStep[],
 ): void {
   if (polled.length === 0) return;
+  const stepIds = polled.map(({ step }) => step.id);
   let sent = false;
   const giveBack = (): void => {
-    // Without the database they are found when their response time-out is over.
-    if (!sent) workflows.giveBack(polled.map(({ step }) => step.id)).catch(() => {});
+    // Without the database they wait again when nobody has said for a while that they were sent.
+    if (!sent) workflows.giveBack(stepIds).catch(() => {});
   };
   response.once('finish', () => {
     sent = true;
+    workflows.confirmPoll(stepIds);
   });
   if (response.closed) giveBack();
   else response.once('close', giveBack);

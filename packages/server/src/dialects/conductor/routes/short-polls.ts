@@ -7,7 +7,7 @@ import type { PolledStep, PollRequest, Workflows } from '@lineshaft/core';
 import type { Exchange } from '../../../http/exchange.ts';
 import type { ShortRoute } from '../../../http/short-way.ts';
 import { list } from '../answers.ts';
-import { countMax, giveBackUnlessSent, longestPollMs, polledText, shortPollMs } from './polls.ts';
+import { confirmWhenSent, countMax, longestPollMs, polledText, shortPollMs } from './polls.ts';
 
 /** A kind as it stands in a path, and a query: neither with anything that would have to be decoded. */
 const plainTail = /^([\w.:@~-]{1,200})(?:\?([\w.:@~=&,/-]*))?$/;
@@ -42,9 +42,9 @@ function shortRoute(
       if (asked === undefined) return false;
       const exchange = open();
       if (exchange === undefined) return false;
-      poll(workflows, { ...asked, signal: exchange }).then(
+      poll(workflows, { ...asked, signal: exchange, confirm: true }).then(
         (polled) => {
-          giveBackUnlessSent(workflows, exchange.response, polled);
+          confirmWhenSent(workflows, exchange.response, polled);
           send(exchange, polled);
         },
         (error: unknown) => exchange.fail(error),
