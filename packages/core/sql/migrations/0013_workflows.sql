@@ -116,6 +116,17 @@ create table lineshaft.step (
 ) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_cost_delay = 1);
 create unique index step_id on lineshaft.step (id);
 
+-- Which steps the changes of large runs have written, a row a change, and of each run the last thousand or so: a process that
+-- knows an older revision reads these steps, and not all. An index on the revision of steps would be written with each of
+-- them, in all runs.
+create table lineshaft.run_change (
+  run_id uuid not null,
+  -- That the change made.
+  revision integer not null,
+  seqs integer[] not null,
+  primary key (run_id, revision)
+) with (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
+
 -- What has happened to a run and is not decided on yet: `event` is a RunEvent (domain/workflow/decision.ts). Only
 -- inserted, by whoever saw it happen, and deleted by who has decided on it: no hot row, no lost mark.
 create table lineshaft.mark (
@@ -239,6 +250,9 @@ begin
       perform lineshaft.send_events(new_ids, new_events, new_outputs);
     end if;
   end if;
+  if 500 < any (run_nexts) then
+    perform lineshaft.note_changes(run_ids, run_revisions, run_nexts, run_ends, new_runs || old_runs, new_seqs || old_seqs);
+  end if;
   if cardinality(decided) > 0 then
     delete from lineshaft.mark m where m.id = any (decided);
   end if;
@@ -333,6 +347,29 @@ begin
 end
 $$;
 
+-- Writes down which steps of large runs (500 steps and more) are written with this change: see run_change, load_runs.sql. Runs as
+-- in apply_runs; steps by their runs.
+create function lineshaft.note_changes(
+  ids uuid[], revisions integer[], nexts integer[], ends double precision[], step_runs uuid[], step_seqs integer[]
+)
+returns void language plpgsql
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+begin
+  insert into lineshaft.run_change (run_id, revision, seqs)
+  with touched as materialized (
+    select s.run, array_agg(s.seq) as seqs from unnest(step_runs, step_seqs) as s (run, seq) group by s.run
+  )
+  select w.id, w.revision + 1, coalesce(t.seqs, '{}')
+  from unnest(ids, revisions, nexts, ends) as w (id, revision, next, ended)
+  left join touched t on t.run = w.id
+  where w.revision > 0 and w.next > 500 and w.ended is null;
+  delete from lineshaft.run_change c
+  using unnest(ids, revisions, nexts, ends) as w (id, revision, next, ended)
+  where w.next > 500 and c.run_id = w.id
+    and (w.ended is not null or ((w.revision + 1) % 256 = 0 and c.revision <= w.revision - 1023));
+end
+$$;
+
 -- Removes a run with its steps, marks and jobs; what it was started with goes with the last run that has it. False: it is
 -- not there. Whoever still writes about it finds nothing.
 create function lineshaft.remove_run(of_run uuid)
@@ -352,6 +389,7 @@ begin
   delete from lineshaft.run_data d where d.run_id = of_run;
   insert into lineshaft.search_pending (run_id) values (of_run);
   delete from lineshaft.mark m where m.run_id = of_run;
+  delete from lineshaft.run_change c where c.run_id = of_run;
   delete from lineshaft.run_message m where m.run_id = of_run;
   delete from lineshaft.run_key k
   where k.workflow = gone.name and k.key = gone.idempotency_key and k.run_id = of_run;
