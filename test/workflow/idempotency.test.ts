@@ -57,6 +57,23 @@ describe.each(versions)('PostgreSQL %i', (version) => {
     expect(row?.n).toBe('10');
   });
 
+  test('a key whose starter has died is free soon, and a starter that comes back then starts nothing', async () => {
+    const key = freshName('key');
+    const dead = '0193f1f0-0000-7000-8000-0000000000aa';
+    await site.rows(`select lineshaft.claim_run_key('flow', $1, $2, null, false)`, [key, dead]);
+    await site.rows(
+      `update lineshaft.run_key set claimed_at = claimed_at - interval '11 seconds' where run_id = $1`,
+      [dead],
+    );
+    const id = await start(key, 'RETURN_EXISTING');
+    expect(id).not.toBe(dead);
+    const late = JSON.stringify({ name: 'flow', idempotency: key });
+    await expect(
+      site.rows('select lineshaft.keep_run_keys($1, $2, $3)', [[dead], [0], [late]]),
+    ).rejects.toMatchObject({ code: 'LS409', detail: expect.stringContaining('RUN_BUSY') });
+    expect(await start(key, 'RETURN_EXISTING')).toBe(id);
+  });
+
   test('a start that fails gives the key back', async () => {
     const key = freshName('key');
     const unknown = { name: 'unknown', idempotencyKey: key };

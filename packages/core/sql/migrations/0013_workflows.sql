@@ -316,6 +316,7 @@ begin
     correlation text, idempotency text, "createdBy" text, event text, created double precision, "parentRun" uuid, "parentStep" uuid
   )
   where w.revision = 0;
+  perform lineshaft.keep_run_keys(ids, revisions, mores);
 end
 $$;
 
