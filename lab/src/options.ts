@@ -31,7 +31,7 @@ export const usage = `Usage: npm run -s lab -- list | <name> [options]
 
   --seconds N       length of the phase with faults (default 60)
   --seed N          repeats the load and the faults of the run that printed it
-  --plant unfenced  adds a worker that writes results without the fence: the verdict must be red
+  --plant unfenced  adds a worker (workflows: a server) that writes without the fence: the verdict must be red
   --json            the verdict as one line of JSON at the end of standard output
 
 Exits 0 when nothing was lost, no rule was broken and each duplicate is explained; 1 when not; 2 for a wrong call.

@@ -62,6 +62,24 @@ describe('the lab', () => {
     expect(left).toBe(true);
   }, 120_000);
 
+  test('a server that writes over what others have decided turns the verdict on runs red', async () => {
+    const { code, out, told, left } = await lab(
+      'workflows',
+      '--seconds',
+      '10',
+      '--seed',
+      '4',
+      '--json',
+      '--plant',
+      'unfenced',
+    );
+    const verdict = JSON.parse(out) as { violations: number; unexplained: number; lost: number };
+    expect(verdict, told).toMatchObject({ lab: 'workflows', ok: false });
+    expect(verdict.violations + verdict.unexplained + verdict.lost, told).toBeGreaterThan(0);
+    expect(code).toBe(1);
+    expect(left).toBe(true);
+  }, 180_000);
+
   test.each([
     [['kill-worker'], "lab 'kill-worker' not found; did you mean 'kill-workers'?"],
     [['pause', '--second', '3'], "option '--second' not found; did you mean '--seconds'?"],

@@ -4,7 +4,8 @@ import { runWorkflows } from '../workflows/run.ts';
 
 export const workflows: Lab = {
   name: 'workflows',
-  about: 'runs of workflows, kill -9 of who starts them and of who does their steps',
+  about:
+    'runs of workflows, kill -9 of servers, workers of both kinds, callers and PostgreSQL, at the borders of steps',
   open: openServerStand,
   plan: () => [],
   run: runWorkflows,

@@ -1,9 +1,10 @@
-/** A worker that does the steps of runs, and writes down what it begins and ends. */
+/** A worker that does the steps of runs straight from the database, and writes down what it begins and ends. */
 
 import { type JobContext, Lineshaft, textLog, type Worker } from '@lineshaft/core';
 import { pause } from '../monotonic.ts';
 import { randomOf } from '../random.ts';
 import { openRunLedger } from '../workflows/ledger.ts';
+import { doStep, type StepInput } from './do-step.ts';
 import { endWithTheLab, type RunProcessSettings, readSettings } from './settings.ts';
 
 const settings = readSettings<RunProcessSettings>();
@@ -18,7 +19,6 @@ const lineshaft = new Lineshaft({
     () => new Date(),
   ),
 });
-const failed = new Set<string>();
 const worker = await startWorker();
 process.send?.({ ready: true });
 await worker.stopped();
@@ -34,7 +34,7 @@ async function startWorker(): Promise<Worker> {
       leaseMs: settings.leaseMs,
       graceMs: 1_000,
       maxRescues: 100,
-      handlers: { 'lab.step': handle },
+      handlers: { [settings.task]: handle },
     });
     made.on('late', ({ ids }) => write({ e: 'late', steps: ids }));
     try {
@@ -48,15 +48,10 @@ async function startWorker(): Promise<Worker> {
   }
 }
 
-/** A step takes a moment or none. What fails once does so at the first attempt that this process sees of the run's number. */
-async function handle(input: { n: number; failsOnce?: boolean }, job: JobContext): Promise<unknown> {
+async function handle(input: StepInput, job: JobContext): Promise<unknown> {
   write({ e: 'start', step: job.id });
-  if (random.next() < 0.5) await pause(random.whole(0, 30));
-  if (input.failsOnce === true && random.next() < 0.3 && !failed.has(job.id)) {
-    failed.add(job.id);
-    write({ e: 'threw', step: job.id });
-    throw new Error('fails as it should');
-  }
-  write({ e: 'returned', step: job.id });
-  return { n: input.n };
+  const end = await doStep(job.id, input, { random, write });
+  if (end === 'hung') await new Promise((resolve) => job.signal.addEventListener('abort', resolve));
+  if (end === 'returned') return { n: input.n };
+  throw Object.assign(new Error('fails as it should'), { retryable: end !== 'refused' });
 }

@@ -1,5 +1,7 @@
 /** What the lab tells its processes: settings as the first argument, the rest by messages. */
 
+import type { Border } from '../workflows/borders.ts';
+
 export interface CallerSettings {
   readonly databaseUrl: string;
   readonly name: string;
@@ -23,7 +25,14 @@ export type Command =
   /** A caller begins no new calls, and ends when it knows of each whether it arrived. */
   | { readonly command: 'finish' }
   /** The clock jumps to this distance from the truth. */
-  | { readonly command: 'clock'; readonly offsetMs: number };
+  | { readonly command: 'clock'; readonly offsetMs: number }
+  /** The process dies when it is at this border the next time, or tells; without one: at none. */
+  | { readonly command: 'border'; readonly at?: Border; readonly act: 'die' | 'tell' };
+
+/** A process that was to tell is at a border. */
+export interface Reached {
+  readonly reached: Border;
+}
 
 export interface Progress {
   readonly acked: number;
@@ -53,7 +62,17 @@ export interface RunProcessSettings {
   /** Where its ledger is. */
   readonly folder: string;
   readonly seed: number;
+  /** Of a native worker. */
   readonly leaseMs: number;
   /** Runs that it starts a second. */
   readonly perSecond: number;
+  /** Those that it may ask, by their places. */
+  readonly servers: readonly ServerAddress[];
+  /** What it polls for. */
+  readonly task: string;
+}
+
+export interface ServerAddress {
+  readonly place: string;
+  readonly url: string;
 }

@@ -154,7 +154,7 @@ async function readUnfinished(client: pg.Client): Promise<Map<string, string>> {
   return new Map(rows.map(({ id, place }) => [id, place]));
 }
 
-async function readWorkers(client: pg.Client, offsetMs: number): Promise<Map<string, WorkerRow>> {
+export async function readWorkers(client: pg.Client, offsetMs: number): Promise<Map<string, WorkerRow>> {
   const { rows } = await client.query<{
     id: string;
     worker_id: string;
@@ -179,7 +179,7 @@ async function readWorkers(client: pg.Client, offsetMs: number): Promise<Map<str
   );
 }
 
-async function readHolds(client: pg.Client, offsetMs: number): Promise<Map<string, Hold[]>> {
+export async function readHolds(client: pg.Client, offsetMs: number): Promise<Map<string, Hold[]>> {
   const { rows } = await client.query<{
     at: number;
     lease: string;

@@ -4,11 +4,33 @@ import { closeSync, openSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Command } from '../processes/settings.ts';
 
-const clock = new URL('../processes/shifted-clock.ts', import.meta.url).href;
+const clock = inProcesses('shifted-clock.ts').href;
 const alive = new Set<ChildProcess>();
 process.once('exit', () => {
   for (const child of alive) child.kill('SIGKILL');
 });
+
+/** What a process runs. */
+export interface Program {
+  readonly name: string;
+  /** Path of its file. */
+  readonly file: string;
+  readonly args: readonly string[];
+  /** File names in `processes` of what is loaded before it. */
+  readonly before?: readonly string[];
+  /** Variables of its environment besides ours. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** A program of the lab. @param file name in `processes` */
+export function labProgram(
+  file: string,
+  settings: { readonly name: string },
+  before: readonly string[] = [],
+): Program {
+  const path = fileURLToPath(inProcesses(file));
+  return { name: settings.name, file: path, args: [JSON.stringify(settings)], before };
+}
 
 export class Child {
   readonly name: string;
@@ -16,16 +38,19 @@ export class Child {
   readonly ended: Promise<string>;
   /** Whether the lab wanted it to end. */
   expected = false;
+  /** It was told to kill itself, and may do so or not. */
+  doomed = false;
   private readonly process: ChildProcess;
 
-  /** @param program file name in `processes` @param log where its standard error goes */
-  constructor(program: string, settings: { readonly name: string }, log: string) {
-    this.name = settings.name;
+  /** @param log where its output goes */
+  constructor({ name, file, args, before = [], env = {} }: Program, log: string) {
+    this.name = name;
     const out = openSync(log, 'a');
-    const file = fileURLToPath(new URL(`../processes/${program}`, import.meta.url));
-    const flags = ['--disable-warning=ExperimentalWarning', '--import', clock];
-    this.process = spawn(process.execPath, [...flags, file, JSON.stringify(settings)], {
+    const loaded = [clock, ...before.map((each) => inProcesses(each).href)];
+    const flags = ['--disable-warning=ExperimentalWarning', ...loaded.flatMap((url) => ['--import', url])];
+    this.process = spawn(process.execPath, [...flags, file, ...args], {
       stdio: ['ignore', out, out, 'ipc'],
+      env: { ...process.env, ...env },
     });
     closeSync(out);
     alive.add(this.process);
@@ -55,4 +80,8 @@ export class Child {
     this.signal('SIGKILL');
     await this.ended;
   }
+}
+
+function inProcesses(file: string): URL {
+  return new URL(`../processes/${file}`, import.meta.url);
 }

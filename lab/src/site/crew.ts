@@ -5,7 +5,8 @@
 import { join } from 'node:path';
 import { within } from '../monotonic.ts';
 import type { CallerSettings, Progress, WorkerSettings } from '../processes/settings.ts';
-import { Child } from './child.ts';
+import type { Border } from '../workflows/borders.ts';
+import { Child, labProgram } from './child.ts';
 
 /** One place: its process of now. */
 export class Place {
@@ -25,11 +26,44 @@ export class Place {
   async kill(): Promise<string> {
     const killed = this.current;
     await killed.kill();
-    if (!this.closed) {
-      this.incarnation += 1;
-      this.current = this.start(`${this.name}.${this.incarnation}`);
-    }
+    this.follow(killed);
     return killed.name;
+  }
+
+  /**
+   * Has its process die at a border that it comes to, and starts the next one. Returns the name of the one that died;
+   * undefined: it did not come there in time.
+   */
+  async dieAt(at: Border, timeoutMs: number): Promise<string | undefined> {
+    const child = this.current;
+    child.doomed = true;
+    child.tell({ command: 'border', at, act: 'die' });
+    const died = child.ended.then(() => this.follow(child));
+    // It may also have been killed by somebody else meanwhile.
+    if (
+      await within(
+        timeoutMs,
+        died.then(() => true),
+      )
+    )
+      return child.expected ? undefined : child.name;
+    child.tell({ command: 'border', act: 'die' });
+    return undefined;
+  }
+
+  private follow(ended: Child): void {
+    if (this.closed || this.current !== ended) return;
+    this.incarnation += 1;
+    this.current = this.start(`${this.name}.${this.incarnation}`);
+  }
+
+  /** Waits for the end of its process, which nobody follows; false, and SIGKILL, where it takes too long. */
+  async finish(timeoutMs: number): Promise<boolean> {
+    this.closed = true;
+    this.current.expected = true;
+    const inTime = await within(timeoutMs, this.current.ended);
+    if (inTime === undefined) await this.current.kill();
+    return inTime !== undefined;
   }
 
   /** Ends its process by a signal for good; by SIGKILL where it takes too long. */
@@ -129,7 +163,7 @@ export class Crew {
       leaseMs,
       unfenced,
     };
-    const child = this.watch(new Child('worker.ts', settings, join(folder, `${place}.log`)));
+    const child = this.watch(new Child(labProgram('worker.ts', settings), join(folder, `${place}.log`)));
     child.onMessage(() => {
       this.workersReady += 1;
     });
@@ -146,7 +180,7 @@ export class Crew {
       queue,
       perSecond: perSecond / callers,
     };
-    const child = this.watch(new Child('caller.ts', settings, join(folder, `${place}.log`)));
+    const child = this.watch(new Child(labProgram('caller.ts', settings), join(folder, `${place}.log`)));
     child.onMessage((message) => this.progress.set(name, message as Progress));
     return child;
   }

@@ -23,6 +23,8 @@ export interface Duplicate {
 /** The clock of the database is read in milliseconds, and its rows are written a moment before they can be seen. */
 export const toleranceMs = 20;
 
+type LeaseEvidence = Pick<Evidence, 'holds' | 'workerRows' | 'faults'>;
+
 /** A run of a job, and the lease under which its worker ran it. */
 export interface LeasedStart {
   readonly start: Start;
@@ -31,7 +33,7 @@ export interface LeasedStart {
 }
 
 /** The runs of a job in the order of their leases, which is not always the order in which they began. */
-export function leasedStarts(job: JobAccount, evidence: Evidence): LeasedStart[] {
+export function leasedStarts(job: Pick<JobAccount, 'starts'>, evidence: LeaseEvidence): LeasedStart[] {
   return job.starts
     .map((start) => {
       const hold = evidence.holds
@@ -47,7 +49,7 @@ function orderOf({ start, hold }: LeasedStart): number {
   return hold?.takenAtMs ?? start.atMs;
 }
 
-export function duplicatesOf(job: JobAccount, evidence: Evidence): Duplicate[] {
+export function duplicatesOf(job: Pick<JobAccount, 'starts'>, evidence: LeaseEvidence): Duplicate[] {
   const runs = leasedStarts(job, evidence);
   return runs.flatMap((later, place) => {
     const earlier = runs[place - 1];
@@ -77,7 +79,7 @@ function gaveWay(earlier: LeasedStart, later: LeasedStart): boolean {
   return rescuedAtMs(earlier, later) !== undefined;
 }
 
-function explain(earlier: LeasedStart, later: LeasedStart, evidence: Evidence): Duplicate {
+function explain(earlier: LeasedStart, later: LeasedStart, evidence: LeaseEvidence): Duplicate {
   const { start, hold, worker } = earlier;
   const jobId = start.id;
   const ran = `${start.by} ran it at ${time(start.atMs)} (${start.end?.how ?? 'no end'}), ${later.start.by} at ${time(later.start.atMs)}`;
@@ -108,12 +110,17 @@ function causeOf(worker: WorkerRow, faults: readonly FaultRecord[]): FaultRecord
   const hit = faults.filter(
     (fault) =>
       fault.kind !== 'clock moved' &&
-      (fault.target === undefined || fault.target === worker.workerId) &&
+      (fault.target === undefined || fault.target === worker.workerId || isServer(fault, worker)) &&
       fault.fromMs <= worker.leaseUntilMs + toleranceMs &&
       fault.untilMs >= heardMs - toleranceMs,
   );
   // What hit this worker alone says more than what hit all; a stall that it noticed itself says least.
   return hit.toSorted((one, other) => rank(one) - rank(other))[0];
+}
+
+/** A server that died before it could say that the worker has what it polled. */
+function isServer({ target }: FaultRecord, { heardThrough }: WorkerRow): boolean {
+  return heardThrough !== undefined && target?.startsWith(`${heardThrough}.`) === true;
 }
 
 function rank({ kind, target }: FaultRecord): number {

@@ -14,6 +14,8 @@ export interface FaultRecord {
 
 export type FaultKind =
   | 'worker killed'
+  | 'server killed'
+  | 'caller killed'
   | 'worker paused'
   | 'connection cut'
   | 'database away'
@@ -32,6 +34,8 @@ export interface WorkerRow {
   /** As the last heartbeat left it. */
   readonly leaseUntilMs: number;
   readonly deletedAtMs: number | undefined;
+  /** The place of the server by which it is heard, of one that polls. */
+  readonly heardThrough?: string;
 }
 
 /** A job in a row of table lease. */

@@ -1,23 +1,46 @@
 /**
- * What runs of the lab do: each shape crosses other borders at which a process may die, and says which output a run must
- * have in the end, whatever was done twice.
+ * What runs of the lab do: each shape crosses other borders at which a process may die, and says how a run must end
+ * whatever was done twice. The input of a step says what its worker does (processes/do-step.ts).
  */
 
-import type { StepDefinition, WorkflowDefinition } from '@lineshaft/core';
-
-/** A task fails at its first attempt where its input says so, and gives back its input but that. */
-const task = (ref: string, inputParameters: Record<string, unknown>): StepDefinition => ({
-  name: 'lab.step',
-  taskReferenceName: ref,
-  type: 'SIMPLE',
-  inputParameters,
-  taskDefinition: { name: 'lab.step', retryCount: 50, retryDelaySeconds: 0, responseTimeoutSeconds: 60 },
-});
+import type { StepDefinition, TaskDefinition, WorkflowDefinition } from '@lineshaft/core';
 
 export interface Shape {
   readonly definition: WorkflowDefinition;
-  /** What the output of a run must be, by its number. */
+  /** What callers give to run number n; default: the number. */
+  input?(n: number): Readonly<Record<string, unknown>>;
+  readonly ends: 'COMPLETED' | 'FAILED';
+  /** What the output of a run that completes must be, by its number. */
   output(n: number): Readonly<Record<string, unknown>>;
+}
+
+/** Workers of all kinds do it, and are killed at it: one that polls must be heard of within the response time-out. */
+export const task = 'lab.step';
+/** One worker does it, which is never killed: nothing but what servers do keeps it from its end. */
+export const patientTask = 'lab.patient';
+/** Starts where a run of `lab-refused` fails. */
+export const mourner = 'lab-mourner';
+export const refusedShape = 'lab-refused';
+
+const settings: TaskDefinition = {
+  name: task,
+  retryCount: 100,
+  retryDelaySeconds: 0,
+  responseTimeoutSeconds: 5,
+};
+
+function step(
+  ref: string,
+  inputParameters: Record<string, unknown>,
+  more: Partial<TaskDefinition> = {},
+): StepDefinition {
+  return {
+    name: more.name ?? task,
+    taskReferenceName: ref,
+    type: 'SIMPLE',
+    inputParameters,
+    taskDefinition: { ...settings, ...more },
+  };
 }
 
 const chain: Shape = {
@@ -26,12 +49,13 @@ const chain: Shape = {
     version: 1,
     outputParameters: { n: '${d.output.n}' },
     tasks: [
-      task('a', { n: '${workflow.input.n}' }),
-      task('b', { n: '${a.output.n}', failsOnce: true }),
-      task('c', { n: '${b.output.n}' }),
-      task('d', { n: '${c.output.n}' }),
+      step('a', { n: '${workflow.input.n}' }),
+      step('b', { n: '${a.output.n}', failsOnce: true }),
+      step('c', { n: '${b.output.n}' }),
+      step('d', { n: '${c.output.n}' }),
     ],
   },
+  ends: 'COMPLETED',
   output: (n) => ({ n }),
 };
 
@@ -46,15 +70,44 @@ const fork: Shape = {
         taskReferenceName: 'fork',
         type: 'FORK_JOIN',
         forkTasks: [
-          [task('l1', { n: '${workflow.input.n}' }), task('l2', { n: '${l1.output.n}' })],
-          [task('r', { n: '${workflow.input.n}', failsOnce: true })],
+          [step('l1', { n: '${workflow.input.n}' }), step('l2', { n: '${l1.output.n}' })],
+          [step('r', { n: '${workflow.input.n}', failsOnce: true })],
         ],
       },
       { name: 'join', taskReferenceName: 'join', type: 'JOIN', joinOn: ['l2', 'r'] },
-      task('last', { n: '${l2.output.n}' }),
+      step('last', { n: '${l2.output.n}' }),
     ],
   },
+  ends: 'COMPLETED',
   output: (n) => ({ left: n, right: n, last: n }),
+};
+
+const branches = Array.from({ length: 12 }, (_, k) => `s${k}`);
+
+/** Branches that the input names, which are done at several servers at the same time. */
+const scatter: Shape = {
+  definition: {
+    name: 'lab-scatter',
+    version: 1,
+    outputParameters: { first: '${gather.output.s0.n}', last: '${gather.output.s11.n}' },
+    tasks: [
+      {
+        name: 'scatter',
+        taskReferenceName: 'scatter',
+        type: 'FORK_JOIN_DYNAMIC',
+        dynamicForkTasksParam: 'tasks',
+        dynamicForkTasksInputParamName: 'inputs',
+        inputParameters: { tasks: '${workflow.input.tasks}', inputs: '${workflow.input.inputs}' },
+      },
+      { name: 'gather', taskReferenceName: 'gather', type: 'JOIN' },
+    ],
+  },
+  input: (n) => ({
+    tasks: branches.map((ref) => step(ref, {})),
+    inputs: Object.fromEntries(branches.map((ref, k) => [ref, { n: n + k }])),
+  }),
+  ends: 'COMPLETED',
+  output: (n) => ({ first: n, last: n + 11 }),
 };
 
 const loop: Shape = {
@@ -68,10 +121,11 @@ const loop: Shape = {
         taskReferenceName: 'loop',
         type: 'DO_WHILE',
         loopCondition: "$.loop['iteration'] < 3",
-        loopOver: [task('body', { n: '${workflow.input.n}' })],
+        loopOver: [step('body', { n: '${workflow.input.n}' })],
       },
     ],
   },
+  ends: 'COMPLETED',
   output: () => ({ times: 3 }),
 };
 
@@ -89,10 +143,62 @@ const parent: Shape = {
         inputParameters: { n: '${workflow.input.n}' },
       },
       { name: 'wait', taskReferenceName: 'wait', type: 'WAIT', inputParameters: { duration: '1 seconds' } },
-      task('after', { n: '${child.output.n}' }),
+      step('after', { n: '${child.output.n}' }),
     ],
   },
+  ends: 'COMPLETED',
   output: (n) => ({ n, waited: n }),
 };
 
-export const shapes: readonly Shape[] = [chain, fork, loop, parent];
+/** A worker takes it and is not heard of again, or works for too long: another attempt follows. */
+const late: Shape = {
+  definition: {
+    name: 'lab-late',
+    version: 1,
+    outputParameters: { n: '${a.output.n}' },
+    tasks: [
+      step('a', { n: '${workflow.input.n}', hangs: true }, { timeoutSeconds: 6, timeoutPolicy: 'RETRY' }),
+    ],
+  },
+  ends: 'COMPLETED',
+  output: (n) => ({ n }),
+};
+
+/** Fails for good, and another run follows. */
+const refused: Shape = {
+  definition: {
+    name: refusedShape,
+    version: 1,
+    failureWorkflow: mourner,
+    tasks: [step('a', { n: '${workflow.input.n}' }), step('b', { n: '${a.output.n}', refuses: true })],
+  },
+  ends: 'FAILED',
+  output: () => ({}),
+};
+
+const patient: Shape = {
+  definition: {
+    name: 'lab-patient',
+    version: 1,
+    outputParameters: { n: '${b.output.n}' },
+    tasks: [
+      step('a', { n: '${workflow.input.n}' }, { name: patientTask, responseTimeoutSeconds: 3_600 }),
+      step('b', { n: '${a.output.n}' }, { name: patientTask, responseTimeoutSeconds: 3_600 }),
+    ],
+  },
+  ends: 'COMPLETED',
+  output: (n) => ({ n }),
+};
+
+/** What callers start. */
+export const shapes: readonly Shape[] = [chain, fork, scatter, loop, parent, late, refused, patient];
+
+/** What starts by itself. */
+export const followers: readonly WorkflowDefinition[] = [
+  {
+    name: mourner,
+    version: 1,
+    outputParameters: { of: '${m.output.n}' },
+    tasks: [step('m', { n: '${workflow.input.workflowId}' })],
+  },
+];
