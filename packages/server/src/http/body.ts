@@ -4,7 +4,7 @@
  */
 
 import { LineshaftError } from '@lineshaft/core';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 
 /** As payloads of jobs: deeper ones overflow the stack of some reader on their way. */
 const maxDepth = 500;
@@ -12,7 +12,8 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 export function addBodyParser(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', { parseAs: 'buffer' }, (request: FastifyRequest, body, done) => {
+  // That of any type is looked for anew with each request; the usual one is found by its name.
+  app.addContentTypeParser(['application/json', '*'], { parseAs: 'buffer' }, (request, body, done) => {
     try {
       const text = decode(body as Buffer);
       const wantsText = request.routeOptions.config.body === 'text';
