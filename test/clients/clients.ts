@@ -72,9 +72,9 @@ async function setUpGo(): Promise<Program> {
   const versions = ['go.mod', 'go.sum', 'program.go'].map((file) => digest(join(from, file)));
   const folder = await cached(`go-${versions.join('-')}`, async (target) => {
     process.stderr.write('set-up: building the client go (once)\n');
-    // Without a compiler of C, and by the Go that is here.
+    // Without a compiler of C, by the Go that is here, and whatever git says of this folder.
     const env = { ...process.env, CGO_ENABLED: '0', GOTOOLCHAIN: 'local' };
-    await run('go', ['build', '-o', join(target, 'program'), '.'], { cwd: from, env });
+    await run('go', ['build', '-buildvcs=false', '-o', join(target, 'program'), '.'], { cwd: from, env });
   });
   return { program: join(folder, 'program'), parameters: [] };
 }

@@ -28,7 +28,7 @@ export const workflowLatency: Bench = {
   run: async (context) => {
     if (context.wants('native')) await compareNative(context);
     // As SDKs do with several threads: the next poll waits while a step is reported.
-    if (context.wants('http')) await compareHttp(context, 'http', 100);
+    if (context.wants('http')) await compareHttp(context, 'http', 2);
     // What suits a server best that has no use of a poll that waits: ask when the next step is there.
     if (context.wants('http-one-slot')) await compareHttp(context, 'http-one-slot', 1);
   },

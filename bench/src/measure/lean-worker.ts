@@ -56,8 +56,8 @@ export class LeanWorker {
     const reporting = new Set<Promise<void>>();
     while (!this.#ended) {
       while (reporting.size >= this.#slots) await Promise.race(reporting);
-      const free = this.#slots - reporting.size;
-      for (const task of await this.#client.poll(NAME, { count: free, timeoutMs: POLL_MS })) {
+      // One at a time: Conductor answers a poll for several when it has them all, or its time is over.
+      for (const task of await this.#client.poll(NAME, { count: 1, timeoutMs: POLL_MS })) {
         const reported = this.#client.report(task, NAME).then(
           () => {
             reporting.delete(reported);
