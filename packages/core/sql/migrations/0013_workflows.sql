@@ -1,5 +1,5 @@
 -- Workflows: their definitions, their runs with the steps, and the marks of what has happened to runs.
--- Lock cost: new objects; one row in the small table queue, and the view outlook made anew.
+-- Lock cost: new objects; one row in the small table queue.
 -- docs/internals/tables.md tells why the tables are cut as they are.
 
 -- Definitions as they were given: `json`, so that they are given back with the same spelling and order.
@@ -504,34 +504,3 @@ create function lineshaft.is_of_steps(of_lane integer)
 returns boolean language sql stable as $$
   select q.steps from lineshaft.lane l join lineshaft.queue q on q.id = l.queue_id where l.id = of_lane
 $$;
-
--- As before, and when runs need somebody: a mark has not been decided on for a second, or a time to wake is near.
-create or replace view lineshaft.outlook as
-select
-  case
-    when exists (select from lineshaft.inbox i order by i.at, i.seq limit 1) then 0
-    else (
-      select extract(epoch from l.due - clock_timestamp()) * 1000
-      from lineshaft.later l order by l.due, l.seq limit 1
-    )
-  end as job_ms,
-  (
-    select extract(epoch from s.next_due - clock_timestamp()) * 1000
-    from lineshaft.schedule s where s.next_due is not null order by s.next_due, s.id limit 1
-  ) as schedule_ms,
-  (
-    select extract(epoch from q.resume_at - clock_timestamp()) * 1000
-    from lineshaft.queue q where q.state = 'paused' and q.resume_at is not null order by q.resume_at limit 1
-  ) as resume_ms,
-  exists (select from lineshaft.schedule s where s.waiting <> '{}') as ticks_wait,
-  (select r.lane from lineshaft.ready r order by r.lane, r.priority desc limit 1) is not null as any_ready,
-  least(
-    (
-      select extract(epoch from m.at - clock_timestamp()) * 1000 + 1000
-      from lineshaft.mark m order by m.id limit 1
-    ),
-    (
-      select extract(epoch from r.wake_at - clock_timestamp()) * 1000
-      from lineshaft.run r where r.wake_at is not null order by r.wake_at limit 1
-    )
-  ) as run_ms;

@@ -1,5 +1,6 @@
 -- Events of workflows: what is to be done when a message comes, the messages that wait for it, and what was done; messages to runs.
--- Lock cost: new objects; the view outlook is made anew.
+-- And what comes next, of all that anybody waits for: the view outlook.
+-- Lock cost: new objects.
 
 create table lineshaft.event_handler (
   name text primary key,
@@ -54,7 +55,12 @@ begin
 end
 $$;
 
-create or replace view lineshaft.outlook as
+-- What comes next: asked for by everyone who sleeps until something comes due, and brought home by each heartbeat. One row.
+-- Milliseconds until: a job comes due or is to be taken in from the inbox, a schedule comes due, a paused queue is resumed, a
+-- run needs somebody (a mark has not been decided on for a second, its time to wake comes, a message of an event waits); 0
+-- or less: now; null: none is in sight. Besides, whether ticks of schedules wait for the job before them, and whether
+-- anything at all may be claimed. Each answer is one probe of an index.
+create view lineshaft.outlook as
 select
   case
     when exists (select from lineshaft.inbox i order by i.at, i.seq limit 1) then 0
