@@ -345,3 +345,57 @@ test('retry of a sub-workflow that had failed by itself leaves the join around i
     'IN_PROGRESS',
   ]);
 });
+
+/** What may happen to a loop that waits for its condition while its run is paused. */
+const pausedLoops: Record<string, (run: SimulatedRun) => void> = {
+  'the answer came meanwhile': (run) => void run.evaluate('l', true),
+  'no answer came': () => {},
+  'it was asked again, and answered': (run) => {
+    run.wait(20_000);
+    run.evaluate('l', true);
+  },
+  'the answer came, and the process died': (run) => {
+    run.evaluate('l', true);
+    run.crash();
+  },
+  'the process died before it came': (run) => run.crash(),
+  'the answer was an error': (run) => {
+    const { id } = run.step('l');
+    const result = { ok: false, message: 'no', terminal: true } as const;
+    run.tell({ type: 'evaluated', stepId: id, round: 1, result });
+  },
+};
+
+test.each(Object.keys(pausedLoops))(
+  'a loop whose condition was pending at a pause goes on after it: %s',
+  (what) => {
+    const run = new SimulatedRun([loop('l', simple('a')), simple('b')]);
+    run.end('a__1');
+    run.change(pause);
+    pausedLoops[what]?.(run);
+    expect(run.story).toEqual(['l IN_PROGRESS', 'a__1 COMPLETED']);
+    run.change(resume);
+    run.wait(20_000);
+    run.evaluate('l', true);
+    expect(run.story).toEqual(['l IN_PROGRESS', 'a__1 COMPLETED', 'a__2 SCHEDULED']);
+    run.end('a__2');
+    run.evaluate('l', false);
+    run.end('b');
+    expect(run.run.status).toBe('COMPLETED');
+  },
+);
+
+test('a loop within a loop goes on after a pause in which both conditions were pending or due', () => {
+  const run = new SimulatedRun([loop('out', loop('in', simple('a'))), simple('b')]);
+  run.end('a__1__1');
+  run.change(pause);
+  run.evaluate('in__1', false);
+  run.change(resume);
+  run.evaluate('in__1', false);
+  run.change(pause);
+  run.evaluate('out', false);
+  run.change(resume);
+  run.evaluate('out', false);
+  run.end('b');
+  expect(run.run.status).toBe('COMPLETED');
+});
