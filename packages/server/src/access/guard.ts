@@ -27,6 +27,7 @@ export function addGuard(app: FastifyInstance, gate: () => Gate): void {
     else gate().identify(credential, request.ip).then(admitted, done);
   });
   addTokenRoute(app, gate);
+  addUserRoute(app);
 }
 
 /** Who calls, if he may, as far as it is known without asking the database; undefined: he must go the way of `addGuard`. */
@@ -76,6 +77,23 @@ function addTokenRoute(app: FastifyInstance, gate: () => Gate): void {
     },
   );
 }
+
+/** Who one is to this server, as SDKs of Orkes ask it. */
+function addUserRoute(app: FastifyInstance): void {
+  app.get('/api/token/userInfo', { schema: userSchema }, async ({ caller }) => ({
+    id: caller.keyId ?? caller.name,
+    name: caller.name,
+    // Keys have none yet: who holds one may do everything.
+    roles: [],
+    groups: [],
+  }));
+}
+
+const userSchema = {
+  summary: 'Who makes this request',
+  tags: ['access'],
+  response: { 200: { description: 'The key, or `local` where none is demanded', type: 'object' } },
+};
 
 const text = { type: 'string', minLength: 1, maxLength: 200 };
 

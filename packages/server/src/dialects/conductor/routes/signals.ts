@@ -88,7 +88,8 @@ function addExecute(app: FastifyInstance, workflows: Workflows): void {
       otherwise: 0,
     });
     const version = versionOf(request);
-    const body = { ...objectBody(request), name: param(request, 'name'), version };
+    const given = request.method === 'GET' ? {} : objectBody(request);
+    const body = { ...given, name: param(request, 'name'), version };
     const runId = await workflows.start(startRequestOf(body));
     return await respond(workflows, request, reply, {
       runId,
@@ -96,19 +97,27 @@ function addExecute(app: FastifyInstance, workflows: Workflows): void {
       timeoutMs: (seconds || defaultWaitSeconds) * 1_000,
     });
   };
-  addRoute(app, {
-    method: 'POST',
-    paths: ['/workflow/execute/:name/:version', '/workflow/execute/:name'],
+  const version = { type: 'integer', description: 'where the path has none; absent or 0: the latest' };
+  const about = {
     tag: 'workflow',
     summary: 'Start a workflow, and wait until it has ended or waits for somebody',
-    query: {
-      ...query,
-      version: { type: 'integer', description: 'where the path has none; absent or 0: the latest' },
-    },
-    body: startWorkflowRequest,
+    query: { ...query, version },
     answers: { 200: signalResponse, 404: answer('There is no such definition') },
-    config: { words: 'start' },
     handle: start,
+  };
+  addRoute(app, {
+    ...about,
+    method: 'POST',
+    paths: ['/workflow/execute/:name/:version', '/workflow/execute/:name'],
+    body: startWorkflowRequest,
+    config: { words: 'start' },
+  });
+  // As SDKs of Orkes ask it: without an input.
+  addRoute(app, {
+    ...about,
+    method: 'GET',
+    paths: ['/workflow/execute/:name'],
+    config: { words: 'start', action: 'write' },
   });
 }
 
