@@ -26,6 +26,12 @@ const interfaces: readonly (readonly [string, string, string, string])[] = [
   ],
   ['Lineshaft', 'lineshaft.ts', 'LineshaftOptions', 'Besides those above.'],
   [
+    'Large payloads',
+    'workflow/payload-settings.ts',
+    'WorkflowPayloadSettings',
+    '`workflowPayloads`, in kilobytes (1,024 bytes), 0 to 102,400.',
+  ],
+  [
     'Enqueueing',
     'domain/job-options.ts',
     'EnqueueOptions',

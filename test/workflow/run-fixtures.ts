@@ -46,6 +46,8 @@ export function aRun(given: Partial<Run> = {}): Run {
     event: undefined,
     parent: undefined,
     reRunFrom: undefined,
+    limited: undefined,
+    depth: 0,
     failedRefs: [],
     failedNames: [],
     nextSeq: 2,

@@ -6,6 +6,8 @@ import type { LoadedRun, RunStore } from '../../packages/core/src/workflow/run-s
 import { openSite, type Site, versions } from '../worker/site.ts';
 import { aRun, aStep, beginning, further, storeAt } from './run-fixtures.ts';
 
+const written = { moved: [], refused: [] };
+
 describe.each(versions)('the store of runs on PostgreSQL %i', (version) => {
   let site: Site;
   let store: RunStore;
@@ -27,7 +29,7 @@ describe.each(versions)('the store of runs on PostgreSQL %i', (version) => {
   }
 
   async function made(run = aRun(), steps = [aStep()]): Promise<Run> {
-    expect(await store.apply([beginning(run, steps)])).toEqual([]);
+    expect(await store.apply([beginning(run, steps)])).toEqual(written);
     return { ...run, revision: 1 };
   }
 
@@ -91,10 +93,10 @@ describe.each(versions)('the store of runs on PostgreSQL %i', (version) => {
   it('lets one of two changes of the same revision win, and says which lost', async () => {
     const run = await made();
     const other = await made();
-    expect(await store.apply([further(run, { status: 'PAUSED' })])).toEqual([]);
+    expect(await store.apply([further(run, { status: 'PAUSED' })])).toEqual(written);
     const late = further(run, { status: 'TERMINATED' });
     const innocent = further(other, { status: 'PAUSED' });
-    expect(await store.apply([late, innocent])).toEqual([run.id]);
+    expect(await store.apply([late, innocent])).toEqual({ moved: [run.id], refused: [] });
     expect((await load(run.id)).run?.status).toBe('PAUSED');
     // All or nothing: the innocent one is sent again by who knows the answer.
     expect((await load(other.id)).revision).toBe(1);

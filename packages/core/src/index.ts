@@ -80,6 +80,7 @@ export {
 } from './domain/workflow/definition-document.ts';
 export type * from './domain/workflow/run.ts';
 export { runModel, stepModel } from './domain/workflow/run-model.ts';
+export type { RunRetention } from './domain/workflow/run-retention.ts';
 export { Lineshaft, type LineshaftOptions } from './lineshaft.ts';
 export { type Log, type LogLevel, silentLog, textLog } from './log.ts';
 export {
@@ -139,6 +140,7 @@ export type { HandlerLike } from './worker/registry.ts';
 export type { Worker } from './worker/worker.ts';
 export type { WorkerOptions } from './worker/worker-options.ts';
 export type { WorkerEvents } from './worker/worker-parts.ts';
+export type { WorkflowPayloadSettings } from './workflow/payload-settings.ts';
 export type {
   Found,
   PolledStep,

@@ -41,6 +41,7 @@ import { type HandlerLike, registerKinds } from './worker/registry.ts';
 import { Worker } from './worker/worker.ts';
 import { checkWorkerOptions, type WorkerOptions } from './worker/worker-options.ts';
 import { builtInSteps } from './workflow/built-in-steps.ts';
+import type { WorkflowPayloadSettings } from './workflow/payload-settings.ts';
 import { workflowSurroundings } from './workflow/surroundings.ts';
 import { WorkflowBooks } from './workflow/workflows.ts';
 
@@ -53,11 +54,18 @@ export interface LineshaftOptions<PayloadMap extends object = Record<string, unk
    * (keys as of AWS in the environment), or a store of one's own. Default the environment variable LINESHAFT_BLOBS, else nowhere.
    */
   readonly blobs?: string | BlobStore;
+  /** From which size on they are, and which are refused; as in Conductor: 3 and 5 MiB, 10 MiB. */
+  readonly workflowPayloads?: WorkflowPayloadSettings;
   /**
    * Names of variables of the process environment that `${NAME}` and `${workflow.env.NAME}` may show in workflows. Default
    * those in the environment variable LINESHAFT_WORKFLOW_ENVIRONMENT, separated by commas, else none.
    */
   readonly workflowEnvironment?: readonly string[];
+  /**
+   * Names of variables of the process environment that `${workflow.secrets.NAME}` may hand to workers of steps; kept and shown
+   * is the expression alone. Default those in the environment variable LINESHAFT_WORKFLOW_SECRETS, separated by commas, else none.
+   */
+  readonly workflowSecrets?: readonly string[];
   readonly clock?: Clock;
 }
 
@@ -195,7 +203,9 @@ export class Lineshaft<PayloadMap extends object = Record<string, unknown>> exte
       random: Math.random,
       kinds: registerKinds(
         {
-          ...builtInSteps(checked.outputMaxBytes, this.workflows.messages),
+          ...builtInSteps(checked.outputMaxBytes, this.workflows.messages, (text) =>
+            this.workflows.steps.redact(text),
+          ),
           ...(checked.handlers ?? this.handlers),
         },
         this.definitions,

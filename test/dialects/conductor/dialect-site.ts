@@ -126,6 +126,8 @@ export function sampleRun(more: Partial<Run> = {}): Run {
     event: undefined,
     parent: undefined,
     reRunFrom: undefined,
+    limited: undefined,
+    depth: 0,
     failedRefs: [],
     failedNames: [],
     nextSeq: 2,

@@ -214,7 +214,12 @@ describe.each(['/tasks', '/task'])('tasks as %s', (root) => {
     ...['externalstoragelocation', 'external-storage-location'].map((name) => ({
       route: `GET ${root}/${name}?path=p&operation=WRITE&payloadType=TASK_OUTPUT`,
       port: { 'payloads.location': { uri: 'http://x', path: 'p' } },
-      asks: [['payloads.location', { path: 'p', operation: 'WRITE', payloadType: 'TASK_OUTPUT' }] as const],
+      asks: [
+        [
+          'payloads.location',
+          { path: 'p', operation: 'WRITE', payloadType: 'TASK_OUTPUT', through: expect.any(String) },
+        ] as const,
+      ],
       json: { uri: 'http://x', path: 'p' },
     })),
   ]);

@@ -155,7 +155,7 @@ insert into lineshaft.queue (project_id, name, steps, max_attempts) values (1, '
 -- they are, also what it could not take apart (NUL). Times are in ms since 1970. Any group may be empty.
 -- Runs: `run_ids`, `run_revisions` (that was read; 0: it is new), `run_statuses`, `run_nexts`, `run_wakes`, `run_updates`,
 --   `run_ends`, `run_mores`: null, or what few changes have to say: {removed (steps are), retried, reason, facts, correlation, definition and
---   version where they are others by now}; of new ones also {name, priority, idempotency, createdBy, event, created, parentRun, parentStep}.
+--   version where they are others by now, slot}; of new ones also {name, priority, idempotency, createdBy, event, created, parentRun, parentStep}.
 -- `document_runs`, `run_inputs`, `run_outputs`, `run_variables`: the documents of these runs, null: as it was. `hashes`, `definitions`: that may be new.
 -- New steps: `new_runs`, `new_seqs`, `new_revisions`, `new_ids`, `new_refs`, `new_types`, `new_names`, `new_iterations`, `new_retries`,
 --   `new_statuses`, `new_scheduled`, `new_started`, `new_updated`, `new_ended`, `new_reasons`, `new_facts`, `new_inputs`,
@@ -164,8 +164,9 @@ insert into lineshaft.queue (project_id, name, steps, max_attempts) values (1, '
 -- `removed`: {run, seq}. `mark_runs`, `events`: marks for runs. `decided`: marks that are done with. `withdrawn`: steps whose
 -- jobs nobody is to do. `again`: {id, delay}: jobs that wait again, in ms. `templates`, `template_of`, `job_ids`, `payloads`:
 -- as enqueue_many. `leases`, `ended`, `fences`, `finished`: as end_steps.
--- Returns the runs whose revision is another by now; then nothing was written.
--- Locks: the runs in the order in which they are given (by id, everywhere), then leases, then jobs.
+-- Returns the runs whose revision is another by now; or, after a nil id, those for which there is no room under the limit of
+-- their workflow (`slot` of mores: see take_slots). Then nothing was written. Null: all is.
+-- Locks: the runs in the order in which they are given (by id, everywhere), then keys of limits of runs, leases, jobs.
 create function lineshaft.apply_runs(
   run_ids uuid[], run_revisions integer[], run_statuses text[], run_nexts integer[], run_wakes double precision[],
   run_updates double precision[], run_ends double precision[], run_mores json[],
@@ -196,6 +197,15 @@ begin
   where w.revision > 0 and r.revision is distinct from w.revision;
   if moved is not null then
     return moved;
+  end if;
+  -- Of workflows with a limit alone.
+  if position('"slot":{' in array_to_string(run_mores, '')) > 0 then
+    select lineshaft.take_slots(array_agg(w.id order by w.place), array_agg(w.more -> 'slot' order by w.place)) into moved
+    from unnest(run_ids, run_mores) with ordinality as w (id, more, place)
+    where w.more ->> 'slot' is not null;
+    if moved is not null then
+      return '00000000-0000-0000-0000-000000000000'::uuid || moved;
+    end if;
   end if;
 
   if cardinality(ended) > 0 then
@@ -382,6 +392,10 @@ begin
   if not found then
     return false;
   end if;
+  -- Before jobs are locked, as everywhere.
+  if lineshaft.give_back_slot(of_run) then
+    perform pg_notify('lineshaft', 'm');
+  end if;
   perform lineshaft.withdraw_jobs(array(
     select s.id from lineshaft.step s where s.run_id = of_run and s.status in ('SCHEDULED', 'IN_PROGRESS')
   ));
@@ -394,7 +408,9 @@ begin
   delete from lineshaft.run_message m where m.run_id = of_run;
   delete from lineshaft.run_key k
   where k.workflow = gone.name and k.key = gone.idempotency_key and k.run_id = of_run;
-  perform lineshaft.announce_runs(array[of_run]);
+  if exists (select from lineshaft.run_waiter where until > now()) then
+    perform lineshaft.announce_runs(array[of_run]);
+  end if;
   return true;
 end
 $$;

@@ -15,7 +15,8 @@
 -- withdrawn uuid[], $54 again json, $55 templates jsonb, $56 template_of integer[], $57 job_ids uuid[], $58 payloads
 -- json, $59 leases bigint[], $60 ended uuid[], $61 fences integer[], $62 finished bigint[], and
 -- $63 kinds text[] (null: nothing is claimed), $64 domains text[], $65 counts integer[], $66 holders text[], $67 claim text
--- Returns moved uuid[] in each row: runs that others have changed meanwhile, then nothing was done; null: all is written; and
+-- Returns moved uuid[] in each row: runs that others have changed meanwhile, or, led by a nil id, those
+-- refused by their limit, then nothing was done; null: all is written; and
 -- the columns of claim_remote, null where it gives nothing. Locks: as both; of counters it waits for none twice. Called by: RunStore.
 select a.moved, c.pair, c.place, c.id, c.taken_ms, c.step, c.run_id, c.definition, c.correlation_id, c.priority, c.first_ms
 from (select lineshaft.apply_runs(

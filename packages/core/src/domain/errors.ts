@@ -47,7 +47,9 @@ export const errorCatalogue = {
   PAYLOAD_TOO_LARGE: {
     category: 'limit',
     retryable: false,
-    cause: 'The payload is larger than the setting `payloadMaxBytes` allows (1 MiB by default).',
+    cause:
+      'The payload of a job is larger than the setting `payloadMaxBytes` allows (1 MiB by default), or an input of a workflow ' +
+      'larger than `workflowPayloads` does (10 MiB).',
     remedy: 'Store the data elsewhere and send a reference, or raise the setting.',
   },
   OUTPUT_INVALID: {

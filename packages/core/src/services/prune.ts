@@ -6,10 +6,12 @@
 
 import { durationOf } from '../domain/rule-match.ts';
 import type { RuleNode } from '../domain/rules.ts';
+import type { RunRetention } from '../domain/workflow/run-retention.ts';
 import { type RuleBinding, withRules } from '../store/rule-sql.ts';
 import type { Row, Session } from '../store/session.ts';
 import type { BoundStatements } from '../store/statements.ts';
 import { dropPartition, type PartitionState } from './drop-partition.ts';
+import { pruneRuns } from './prune-runs.ts';
 
 export interface PruneContext {
   readonly session: Session;
@@ -22,6 +24,8 @@ export interface PruneContext {
   readonly term: string | null;
   /** Told after each statement. */
   readonly onProgress?: (progress: PruneProgress) => void;
+  /** How long runs of workflows are kept that say nothing of it themselves. Default for ever. */
+  readonly runs?: RunRetention;
   /** Waited for after each statement: how long it took, in milliseconds. */
   readonly rest?: (tookMs: number) => Promise<void>;
 }
@@ -37,6 +41,8 @@ export interface PruneReport {
   readonly pruned: number;
   /** Names of the partitions that were dropped; their jobs count as forgotten. */
   readonly partitions: readonly string[];
+  /** Runs of workflows that were forgotten. */
+  readonly runs: number;
   /** Batches that were written anew with fewer jobs. */
   readonly rewritten: number;
   /** When the first and the last of the jobs finished that were forgotten one by one. */
@@ -110,7 +116,8 @@ export async function prune(
     }
   }
   for (const binding of bindings.dead) await pruneDead(context, binding, tally);
-  return tally.report();
+  const runs = context.signal.aborted ? 0 : await pruneRuns(context, context.runs ?? {});
+  return { ...tally.report(), runs };
 }
 
 /** Counts what `prune` would forget, by queue and outcome. */
@@ -318,7 +325,7 @@ class Tally {
     this.tell();
   }
 
-  report(): PruneReport {
+  report(): Omit<PruneReport, 'runs'> {
     return {
       pruned: this.pruned,
       partitions: this.partitions,

@@ -4,11 +4,14 @@
  * as it works, so that claims and completions hardly notice. What it writes names its term.
  */
 
+import { isLineshaftError } from '../domain/errors.ts';
 import { fieldsOf, refuseUnknown, wholeNumber } from '../domain/fields.ts';
 import type { RuleNode } from '../domain/rules.ts';
 import type { StandardSchema } from '../domain/standard-schema.ts';
+import type { RunRetention } from '../domain/workflow/run-retention.ts';
 import { definePlugin, type ServiceContext } from '../plugin.ts';
 import { type PruneReport, prune } from './prune.ts';
+import { checkRunRetention } from './prune-runs.ts';
 import { checkBatch, checkPruneRules, type PruneRules } from './pruning.ts';
 import type { Service } from './service.ts';
 
@@ -17,12 +20,18 @@ export interface PrunerConfig extends PruneRules {
   readonly intervalMs?: number;
   /** How many jobs one statement looks at, about; 1 to 100,000. Default 10,000. */
   readonly batch?: number;
+  /**
+   * How long runs of workflows that have ended are kept, where their definition says nothing of it (`lineshaft.retention`
+   * in its metadata): by age and by number. Default for ever.
+   */
+  readonly runs?: RunRetention;
 }
 
 interface CheckedConfig {
   readonly rules: readonly RuleNode[];
   readonly intervalMs: number;
   readonly batch: number;
+  readonly runs: RunRetention;
 }
 
 /** After so long all of history is judged anew, in case something has changed that should not. */
@@ -51,13 +60,14 @@ function schemaOf(): StandardSchema<PrunerConfig | undefined, CheckedConfig> {
       vendor: 'lineshaft',
       validate(given) {
         const config = fieldsOf(given ?? {}, 'pruner') as PrunerConfig & Record<string, unknown>;
-        refuseUnknown(config, ['rule', 'rules', 'intervalMs', 'batch']);
+        refuseUnknown(config, ['rule', 'rules', 'intervalMs', 'batch', 'runs']);
         const { intervalMs = 300_000 } = config;
         return {
           value: {
             rules: checkPruneRules(config).map(({ node }) => node),
             intervalMs: wholeNumber(intervalMs, 'intervalMs', 1_000, 86_400_000),
             batch: checkBatch(config.batch),
+            runs: checkRunRetention(config.runs),
           },
         };
       },
@@ -78,12 +88,24 @@ function createPruner(context: ServiceContext<CheckedConfig>): Service {
     const known = judged?.term === term && beganAtMs - judged.wholeAtMs < judgeAnewMs ? judged : undefined;
     const rest = (tookMs: number): Promise<void> => pause(tookMs, signal);
     const report = await prune(
-      { session, statements, schema, signal, batch: config.batch, term, rest },
+      { session, statements, schema, signal, batch: config.batch, runs: config.runs, term, rest },
       config.rules,
       known?.beganAtMs,
     );
+    await prunePayloads(signal);
     if (!signal.aborted) judged = { term, wholeAtMs: known?.wholeAtMs ?? beganAtMs, beganAtMs };
     return report;
+  }
+
+  /** Where their store is away, jobs and runs are pruned all the same. */
+  async function prunePayloads(signal: AbortSignal): Promise<void> {
+    try {
+      const payloads = await internals.steps.prunePayloads(signal);
+      if (payloads > 0) context.log.debug('deleted payloads of runs that are gone', { payloads });
+    } catch (error) {
+      if (!isLineshaftError(error, 'BLOB_UNAVAILABLE')) throw error;
+      context.log.warn(error.message);
+    }
   }
 
   function pause(ms: number, signal: AbortSignal): Promise<void> {
@@ -109,6 +131,7 @@ function createPruner(context: ServiceContext<CheckedConfig>): Service {
       const report = await pass(term, signal);
       passAtMs = startedMs;
       context.tell('pruned', report);
+      if (report.runs > 0) context.log.debug('forgot runs of workflows', { runs: report.runs });
       if (report.pruned > 0) {
         const { pruned, partitions } = report;
         context.log.debug('forgot finished jobs', { jobs: pruned, partitions: partitions.length });

@@ -4,6 +4,7 @@ import type { Clock } from '../domain/clock.ts';
 import { invalidOption } from '../domain/errors.ts';
 import { fieldsOf, refuseUnknown, wholeNumber } from '../domain/fields.ts';
 import { type Rule, type RuleLike, ruleOf } from '../domain/rules.ts';
+import type { RunRetention } from '../domain/workflow/run-retention.ts';
 import { type Route, Session } from '../store/session.ts';
 import type { BoundStatements } from '../store/statements.ts';
 import {
@@ -14,6 +15,7 @@ import {
   type PruneReport,
   prune,
 } from './prune.ts';
+import { checkRunRetention } from './prune-runs.ts';
 
 /** Rules by which finished jobs are forgotten; those that are past their time, or too many, are forgotten anyway. */
 export interface PruneRules {
@@ -26,6 +28,8 @@ export interface PruneRules {
 export interface PruneOptions extends PruneRules {
   /** How many jobs one statement looks at, about; 1 to 100,000. Default 10,000. */
   readonly batch?: number;
+  /** How long runs of workflows are kept whose definition says nothing of it. Default for ever. */
+  readonly runs?: RunRetention;
   /** Rest after each statement for as long as it took, as the service does. Default false. */
   readonly gentle?: boolean;
   /** Ends it between two statements. */
@@ -34,6 +38,7 @@ export interface PruneOptions extends PruneRules {
   readonly onProgress?: (progress: PruneProgress & { readonly total: number }) => void;
 }
 
+const names = ['rule', 'rules', 'batch', 'runs', 'gentle', 'signal', 'onProgress'];
 const maxRules = 100;
 const defaultBatch = 10_000;
 
@@ -94,9 +99,10 @@ export class Pruning {
     options: PruneOptions,
     work: (context: PruneContext, rules: readonly Rule[]) => Promise<Result>,
   ): Promise<Result> {
-    refuseUnknown(fieldsOf(options, 'options'), ['rule', 'rules', 'batch', 'gentle', 'signal', 'onProgress']);
+    refuseUnknown(fieldsOf(options, 'options'), names);
     const rules = checkPruneRules(options);
     const batch = checkBatch(options.batch);
+    const runs = checkRunRetention(options.runs);
     const { onProgress } = options;
     const session = new Session(this.route, 'plain');
     try {
@@ -108,6 +114,7 @@ export class Pruning {
         schema: this.schema,
         signal: options.signal ?? new AbortController().signal,
         batch,
+        runs,
         term: null,
         ...(options.gentle === true ? { rest: (ms) => this.rest(ms) } : {}),
         ...(onProgress === undefined

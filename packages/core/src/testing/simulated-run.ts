@@ -20,6 +20,7 @@ import type {
   TaskDefinition,
   WorkflowDefinition,
 } from '../domain/workflow/definition.ts';
+import { inLine } from '../domain/workflow/rate-limit.ts';
 import type { Run, Step, StepStatus } from '../domain/workflow/run.ts';
 import { applyDecision, applyRows, type RunState, readState, stepsOf } from '../domain/workflow/state.ts';
 
@@ -31,6 +32,8 @@ export interface SimulatedOptions {
   readonly limits?: Partial<DecideContext['limits']>;
   readonly parent?: Run['parent'];
 }
+
+const mebibyte = 1_048_576;
 
 export class SimulatedRun {
   state: RunState;
@@ -52,7 +55,13 @@ export class SimulatedRun {
 
   constructor(steps: readonly StepDefinition[], options: SimulatedOptions = {}) {
     this.#tasks = new Map((options.tasks ?? []).map((task) => [task.name, task]));
-    this.#limits = { variablesMaxBytes: 262_144, stepsMax: 1_000_000, changesMax: 5_000, ...options.limits };
+    this.#limits = {
+      variablesMaxBytes: 262_144,
+      documents: { runInput: mebibyte, runOutput: mebibyte, stepInput: mebibyte, stepOutput: mebibyte },
+      stepsMax: 1_000_000,
+      changesMax: 5_000,
+      ...options.limits,
+    };
     const definition = { name: 'flow', version: 1, tasks: steps, ...options.definition };
     this.state = readState(newRun(definition, this.now, options), []);
     this.last = this.tell({ type: 'started' });
@@ -184,7 +193,7 @@ export class SimulatedRun {
 }
 
 function newRun(definition: WorkflowDefinition, now: number, options: SimulatedOptions): Run {
-  return {
+  const run: Run = {
     id: 'run-1',
     revision: 1,
     definition,
@@ -208,7 +217,10 @@ function newRun(definition: WorkflowDefinition, now: number, options: SimulatedO
     failedRefs: [],
     failedNames: [],
     nextSeq: 1,
+    limited: undefined,
+    depth: 0,
   };
+  return { ...run, limited: inLine(run) };
 }
 
 /** The state that was brought forward must be that of the rows. */

@@ -42,8 +42,8 @@ export interface RunnerHost {
   random(): number;
   readonly hooks: Hooks;
   readonly jobLeases: JobLeases;
-  /** Has the inputs of steps that are too large for their jobs. */
-  readonly steps: Pick<StepRuns, 'inputOf'>;
+  /** Has the inputs of steps that are not in their jobs as they are handed to handlers. */
+  readonly steps: Pick<StepRuns, 'inputOf' | 'redact'>;
   /** By how much the clock of the database is ahead of ours. For metrics only. */
   clockOffsetMs(): number;
   prepare(request: EnqueueRequest): PreparedJob;
@@ -239,7 +239,7 @@ export class Runner implements AttemptListener {
 
   onOutcome(attempt: Attempt, given: Outcome): void {
     if (!(attempt instanceof HeldJob) || attempt.state !== 'running') return;
-    const outcome = throttledOutcome(attempt, given);
+    const outcome = throttledOutcome(attempt, this.withoutSecrets(attempt, given));
     const asked = this.askPlugins(outcome) ?? this.askRetry(attempt, outcome);
     if (!(asked instanceof Promise)) {
       this.ended(attempt, outcome, asked);
@@ -254,6 +254,15 @@ export class Runner implements AttemptListener {
       },
       () => {},
     );
+  }
+
+  /** What went wrong in a step is told without secrets that its handler was given. */
+  private withoutSecrets(job: HeldJob, outcome: Outcome): Outcome {
+    if (outcome.type !== 'failed' || !job.runtime.queue.steps) return outcome;
+    const { message, stack } = outcome.error;
+    const clean = { message: this.host.steps.redact(message) };
+    const frames = stack === undefined ? {} : { stack: this.host.steps.redact(stack) };
+    return { ...outcome, error: { ...outcome.error, ...clean, ...frames } };
   }
 
   /** What plugins make of the jobs that a handler enqueues; a refusal fails the attempt. Undefined: nothing to ask. */

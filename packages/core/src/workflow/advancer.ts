@@ -8,7 +8,9 @@ import type { Clock } from '../domain/clock.ts';
 import { isLineshaftError } from '../domain/errors.ts';
 import type { Evaluation, RunEvent } from '../domain/workflow/decision.ts';
 import type { Evaluator } from './evaluator.ts';
+import type { HandOver } from './hand-over.ts';
 import type { OpenSteps } from './open-steps.ts';
+import { stepNotFound } from './run-book.ts';
 import type { RunStore } from './run-store.ts';
 import type { Runs } from './runs.ts';
 import type { EndedStep, EndingStep, StepRuns } from './step-runs.ts';
@@ -18,6 +20,7 @@ export interface AdvancerParts {
   readonly store: RunStore;
   readonly openSteps: OpenSteps;
   readonly evaluator: Evaluator;
+  readonly handOver: HandOver;
   readonly clock: Clock;
   /** The time of the database, as far as this process knows it. */
   readonly now: () => number;
@@ -26,15 +29,19 @@ export interface AdvancerParts {
 
 /** Runs that are taken up at once. */
 const dueMost = 200;
+/** So often as many are taken up at once. */
+const aroundMost = 5;
 /** Looks after one that came too early: within 155 ms. */
 const earlyTries = 5;
 
-export class Advancer implements Omit<StepRuns, 'startScheduled' | 'indexRuns'> {
+export class Advancer implements Omit<StepRuns, 'startScheduled' | 'indexRuns' | 'redact' | 'prunePayloads'> {
   private readonly parts: AdvancerParts;
   /** When the earliest run that was written here is to be looked at, by the database's clock. */
   private wakeAt = Number.POSITIVE_INFINITY;
   private takeBackTimer: (() => void) | undefined;
   private evaluating = 0;
+  private around = false;
+  private lookingAround = false;
   private closed = false;
 
   constructor(parts: AdvancerParts) {
@@ -61,7 +68,10 @@ export class Advancer implements Omit<StepRuns, 'startScheduled' | 'indexRuns'> 
   }
 
   inputOf(stepId: string): string | Promise<string> {
-    return this.parts.openSteps.inputOf(stepId);
+    const input = this.parts.openSteps.inputOf(stepId);
+    return typeof input === 'string'
+      ? this.handedOver(stepId, input)
+      : input.then((text) => this.handedOver(stepId, text));
   }
 
   end(steps: readonly EndingStep[]): void {
@@ -74,22 +84,49 @@ export class Advancer implements Omit<StepRuns, 'startScheduled' | 'indexRuns'> 
     }
   }
 
+  /** Which secrets an input asks for is told by the definition of its step. */
+  private handedOver(stepId: string, input: string): string | Promise<string> {
+    const { store, handOver } = this.parts;
+    if (!handOver.concerns(input)) return input;
+    return store.steps([stepId]).then(([found]) => {
+      if (found === undefined) throw stepNotFound(stepId);
+      return JSON.stringify(handOver.inputOf(found.step));
+    });
+  }
+
   /** Looks at runs that have heard something. */
   look(runIds: readonly string[]): void {
     for (const runId of runIds) this.forget('advance', this.parts.runs().look(runId));
   }
 
+  /** Runs may have been admitted under the limits of their workflows: their marks are taken up at once. */
+  lookAround(): void {
+    this.around = true;
+    if (this.lookingAround || this.closed) return;
+    this.lookingAround = true;
+    const looked = this.lookWhileAsked().finally(() => {
+      this.lookingAround = false;
+    });
+    this.forget('admit', looked);
+  }
+
+  /** What is asked for meanwhile goes together in the next look. */
+  private async lookWhileAsked(): Promise<void> {
+    while (this.around && !this.closed) {
+      this.around = false;
+      // Where more are due than that, they are taken up as well; what can't go on now is left to the service.
+      for (let n = 0; n < aroundMost; n += 1) {
+        const due = await this.parts.store.due(dueMost);
+        await Promise.all(due.map((runId) => this.tryLook(runId)));
+        if (due.length < dueMost) break;
+      }
+    }
+  }
+
   async advanceDue(): Promise<number> {
     if (this.closed) return 0;
     const due = await this.parts.store.due(dueMost);
-    await Promise.all(
-      due.map((runId) =>
-        this.parts
-          .runs()
-          .look(runId)
-          .catch((error: unknown) => this.missed('advance', error)),
-      ),
-    );
+    await Promise.all(due.map((runId) => this.tryLook(runId)));
     if (due.length > 0 && !this.closed) await this.parts.store.tidyDue(due);
     return due.length;
   }
@@ -153,6 +190,14 @@ export class Advancer implements Omit<StepRuns, 'startScheduled' | 'indexRuns'> 
   close(): void {
     this.closed = true;
     this.takeBackTimer?.();
+  }
+
+  private async tryLook(runId: string): Promise<void> {
+    try {
+      await this.parts.runs().look(runId);
+    } catch (error) {
+      this.missed('advance', error);
+    }
   }
 
   private forget(what: string, work: Promise<unknown>): void {

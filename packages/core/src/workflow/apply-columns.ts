@@ -2,7 +2,7 @@
 
 import type { JsonObject } from '../domain/workflow/definition.ts';
 import type { Run, Step } from '../domain/workflow/run.ts';
-import { runFacts, stepFacts } from './rows.ts';
+import { type Places, runFacts, stepFacts } from './rows.ts';
 
 type Cell = string | number | undefined;
 
@@ -17,8 +17,17 @@ export class RunColumns {
   private readonly ends: Cell[] = [];
   private readonly mores: (string | undefined)[] = [];
 
-  /** @param more fields of `run_mores`; undefined: nothing of that has changed or is there */
-  add(before: Run | undefined, after: Run, wakeAt: number | undefined, more: object | undefined): void {
+  /**
+   * @param more fields of `run_mores`; undefined: nothing of that has changed or is there
+   * @param places of documents that are kept apart
+   */
+  add(
+    { before, after }: { readonly before: Run | undefined; readonly after: Run },
+    wakeAt: number | undefined,
+    more: object | undefined,
+    places: Places,
+  ): void {
+    const facts = runFacts(after, places);
     this.ids.push(after.id);
     this.revisions.push(before?.revision ?? 0);
     this.statuses.push(after.status);
@@ -28,10 +37,10 @@ export class RunColumns {
     this.ends.push(after.endedAt);
     const said =
       more ??
-      (after.reason === undefined && after.lastRetriedAt === undefined && runFacts(after) === undefined
+      (after.reason === undefined && after.lastRetriedAt === undefined && facts === undefined
         ? undefined
         : {});
-    this.mores.push(said === undefined ? undefined : JSON.stringify({ ...lastingOf(after), ...said }));
+    this.mores.push(said === undefined ? undefined : JSON.stringify({ ...lastingOf(after), facts, ...said }));
   }
 
   values(): unknown[] {
@@ -53,9 +62,15 @@ function lastingOf(run: Run): object {
   return {
     retried: run.lastRetriedAt,
     reason: clean(run.reason),
-    facts: runFacts(run),
     correlation: clean(run.correlationId),
   };
+}
+
+/** Documents of a step as JSON, and where those are that are kept apart. */
+interface DocumentTexts {
+  readonly input: string;
+  readonly output: string;
+  readonly places: Places;
 }
 
 /** Of steps: what changes. */
@@ -79,8 +94,8 @@ export class StepColumns {
     return this.runs.length;
   }
 
-  /** @param input as JSON, as `output`; `null`: as it was */
-  add(runId: string, revision: number, step: Step, input: string, output: string): void {
+  /** @param texts as JSON; `null`: as it was */
+  add(runId: string, revision: number, step: Step, texts: DocumentTexts): void {
     this.runs.push(runId);
     this.seqs.push(step.seq);
     this.revisions.push(revision);
@@ -93,10 +108,10 @@ export class StepColumns {
     this.updated.push(step.updatedAt);
     this.ended.push(step.endedAt);
     this.reasons.push(clean(step.reason));
-    const facts = JSON.stringify(stepFacts(step));
+    const facts = JSON.stringify(stepFacts(step, texts.places));
     this.facts.push(facts === '{}' ? undefined : facts);
-    this.inputs.push(input);
-    this.outputs.push(output);
+    this.inputs.push(texts.input);
+    this.outputs.push(texts.output);
   }
 
   /** The columns that every step has: `new_…` and `old_…` have others around them. */
@@ -136,10 +151,10 @@ export class NewStepColumns {
   add(
     runId: string,
     step: Step,
-    texts: { input: string; output: string; definition: string },
+    texts: DocumentTexts & { readonly definition: string },
     revision: number,
   ): void {
-    this.rows.add(runId, revision, step, texts.input, texts.output);
+    this.rows.add(runId, revision, step, texts);
     this.ids.push(step.id);
     this.refs.push(clean(step.ref));
     this.types.push(clean(step.type));

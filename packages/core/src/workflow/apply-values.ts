@@ -9,8 +9,10 @@ import type { Run, Step } from '../domain/workflow/run.ts';
 import { stepKind } from '../domain/workflow/step-kind.ts';
 import { textArray } from '../queue/enqueue-batch.ts';
 import { clean, jsonArray, NewStepColumns, plainArray, RunColumns, StepColumns } from './apply-columns.ts';
+import type { KeptApart, LargeDocument } from './kept-apart.ts';
 import { inputInStep } from './open-steps.ts';
-import { definitionOf, stepDefinitions } from './rows.ts';
+import { definitionOf, type Places, stepDefinitions } from './rows.ts';
+import { slotChange } from './slot-change.ts';
 import type { EndingStep } from './step-runs.ts';
 import { taskLimit } from './task-limit.ts';
 
@@ -43,6 +45,8 @@ export interface RunChange {
   readonly tells: readonly { readonly runId: string; readonly event: RunEvent }[];
   /** Of a run that is new, or begins anew with another definition. */
   readonly kept: KeptDefinition | undefined;
+  /** Somebody hears of it where the run finds no room under its limit and is not to stand in line. Default false. */
+  readonly refusable?: boolean;
   /** Jobs that end in the same write. */
   readonly endings: readonly EndingJob[];
   /** Told how many bytes of documents were written. */
@@ -58,16 +62,26 @@ const jobTimeoutMaxMs = 604_800_000;
 /** What `claim_remote` takes where nothing else is said. */
 const responseUsualMs = 3_600_000;
 
-/** The values of `apply_runs.sql`. */
-export function applyValues(changes: readonly RunChange[]): unknown[] {
+/** The values of `apply_runs.sql`, and the documents in it that are to be kept apart: once they are, it is asked again. */
+interface ApplyValues {
+  readonly values: unknown[];
+  readonly large: readonly LargeDocument[];
+}
+
+export function applyValues(
+  changes: readonly RunChange[],
+  apart: Pick<KeptApart, 'pathOf' | 'isLarge'>,
+): ApplyValues {
   const sorted = [...changes].sort((a, b) => (a.after.id < b.after.id ? -1 : 1));
-  const write = new Write();
+  const write = new Write(apart);
   for (const change of sorted) write.add(change);
-  return write.values();
+  return { values: write.values(), large: write.large };
 }
 
 /** Collects what one statement writes. */
 class Write {
+  readonly large: LargeDocument[] = [];
+  private readonly apart: Pick<KeptApart, 'pathOf' | 'isLarge'>;
   private readonly runs = new RunColumns();
   private readonly documentRuns: string[] = [];
   private readonly inputs: string[] = [];
@@ -85,14 +99,18 @@ class Write {
   private readonly jobs = new JobRows();
   private readonly endings: EndingJob[] = [];
 
+  constructor(apart: Pick<KeptApart, 'pathOf' | 'isLarge'>) {
+    this.apart = apart;
+  }
+
   add(change: RunChange): void {
     const { before, after, decision } = change;
     const { id } = after;
     this.decided.push(...change.decided);
     if (decision === undefined) return;
     this.endings.push(...change.endings);
-    this.runs.add(before, after, decision.wakeAt, moreOf(change, decision));
-    const documents = runDocuments(before, after);
+    const documents = this.runDocuments(before, after);
+    this.runs.add(change, decision.wakeAt, moreOf(change, decision), this.placesOf(after, id));
     if (documents !== undefined) {
       this.documentRuns.push(id);
       this.inputs.push(documents.input);
@@ -153,21 +171,67 @@ class Write {
 
   private addSteps(change: RunChange, decision: Written, revision: number, texts: Map<object, string>): void {
     const { before, after } = change;
+    const { id } = after;
     const definitions = stepDefinitions(after.definition);
     for (const step of decision.steps) {
       if (before === undefined || step.seq >= before.nextSeq) {
         const known = definitionOf(definitions, step.ref) === step.definition;
-        const input = textOf(step.input, texts);
-        const output = textOf(step.output, texts);
+        const input = this.documentText(step, 'input', id, texts);
+        const output = this.documentText(step, 'output', id, texts);
         const definition = known ? 'null' : JSON.stringify(step.definition);
-        this.fresh.add(after.id, step, { input, output, definition }, revision);
+        const places = this.placesOf(step, id);
+        this.fresh.add(id, step, { input, output, definition, places }, revision);
         continue;
       }
       const was = change.stepBefore(step.seq);
-      const input = was?.input === step.input ? 'null' : textOf(step.input, texts);
-      const output = was?.output === step.output ? 'null' : textOf(step.output, texts);
-      this.changed.add(after.id, revision, step, input, output);
+      const input = was?.input === step.input ? 'null' : this.documentText(step, 'input', id, texts);
+      const output = was?.output === step.output ? 'null' : this.documentText(step, 'output', id, texts);
+      this.changed.add(id, revision, step, { input, output, places: this.placesOf(step, id) });
     }
+  }
+
+  private placesOf({ input, output }: Pick<Step, 'input' | 'output'>, runId: string): Places {
+    return { input: this.apart.pathOf(input, runId), output: this.apart.pathOf(output, runId) };
+  }
+
+  /** Of one that is kept apart an empty one. What an EVENT sends is read from its row. */
+  private documentText(
+    step: Step,
+    field: 'input' | 'output',
+    runId: string,
+    texts: Map<object, string>,
+  ): string {
+    const document = step[field];
+    if (this.apart.pathOf(document, runId) !== undefined) return '{}';
+    const text = textOf(document, texts);
+    const kind = field === 'input' ? 'stepInput' : 'stepOutput';
+    if (step.type !== 'EVENT' && this.apart.isLarge(kind, text))
+      this.large.push({ runId, kind, document, text });
+    return text;
+  }
+
+  /** undefined: none of them has changed; `null`: as it was. */
+  private runDocuments(
+    before: Run | undefined,
+    after: Run,
+  ): Record<'input' | 'output' | 'variables', string> | undefined {
+    const textOrNull = (field: 'input' | 'output' | 'variables'): string => {
+      const document = after[field];
+      if (before !== undefined && before[field] === document) return 'null';
+      if (this.apart.pathOf(document, after.id) !== undefined) return '{}';
+      const text = JSON.stringify(document);
+      const kind = field === 'input' ? 'runInput' : 'runOutput';
+      if (field !== 'variables' && this.apart.isLarge(kind, text))
+        this.large.push({ runId: after.id, kind, document, text });
+      return text;
+    };
+    const texts = {
+      input: textOrNull('input'),
+      output: textOrNull('output'),
+      variables: textOrNull('variables'),
+    };
+    const changed = texts.input !== 'null' || texts.output !== 'null' || texts.variables !== 'null';
+    return changed ? texts : undefined;
   }
 }
 
@@ -206,17 +270,19 @@ class JobRows {
 }
 
 /** What there is to say of a run beside what each change writes: see `run_mores`. */
-function moreOf({ before, after, kept }: RunChange, decision: Written): object | undefined {
+function moreOf({ before, after, kept, refusable }: RunChange, decision: Written): object | undefined {
   const { definition } = after;
+  const slot = slotChange(before, after, refusable ?? false);
   const removed = decision.removed.length > 0 || undefined;
   const defined =
     kept === undefined ? undefined : { definition: kept.hash, version: definition.version ?? 1 };
   if (before !== undefined) {
     const same =
       removed === undefined && defined === undefined && before.correlationId === after.correlationId;
-    return same ? undefined : { removed, ...defined };
+    return same && slot === undefined ? undefined : { removed, slot, ...defined };
   }
   return {
+    slot,
     ...defined,
     name: definition.name,
     priority: after.priority,
@@ -227,21 +293,6 @@ function moreOf({ before, after, kept }: RunChange, decision: Written): object |
     parentRun: after.parent?.runId,
     parentStep: after.parent?.stepId,
   };
-}
-
-/** undefined: none of them has changed; `null`: as it was. */
-function runDocuments(
-  before: Run | undefined,
-  after: Run,
-): Record<'input' | 'output' | 'variables', string> | undefined {
-  const textOrNull = (field: 'input' | 'output' | 'variables'): string =>
-    before !== undefined && before[field] === after[field] ? 'null' : JSON.stringify(after[field]);
-  const texts = {
-    input: textOrNull('input'),
-    output: textOrNull('output'),
-    variables: textOrNull('variables'),
-  };
-  return texts.input === 'null' && texts.output === 'null' && texts.variables === 'null' ? undefined : texts;
 }
 
 /** A document that is in several places is written out once. */

@@ -12,6 +12,7 @@ import { Contexts, type DomainOf, defaultDecideLimits } from './decide-context.t
 import type { DefinitionBook } from './definition-book.ts';
 import { DefinitionCache } from './definition-cache.ts';
 import { Evaluator } from './evaluator.ts';
+import type { HandOver } from './hand-over.ts';
 import { OpenSteps } from './open-steps.ts';
 import { polledMeanwhile } from './polled-meanwhile.ts';
 import type { RunView } from './port.ts';
@@ -28,6 +29,7 @@ export interface RunMachineryParts extends ClaimsBeside {
   readonly store: RunStore;
   readonly statements: BoundStatements;
   readonly keys: RunKeys;
+  readonly handOver: HandOver;
   readonly definitions: DefinitionBook;
   readonly notifications: Notifications;
   readonly clock: Clock;
@@ -84,6 +86,7 @@ export function assembleRuns(parts: RunMachineryParts): RunMachinery {
     store,
     openSteps,
     evaluator,
+    handOver: parts.handOver,
     clock,
     now: () => contexts.now(),
     onTrouble,
@@ -110,6 +113,7 @@ export function assembleRuns(parts: RunMachineryParts): RunMachinery {
     unheard: (states, now) => polledMeanwhile(parts, states, now),
     evaluate: (runId, evaluations) => advancer.evaluate(runId, evaluations),
     wake: (runIds) => advancer.look(runIds),
+    onLines: () => advancer.lookAround(),
     onChanged(changed, wakeAt) {
       waiters.changed(changed.map(({ id }) => id));
       if (wakeAt !== undefined) advancer.expect(wakeAt);

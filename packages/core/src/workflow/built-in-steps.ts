@@ -20,21 +20,34 @@ const bodyShare = 0.9;
  *
  * @param outputMaxBytes longest output that the worker keeps
  * @param messages where those to runs are
+ * @param redact takes secrets out of what tells what went wrong
  */
 export function builtInSteps(
   outputMaxBytes: number,
   messages: Pick<MessageBook, 'take'>,
+  redact: (text: string) => string,
 ): Readonly<Record<string, (input: JsonObject, attempt: Attempt) => Promise<StepOutcome>>> {
   return {
     async HTTP(input, { signal }) {
       // Loaded with the first request: most workers make none, and would hold its modules for nothing.
       const { doHttpStep } = await import('./http-step.ts');
-      return await doHttpStep(input, {
+      const outcome = await doHttpStep(input, {
         asyncComplete: input['asyncComplete'] === true,
         maxBytes: Math.floor(outputMaxBytes * bodyShare),
         signal,
       });
+      return outcome.reason === undefined ? outcome : withoutSecrets(outcome, redact);
     },
     PULL_WORKFLOW_MESSAGES: (input, { id }) => messages.take(id, input),
   };
+}
+
+/** What went wrong may quote the request or its answer. */
+function withoutSecrets(
+  { status, output, reason = '' }: StepOutcome,
+  redact: (text: string) => string,
+): StepOutcome {
+  const response = output?.['response'];
+  const clean = typeof response === 'string' ? { ...output, response: redact(response) } : (output ?? {});
+  return { status, output: clean, reason: redact(reason) };
 }

@@ -5,8 +5,9 @@
  */
 
 import { invalidOption, LineshaftError } from '../domain/errors.ts';
-import { nameOf, pause, resetCallbacks, resume, skip, terminate } from '../domain/workflow/control.ts';
+import { pause, resetCallbacks, resume, skip, terminate } from '../domain/workflow/control.ts';
 import type { WorkflowDefinition } from '../domain/workflow/definition.ts';
+import { nameOf } from '../domain/workflow/refusal.ts';
 import { rerunAll, rerunAround, rerunFrom } from '../domain/workflow/rerun.ts';
 import type { RunStatus, Step, StepStatus } from '../domain/workflow/run.ts';
 import { hasEnded, isTerminal, isUnsuccessful } from '../domain/workflow/status.ts';

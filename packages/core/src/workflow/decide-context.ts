@@ -18,8 +18,12 @@ export interface ContextParts {
   readonly taskOf: (name: string) => TaskDefinition | undefined;
 }
 
+/** As Conductor: 10,240 KB. */
+const tenMiB = 10_485_760;
+
 export const defaultDecideLimits: DecideLimits = {
   variablesMaxBytes: 256 * 1024,
+  documents: { runInput: tenMiB, runOutput: tenMiB, stepInput: tenMiB, stepOutput: tenMiB },
   stepsMax: 1_000_000,
   changesMax: 5_000,
 };

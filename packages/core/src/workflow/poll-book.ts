@@ -6,17 +6,20 @@
 
 import type { Clock } from '../domain/clock.ts';
 import { isLineshaftError } from '../domain/errors.ts';
-import { boundedText, maxDurationMs, wholeNumber } from '../domain/fields.ts';
 import type { WorkflowDefinition } from '../domain/workflow/definition.ts';
+import type { Step } from '../domain/workflow/run.ts';
 import type { Notifications } from '../queue/notifications.ts';
 import { type Route, type Row, Session } from '../store/session.ts';
 import type { BoundStatements } from '../store/statements.ts';
 import type { ClaimBeside, ClaimsBeside, StepsOf } from './claim-beside.ts';
+import type { HandOver } from './hand-over.ts';
 import type { HandedSteps } from './handed-steps.ts';
+import { isApart } from './kept-apart.ts';
 import type { PollRecords } from './poll-records.ts';
 import { type ClaimPlan, claimValues, type Pair, type Poll, type PollWaiters } from './poll-waiters.ts';
 import { Wheel } from './poll-wheel.ts';
 import { PolledLeases } from './polled-leases.ts';
+import { checkPoll, polledStep } from './polled-step.ts';
 import type { PolledStep, PollRequest } from './port.ts';
 import { stepFromText } from './rows.ts';
 import type { RunStore } from './run-store.ts';
@@ -39,6 +42,7 @@ export class PollBook implements ClaimsBeside {
   private readonly clock: Clock;
   private readonly notifications: Notifications;
   private readonly store: RunStore;
+  private readonly handOver: HandOver;
   private readonly records: PollRecords;
   private readonly onTrouble: (error: unknown) => void;
   private readonly id: string;
@@ -68,6 +72,7 @@ export class PollBook implements ClaimsBeside {
     readonly notifications: Notifications;
     readonly store: RunStore;
     readonly handed: HandedSteps;
+    readonly handOver: HandOver;
     readonly waiters: PollWaiters;
     readonly records: PollRecords;
     /** Claims fail; told once per outage. */
@@ -80,6 +85,7 @@ export class PollBook implements ClaimsBeside {
     this.clock = parts.clock;
     this.notifications = parts.notifications;
     this.store = parts.store;
+    this.handOver = parts.handOver;
     this.onTrouble = parts.onTrouble;
     this.id = parts.id;
     this.waiters = parts.waiters;
@@ -340,26 +346,18 @@ export class PollBook implements ClaimsBeside {
       if (text == null || runId == null || definition === undefined) orphans.push(id);
       else if (poll === undefined || poll.over) unwanted.push(id);
       else {
-        const step = stepFromText(text, definition);
-        const takenAt = Number(taken);
-        this.leases.taken(id, claim);
-        poll.steps.push({
-          step: {
-            ...step,
-            status: 'IN_PROGRESS',
-            startedAt: step.startedAt ?? takenAt,
-            updatedAt: takenAt,
-            workerId: poll.workerId,
-            pollCount: step.pollCount + 1,
-            callbackAfterSeconds: 0,
-          },
-          run: {
-            id: runId,
-            correlationId: correlationId ?? undefined,
-            priority: Number(priority),
-            definition,
-          },
-        });
+        const kept = stepFromText(text, definition);
+        const step = isApart(kept) ? await this.whole(kept, runId) : kept;
+        // What is lost is told by the response time-out of its step.
+        if (step === 'lost') continue;
+        if (step === 'away' || poll.over) unwanted.push(id);
+        else {
+          this.leases.taken(id, claim);
+          const asks = this.handOver.concerns(text) || isApart(step);
+          const given = asks ? { ...step, input: this.handOver.inputOf(step) } : step;
+          const run = { id: runId, correlationId: correlationId ?? undefined, priority: Number(priority) };
+          poll.steps.push(polledStep(given, { ...run, definition }, poll.workerId, Number(taken)));
+        }
       }
     }
     try {
@@ -368,6 +366,16 @@ export class PollBook implements ClaimsBeside {
     } catch (error) {
       // The response time-out of the steps sees to it.
       this.onTrouble(error);
+    }
+  }
+
+  /** With documents that are kept apart; or why not: their store is away, or they are lost. */
+  private async whole(step: Step, runId: string): Promise<Step | 'away' | 'lost'> {
+    try {
+      return await this.store.whole(step, runId);
+    } catch (error) {
+      this.onTrouble(error);
+      return isLineshaftError(error, 'BLOB_UNAVAILABLE') ? 'away' : 'lost';
     }
   }
 
@@ -464,12 +472,4 @@ export class PollBook implements ClaimsBeside {
     this.wheel.remove(poll);
     this.waiters.remove(poll);
   }
-}
-
-function checkPoll({ kind, domain, workerId, count, timeoutMs }: PollRequest): void {
-  boundedText(kind, 'kind', 1, 500);
-  if (domain !== undefined) boundedText(domain, 'domain', 0, 500);
-  boundedText(workerId, 'workerId', 0, 500);
-  wholeNumber(count, 'count', 1, 1_000);
-  wholeNumber(timeoutMs, 'timeoutMs', 0, maxDurationMs);
 }

@@ -132,7 +132,13 @@ export interface Payloads {
     readonly path: string;
     readonly operation: 'READ' | 'WRITE';
     readonly payloadType: 'TASK_INPUT' | 'TASK_OUTPUT' | 'WORKFLOW_INPUT' | 'WORKFLOW_OUTPUT';
+    /** The address, without a slash at its end, under which a server takes tickets: for a store that clients can't reach. */
+    readonly through?: string;
   }): Promise<{ readonly uri: string; readonly path: string }>;
+  /** What a ticket is for: the last part of an address `through` a server. @throws TICKET_INVALID, BLOB_NOT_FOUND */
+  readBy(ticket: string): Promise<Uint8Array>;
+  /** @throws TICKET_INVALID, PAYLOAD_TOO_LARGE */
+  writeBy(ticket: string, text: string): Promise<void>;
 }
 
 /** A run in memory, with outcomes that are given in place of workers. */

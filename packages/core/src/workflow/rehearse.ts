@@ -64,6 +64,8 @@ class RehearsedRun {
       runId,
       parent,
       context: await this.context(),
+      // It is written nowhere, so it takes no room.
+      unlimited: true,
     });
     const { state, merged } = begun;
     this.evaluations.push(...merged.evaluations);

@@ -11,6 +11,7 @@ import type { Run, Step } from '../domain/workflow/run.ts';
 import type { RunState } from '../domain/workflow/state.ts';
 import { hasEnded, isTerminal } from '../domain/workflow/status.ts';
 import type { BoundStatements } from '../store/statements.ts';
+import type { HandOver } from './hand-over.ts';
 import type { HandedSteps } from './handed-steps.ts';
 import type { LogBook } from './log-book.ts';
 import type { StepOfRun, StepReport } from './port.ts';
@@ -33,6 +34,7 @@ export class ReportBook {
   private readonly store: RunStore;
   private readonly statements: BoundStatements;
   private readonly handed: HandedSteps;
+  private readonly handOver: HandOver;
   private readonly logs: LogBook;
   private readonly tell: (runId: string, events: readonly RunEvent[]) => Promise<Run>;
   private readonly stateOf: (runId: string) => RunState | undefined;
@@ -48,6 +50,7 @@ export class ReportBook {
     readonly store: RunStore;
     readonly statements: BoundStatements;
     readonly handed: HandedSteps;
+    readonly handOver: HandOver;
     readonly logs: LogBook;
     /** Tells a run what has happened, and resolves when what follows is written. */
     readonly tell: (runId: string, events: readonly RunEvent[]) => Promise<Run>;
@@ -57,6 +60,7 @@ export class ReportBook {
     this.store = parts.store;
     this.statements = parts.statements;
     this.handed = parts.handed;
+    this.handOver = parts.handOver;
     this.logs = parts.logs;
     this.tell = parts.tell;
     this.stateOf = parts.stateOf;
@@ -80,14 +84,16 @@ export class ReportBook {
       return await this.stepOf(known.runId, stepId);
     }
     const before = this.stateOf(known.runId);
-    const told = this.tell(known.runId, [eventOf(report, known)]).catch((error: unknown) => {
+    const told = this.tell(known.runId, [eventOf(this.clean(report), known)]).catch((error: unknown) => {
       throw isLineshaftError(error, 'RUN_NOT_FOUND') ? stepNotFound(stepId) : error;
     });
     const [run] = await Promise.all([told, logged]);
     this.handed.forget(stepId);
     // Of a run that has ended nothing is kept at hand, but what was at hand has become what it is now.
     const step = before?.run === run ? before.byId.get(stepId) : undefined;
-    return step === undefined ? await this.stepOf(known.runId, stepId, run) : stepOfRun(step, run);
+    return step === undefined
+      ? await this.stepOf(known.runId, stepId, run)
+      : stepOfRun(this.store.shown(step, run.id), run);
   }
 
   /**
@@ -124,6 +130,11 @@ export class ReportBook {
     };
   }
 
+  /** What went wrong is told without secrets that the worker was handed. */
+  private clean(report: StepReport): StepReport {
+    return report.reason === undefined ? report : { ...report, reason: this.handOver.redact(report.reason) };
+  }
+
   private async stepOf(runId: string, stepId: string, run?: Run): Promise<StepOfRun | undefined> {
     const state = this.stateOf(runId);
     const step: Step | undefined = state?.byId.get(stepId);
@@ -131,7 +142,7 @@ export class ReportBook {
     // Of a run that has ended nothing is kept at hand.
     if (step === undefined || at === undefined || hasEnded(at.status))
       return (await this.store.steps([stepId]))[0];
-    return stepOfRun(step, at);
+    return stepOfRun(this.store.shown(step, at.id), at);
   }
 
   /** Says that the worker of a step lives; what comes while this is written goes together in the next statement. */

@@ -4,7 +4,7 @@
  */
 
 import type { JsonObject, StepDefinition, WorkflowDefinition } from '../domain/workflow/definition.ts';
-import type { Run, RunStatus, Step, StepStatus } from '../domain/workflow/run.ts';
+import type { Run, RunLimit, RunStatus, Step, StepStatus } from '../domain/workflow/run.ts';
 import type { Row } from '../store/session.ts';
 import type { WrittenStep } from './port.ts';
 
@@ -14,6 +14,17 @@ interface RunFacts {
   readonly reRunFrom?: string;
   readonly failedRefs?: readonly string[];
   readonly failedNames?: readonly string[];
+  readonly limited?: RunLimit;
+  /** Where it is not 0. */
+  readonly depth?: number;
+  readonly externalInputPath?: string;
+  readonly externalOutputPath?: string;
+}
+
+/** Where documents are that are kept apart from their row. */
+export interface Places {
+  readonly input: string | undefined;
+  readonly output: string | undefined;
 }
 
 /** What is kept of a step beside its columns, where it is not as it mostly is. */
@@ -31,6 +42,8 @@ interface StepFacts {
   readonly subRunId?: string;
   readonly dueAt?: number;
   readonly parentStepId?: string;
+  readonly externalInputPath?: string;
+  readonly externalOutputPath?: string;
 }
 
 type RunRow = readonly [
@@ -108,6 +121,10 @@ export function runFromText(
     input: row[15],
     output: row[16],
     variables: row[17],
+    limited: facts.limited,
+    depth: facts.depth ?? 0,
+    externalInputPath: facts.externalInputPath,
+    externalOutputPath: facts.externalOutputPath,
   };
 }
 
@@ -198,24 +215,31 @@ function fieldsOfFacts(facts: StepFacts, scheduledAt: number): Pick<Step, keyof 
     subRunId: facts.subRunId,
     dueAt: facts.dueAt,
     parentStepId: facts.parentStepId,
+    externalInputPath: facts.externalInputPath,
+    externalOutputPath: facts.externalOutputPath,
   };
 }
 
 /** Undefined fields are left out by JSON. */
-export function runFacts(run: Run): RunFacts | undefined {
-  const { taskToDomain, reRunFrom, failedRefs, failedNames } = run;
-  if (reRunFrom === undefined && failedRefs.length + failedNames.length === 0 && isEmpty(taskToDomain))
-    return undefined;
+export function runFacts(run: Run, places: Places): RunFacts | undefined {
+  const { taskToDomain, reRunFrom, failedRefs, failedNames, limited, depth } = run;
+  const usual = reRunFrom === undefined && limited === undefined && depth === 0 && isEmpty(taskToDomain);
+  const apart = places.input !== undefined || places.output !== undefined;
+  if (usual && !apart && failedRefs.length + failedNames.length === 0) return undefined;
   return {
     ...(isEmpty(taskToDomain) ? {} : { taskToDomain }),
     ...(reRunFrom === undefined ? {} : { reRunFrom }),
     ...(failedRefs.length === 0 ? {} : { failedRefs }),
     ...(failedNames.length === 0 ? {} : { failedNames }),
+    ...(limited === undefined ? {} : { limited }),
+    ...(depth === 0 ? {} : { depth }),
+    ...(places.input === undefined ? {} : { externalInputPath: places.input }),
+    ...(places.output === undefined ? {} : { externalOutputPath: places.output }),
   };
 }
 
 /** What differs from what is mostly so; undefined fields are left out by JSON. */
-export function stepFacts(step: Step): Record<string, unknown> {
+export function stepFacts(step: Step, places: Places): Record<string, unknown> {
   return {
     domain: step.domain,
     firstScheduledAt: step.firstScheduledAt === step.scheduledAt ? undefined : step.firstScheduledAt,
@@ -229,6 +253,8 @@ export function stepFacts(step: Step): Record<string, unknown> {
     subRunId: step.subRunId,
     dueAt: step.dueAt,
     parentStepId: step.parentStepId,
+    externalInputPath: places.input,
+    externalOutputPath: places.output,
   } satisfies Record<keyof StepFacts, unknown>;
 }
 

@@ -98,11 +98,14 @@ export class RunBook {
     });
   }
 
-  /** In the order of the ids; runs that do not exist are left out. */
-  async views(ids: readonly string[], withSteps: boolean): Promise<RunView[]> {
+  /** In the order of the ids; runs that do not exist are left out. @param documents also those kept apart from their rows */
+  async views(ids: readonly string[], withSteps: boolean, documents = true): Promise<RunView[]> {
     const wanted = new Map(ids.filter(isUuid).map((id) => [id, 0]));
     const loaded = new Map<string, LoadedRun>();
-    for (const each of await this.store.load(wanted, withSteps)) loaded.set(each.id, each);
+    for (const each of await this.store.load(wanted, { steps: withSteps, documents })) {
+      if (each.trouble !== undefined) throw each.trouble;
+      loaded.set(each.id, each);
+    }
     const views: RunView[] = [];
     for (const id of wanted.keys()) {
       const found = loaded.get(id);

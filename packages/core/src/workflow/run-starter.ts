@@ -4,6 +4,8 @@ import { invalidOption, LineshaftError } from '../domain/errors.ts';
 import { decide } from '../domain/workflow/decide.ts';
 import type { DecideContext, RunStart } from '../domain/workflow/decision.ts';
 import type { JsonObject } from '../domain/workflow/definition.ts';
+import { demandSize } from '../domain/workflow/document-size.ts';
+import { inLine } from '../domain/workflow/rate-limit.ts';
 import type { Run, StartRequest } from '../domain/workflow/run.ts';
 import { readState } from '../domain/workflow/state.ts';
 import type { KeptDefinition } from './apply-values.ts';
@@ -18,7 +20,14 @@ export interface Begin {
   /** The run, with its step, that is told how this one ends. */
   readonly parent: Run['parent'];
   readonly context: DecideContext;
+  /** How many runs lie around it. Default 0. */
+  readonly depth?: number;
+  /** The limit of its workflow does not hold for it. Default false. */
+  readonly unlimited?: boolean;
 }
+
+/** Runs within runs: a workflow that calls itself without end is stopped there, by the step that would go deeper. */
+const depthMax = 100;
 
 const empty: JsonObject = Object.freeze({});
 
@@ -37,7 +46,8 @@ export class RunStarter {
   }
 
   /** @throws LineshaftError WORKFLOW_NOT_FOUND, DEFINITION_INVALID, OPTION_INVALID */
-  async begin(request: StartRequest, { runId, parent, context }: Begin): Promise<RunWork> {
+  async begin(request: StartRequest, about: Begin): Promise<RunWork> {
+    const { runId, parent, depth = 0, context, unlimited = false } = about;
     const { input = empty, priority = 0 } = request;
     if (!Number.isInteger(priority) || priority < 0 || priority > 99)
       throw invalidOption('priority', priority, 'a whole number from 0 to 99');
@@ -45,7 +55,9 @@ export class RunStarter {
       throw invalidOption('input', input, 'a JSON object');
     const kept = await this.definitionOf(request);
     if (asksForTasks(kept.definition)) await this.definitions.readTasks();
-    const state = readState(newRun(request, kept, { runId, parent, now: context.now }), []);
+    const run = newRun(request, kept, { runId, parent, depth, now: context.now });
+    demandSize(run.input, context.limits.documents.runInput, { run: runId });
+    const state = readState(unlimited ? run : { ...run, limited: inLine(run) }, []);
     const work = new RunWork(state, { isNew: true, kept });
     work.merged.take(decide(state, [{ type: 'started' }], context));
     return work;
@@ -55,10 +67,12 @@ export class RunStarter {
    * The run that a step of another one starts.
    *
    * @returns a text: the id of a run that has the idempotency key of the request, and is to be taken for it
-   * @throws LineshaftError as `begin`, RUN_EXISTS
+   * @throws LineshaftError as `begin`, RUN_EXISTS, RUN_TOO_DEEP
    */
   async child(start: RunStart, parent: Run, context: DecideContext): Promise<RunWork | string> {
     const { runId, stepId, attached, request } = start;
+    const depth = attached ? parent.depth + 1 : 0;
+    if (depth > depthMax) throw tooDeep(request.name);
     const held = await this.keys.claim(request, runId, parent.id);
     if (held !== runId && !attached) return held;
     // A run tells its end to one step only.
@@ -69,7 +83,7 @@ export class RunStarter {
       });
     }
     const told = attached && stepId !== undefined ? { runId: parent.id, stepId } : undefined;
-    return await this.begin(request, { runId, parent: told, context });
+    return await this.begin(request, { runId, parent: told, depth, context });
   }
 
   private definitionOf(request: StartRequest): Promise<KeptDefinition> {
@@ -80,10 +94,17 @@ export class RunStarter {
   }
 }
 
+function tooDeep(name: string): LineshaftError {
+  return new LineshaftError('RUN_TOO_DEEP', {
+    message: `workflow '${name}' would run within ${depthMax} others already, and no run may lie deeper`,
+    details: { name, depthMax },
+  });
+}
+
 function newRun(
   request: StartRequest,
   kept: KeptDefinition,
-  begin: { readonly runId: string; readonly parent: Run['parent']; readonly now: number },
+  begin: Pick<Run, 'parent' | 'depth'> & { readonly runId: string; readonly now: number },
 ): Run {
   const { definition } = kept;
   const { input = empty } = request;
@@ -109,9 +130,11 @@ function newRun(
     reason: undefined,
     event: request.event,
     parent: begin.parent,
+    depth: begin.depth,
     reRunFrom: undefined,
     failedRefs: [],
     failedNames: [],
     nextSeq: 1,
+    limited: undefined,
   };
 }

@@ -11,6 +11,7 @@ import { type Route, type Row, Session } from '../store/session.ts';
 import type { BoundStatements } from '../store/statements.ts';
 import { applyValues, type KeptDefinition, type RunChange } from './apply-values.ts';
 import type { ClaimBeside } from './claim-beside.ts';
+import { KeptApart, type KeptApartParts } from './kept-apart.ts';
 import type { StepOfRun, WrittenRun } from './port.ts';
 import { runFromText, stepDefinitions, stepFromText, stepsFromText, writtenStep } from './rows.ts';
 
@@ -26,6 +27,8 @@ export interface LoadedRun {
   readonly marks: readonly Mark[];
   /** Length of what was read, as text. */
   readonly bytes: number;
+  /** Why its documents can't be had: it can't be decided on now. */
+  readonly trouble?: unknown;
 }
 
 export interface Mark {
@@ -33,6 +36,24 @@ export interface Mark {
   readonly event: RunEvent;
 }
 
+/** Why changes were not written: of which runs. */
+export interface Unwritten {
+  /** Others were faster. */
+  readonly moved: readonly string[];
+  /** There is no room under the limit of their workflow. */
+  readonly refused: readonly string[];
+}
+
+const noPayloads: Omit<KeptApartParts, 'note'> = {
+  blobs: undefined,
+  thresholds: { runInput: 0, runOutput: 0, stepInput: 0, stepOutput: 0 },
+  maxBytes: 0,
+  newId: () => '',
+  onTrouble: () => {},
+};
+const written: Unwritten = { moved: [], refused: [] };
+/** Leads the ids of those that were refused (`apply_runs`). */
+const refusedFirst = '00000000-0000-0000-0000-000000000000';
 /** Definitions of runs that are kept in memory. */
 const definitionsMost = 1_000;
 /** Definitions of steps that are kept in memory, and their longest text. */
@@ -47,23 +68,39 @@ export class RunStore {
   private readonly reads: Session;
   private readonly writes: Session;
   private readonly statements: BoundStatements;
+  private readonly apart: KeptApart;
   /** By hash, those used last at the end. */
   private readonly definitions = new Map<string, WorkflowDefinition>();
   /** Of steps that came about while their run ran, by text. */
   private readonly ownDefinitions = new Map<string, StepDefinition>();
 
-  constructor(parts: { readonly route: Route; readonly statements: BoundStatements }) {
+  /** @param parts.payloads absent: nothing is kept apart from its row */
+  constructor(parts: {
+    readonly route: Route;
+    readonly statements: BoundStatements;
+    readonly payloads?: Omit<KeptApartParts, 'note'>;
+  }) {
     this.reads = new Session(parts.route, 'hot');
     this.writes = new Session(parts.route, 'hot');
     this.statements = parts.statements;
+    const { keepPayloads } = this.statements;
+    this.apart = new KeptApart({
+      ...(parts.payloads ?? noPayloads),
+      note: async (paths, runIds) => {
+        await this.writes.query(keepPayloads, [paths, runIds]);
+      },
+    });
   }
 
   /**
    * Runs that do not exist are left out.
    * @param known by id, the revision that the caller has; 0: none
-   * @param withSteps default true
+   * @param wanted.steps default true; `documents`: also those that are kept apart from their rows, default true
    */
-  async load(known: ReadonlyMap<string, number>, withSteps = true): Promise<LoadedRun[]> {
+  async load(
+    known: ReadonlyMap<string, number>,
+    { steps = true, documents = true }: { readonly steps?: boolean; readonly documents?: boolean } = {},
+  ): Promise<LoadedRun[]> {
     const ids = [...known.keys()];
     const loaded: LoadedRun[] = [];
     for (let from = 0; from < ids.length; from += loadBatch) {
@@ -72,10 +109,13 @@ export class RunStore {
       const rows = await this.reads.query(this.statements.loadRuns, [
         `{${part.join(',')}}`,
         `{${revisions.join(',')}}`,
-        withSteps,
+        steps,
       ]);
       await this.fetchDefinitions(rows.map(([, , hash]) => hash ?? ''));
-      for (const row of rows) loaded.push(this.loadedRun(row));
+      for (const row of rows) {
+        const run = this.loadedRun(row);
+        loaded.push(documents ? await this.filled(run) : run);
+      }
     }
     return loaded;
   }
@@ -89,19 +129,18 @@ export class RunStore {
     const definition = this.definitions.get(hash ?? '');
     if (definition === undefined) throw lostDefinition(runId);
     const known = stepDefinitions(definition);
-    return {
-      run: runFromText(text, { id: runId.toLowerCase(), revision: Number(revision), definition }),
-      steps: rows.flatMap((row) =>
-        row[3] == null ? [] : [writtenStep(row.slice(3), known, (own) => this.ownDefinition(own))],
-      ),
-    };
+    const run = runFromText(text, { id: runId.toLowerCase(), revision: Number(revision), definition });
+    const steps = rows.flatMap((row) =>
+      row[3] == null ? [] : [writtenStep(row.slice(3), known, (own) => this.ownDefinition(own))],
+    );
+    return { run: await this.apart.fillRun(run), steps: await this.apart.fillTexts(steps, run.id) };
   }
 
   /** Steps by their ids, in no order; those that do not exist are left out. */
   async steps(ids: readonly string[]): Promise<StepOfRun[]> {
     const rows = await this.reads.query(this.statements.loadSteps, [`{${ids.join(',')}}`]);
     await this.fetchDefinitions(rows.map(([, hash]) => hash ?? ''));
-    return rows.map(([runId, hash, correlationId, priority, step]) => {
+    const found = rows.map(([runId, hash, correlationId, priority, step]) => {
       const definition = this.definitions.get(hash ?? '');
       if (runId == null || step == null || definition === undefined) throw lostDefinition(runId ?? '');
       return {
@@ -109,21 +148,57 @@ export class RunStore {
         run: { id: runId, correlationId: correlationId ?? undefined, priority: Number(priority), definition },
       };
     });
+    return await Promise.all(
+      found.map(async ({ step, run }) => ({ step: await this.whole(step, run.id), run })),
+    );
+  }
+
+  /** A step of a run, as its row has it, with its documents. @throws LineshaftError BLOB_UNAVAILABLE, BLOB_NOT_FOUND */
+  async whole(step: Step, runId: string): Promise<Step> {
+    const [filled = step] = await this.apart.fillSteps([step], runId);
+    return filled;
+  }
+
+  /** A step from memory, as it is shown. */
+  shown(step: Step, runId: string): Step {
+    return this.apart.shown(step, runId);
+  }
+
+  /** With documents that are kept apart. What can't be had is the trouble of this run alone. */
+  private async filled(loaded: LoadedRun): Promise<LoadedRun> {
+    try {
+      const [run, steps] = await Promise.all([
+        loaded.run === undefined ? undefined : this.apart.fillRun(loaded.run),
+        this.apart.fillSteps(loaded.steps, loaded.id),
+      ]);
+      return { ...loaded, run, steps };
+    } catch (trouble) {
+      return { ...loaded, trouble };
+    }
   }
 
   /**
    * Writes all of the changes, or nothing.
    * @param beside what is claimed in the same statement, if it is written
-   * @returns the ids of runs that others have changed meanwhile; empty: all is written
+   * @returns the ids of runs that others have changed meanwhile, or of such as found no room under their limit; none at all:
+   * it is written
    */
-  async apply(changes: readonly RunChange[], beside?: ClaimBeside): Promise<readonly string[]> {
-    const values = [...applyValues(changes), ...(beside?.values ?? noClaim)];
-    const rows = await this.writes.query(this.statements.applyRuns, values);
-    const moved = rows[0]?.[0] ?? null;
-    if (moved !== null) return moved.slice(1, -1).split(',');
+  async apply(changes: readonly RunChange[], beside?: ClaimBeside): Promise<Unwritten> {
+    let { values, large } = applyValues(changes, this.apart);
+    if (large.length > 0) {
+      await this.apart.keep(large);
+      ({ values } = applyValues(changes, this.apart));
+    }
+    const claim = beside?.values ?? noClaim;
+    const rows = await this.writes.query(this.statements.applyRuns, [...values, ...claim]);
+    const told = rows[0]?.[0] ?? null;
+    if (told !== null) {
+      const ids = told.slice(1, -1).split(',');
+      return ids[0] === refusedFirst ? { moved: [], refused: ids.slice(1) } : { moved: ids, refused: [] };
+    }
     beside?.taken(rows.filter(([, pair]) => pair != null).map((row) => row.slice(1)));
     for (const { kept } of changes) if (kept !== undefined) this.remember(kept.hash, kept.definition);
-    return [];
+    return written;
   }
 
   /** The definition that runs of this hash share in this process; the given one where there is none yet. */
@@ -143,10 +218,16 @@ export class RunStore {
     await this.writes.query(this.statements.tidyDueRuns, [`{${runIds.join(',')}}`]);
   }
 
-  /** What steps are given: id, run, input as JSON; in no order, without those that do not exist. */
+  /** What steps are given: id, run, input as JSON; in no order, without those that do not exist or can't be had. */
   async inputs(ids: readonly string[]): Promise<(readonly [id: string, runId: string, input: string])[]> {
     const rows = await this.reads.query(this.statements.loadInputs, [`{${ids.join(',')}}`]);
-    return rows.map(([id, runId, input]) => [id ?? '', runId ?? '', input ?? '{}'] as const);
+    const found = await Promise.all(
+      rows.map(async ([id, runId, input, path]) => {
+        const text = path == null ? (input ?? '{}') : await this.apart.tryText(path, runId ?? '');
+        return text === undefined ? [] : [[id ?? '', runId ?? '', text] as const];
+      }),
+    );
+    return found.flat();
   }
 
   /** The clock of the database, ms since 1970. */

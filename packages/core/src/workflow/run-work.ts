@@ -89,6 +89,7 @@ export class RunWork {
       tells: this.tells(),
       kept: redefined ? keepNew(state.run) : this.kept,
       endings: this.requests.flatMap(({ ending }) => ending ?? []),
+      refusable: this.requests.length > 0,
       onSize: (bytes) => {
         this.bytes = bytes;
       },

@@ -6,6 +6,7 @@
  */
 
 import { isLineshaftError, LineshaftError } from '../domain/errors.ts';
+import { admit } from '../domain/workflow/admission.ts';
 import { decide } from '../domain/workflow/decide.ts';
 import type { DecideContext, RunEvent } from '../domain/workflow/decision.ts';
 import type { Run, StartRequest } from '../domain/workflow/run.ts';
@@ -58,6 +59,8 @@ const turnsMost = 2;
 const besideLeast = 50;
 /** So often others may be faster before a caller hears that the run is busy. */
 const triesMost = 50;
+/** Runs that one decision begins, with those that they begin at once: more is a recursion that branches. */
+const begunMost = 20_000;
 /** What is left to decide at once is decided in the same turn so often; the rest comes in the next. */
 const againMost = 4;
 
@@ -248,7 +251,7 @@ export class Runs {
       if (work !== undefined) works.push(work);
     }
     await Promise.all(starting.map((each) => this.beginRun(each, works, context)));
-    for (const work of works) await this.startChildren(work, context);
+    for (const work of works) await this.startChildren(work, context, { left: begunMost });
     const again = await writeTurn(this.parts, works);
     for (const work of again) this.tryAgain(work);
     for (const work of works) if (work.merged.again) this.goOn(work);
@@ -269,14 +272,29 @@ export class Runs {
     if (known.size === 0) return found;
     const loaded = await store.load(known);
     const there = new Set(loaded.map(({ id }) => id));
-    for (const each of loaded)
-      found.set(each.id, { state: this.takeIn(each, found.get(each.id)?.state), marks: each.marks });
+    for (const each of loaded) {
+      if (each.trouble === undefined)
+        found.set(each.id, { state: this.takeIn(each, found.get(each.id)?.state), marks: each.marks });
+      else this.leave(each.id, batch.get(each.id) ?? [], found, each.trouble);
+    }
     for (const runId of known.keys()) {
       if (there.has(runId)) continue;
       found.delete(runId);
       cache.drop(runId);
     }
     return found;
+  }
+
+  /** It can't be read now: who asks hears why, and its marks wait. */
+  private leave(
+    runId: string,
+    requests: readonly Request[],
+    found: Map<string, Found>,
+    trouble: unknown,
+  ): void {
+    found.delete(runId);
+    this.parts.cache.drop(runId);
+    for (const request of requests) request.reject(trouble);
   }
 
   /** @param before as it is at hand, though others may have taken its place in the cache meanwhile */
@@ -340,6 +358,7 @@ export class Runs {
 
   private decideEvents(work: RunWork, events: readonly RunEvent[], context: DecideContext): void {
     if (events.length === 0 && work.requests.every(({ decideWith }) => decideWith !== undefined)) return;
+    if (events.some(({ type }) => type === 'admitted')) work.merged.take(admit(work.state, context));
     work.merged.take(decide(work.state, events, context));
   }
 
@@ -355,7 +374,7 @@ export class Runs {
   }
 
   /** Makes the runs that a run starts, and theirs; what can't be started is told to the step that wanted it. */
-  private async startChildren(work: RunWork, context: DecideContext): Promise<void> {
+  private async startChildren(work: RunWork, context: DecideContext, room: { left: number }): Promise<void> {
     const { starter } = this.parts;
     const { merged, state } = work;
     if (merged.starts.length > 0) await starter.refresh();
@@ -364,6 +383,8 @@ export class Runs {
       for (const start of merged.starts.splice(0)) {
         const { stepId, runId } = start;
         try {
+          room.left -= 1;
+          if (room.left < 0) throw tooMany();
           const child = await starter.child(start, state.run, context);
           if (typeof child !== 'string') work.children.push(child);
           const startedId = typeof child === 'string' ? child : runId;
@@ -375,7 +396,7 @@ export class Runs {
       }
       if (heard.length > 0) merged.take(decide(state, heard, context));
     }
-    for (const child of work.children) await this.startChildren(child, context);
+    for (const child of work.children) await this.startChildren(child, context, room);
   }
 
   /** Others were faster: what was asked for is asked again, of the run as it is by now. */
@@ -413,6 +434,11 @@ function asked(runId: string): Omit<Request, 'resolve' | 'reject'> {
 /** An event of a step that is not known in memory. */
 function isNews(state: RunState, events: readonly RunEvent[]): boolean {
   return events.some((event) => 'stepId' in event && !state.byId.has(event.stepId));
+}
+
+function tooMany(): LineshaftError {
+  const message = `more than ${begunMost} runs would begin at once, each in a step of another`;
+  return new LineshaftError('RUN_TOO_DEEP', { message, details: { begunMost } });
 }
 
 function messageOf(error: unknown): string {

@@ -65,7 +65,8 @@ export class SearchBook {
     const statuses = statusesOf(tree);
     const { totalHits, ids } =
       statuses.length === 0 ? nothing : await this.findRuns(tree, { topLevelOnly, classifier }, statuses);
-    const views = await this.parts.runs.views(ids, false);
+    // Documents that are kept apart may be more than anybody wants to read: their paths are told.
+    const views = await this.parts.runs.views(ids, false, false);
     return { totalHits, results: views.map(({ run }) => run) };
   }
 

@@ -27,14 +27,18 @@ export interface EndingStep {
 export interface StepRuns {
   /** What is not written yet, of runs that go on here. A worker takes no more steps while it is much. */
   readonly backlog: number;
-  /** The input of a step, as JSON; at once where it is at hand. */
+  /** The input of a step as its worker gets it, as JSON; at once where it is at hand. */
   inputOf(stepId: string): string | Promise<string>;
+  /** A text that tells what went wrong in a step, without the values of secrets. */
+  redact(text: string): string;
   /** Goes on with the runs of steps that have ended, in the same write in which their jobs end: where it can be done. */
   end(steps: readonly EndingStep[]): void;
   /** Goes on with the runs of steps that have ended, and whose marks are written. */
   ended(steps: readonly EndedStep[]): void;
   /** Goes on with runs that wait for somebody: time has come, or nobody has decided on a mark. @returns how many there were */
   advanceDue(): Promise<number>;
+  /** Deletes payloads, kept apart, of runs that are gone. @returns how many */
+  prunePayloads(signal: AbortSignal): Promise<number>;
   /** Starts the runs of ticks of schedules that have none yet. @returns how many were started, or could not be */
   startScheduled(signal: AbortSignal): Promise<number>;
   /** Indexes the words of runs, if there are enough. @returns whether there may be enough again */

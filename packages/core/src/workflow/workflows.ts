@@ -8,6 +8,7 @@ import type { Clock } from '../domain/clock.ts';
 import type { TaskDefinition, WorkflowDefinition } from '../domain/workflow/definition.ts';
 import { pickDomain } from '../domain/workflow/domain.ts';
 import type { Run, RunStatus, StartRequest, StepStatus } from '../domain/workflow/run.ts';
+import type { SecretValues } from '../domain/workflow/secrets.ts';
 import type { Log } from '../log.ts';
 import type { Notifications } from '../queue/notifications.ts';
 import type { Pool } from '../store/pool.ts';
@@ -15,13 +16,16 @@ import type { Route } from '../store/session.ts';
 import type { BoundStatements } from '../store/statements.ts';
 import { assembleRuns, type RunMachinery } from './assemble-runs.ts';
 import { ControlBook } from './control-book.ts';
+import { defaultDecideLimits } from './decide-context.ts';
 import { DefinitionBook } from './definition-book.ts';
 import { EventBook } from './event-book.ts';
 import { EventDelivery } from './event-delivery.ts';
+import { HandOver } from './hand-over.ts';
 import { HandedSteps } from './handed-steps.ts';
 import { LogBook } from './log-book.ts';
 import { MessageBook } from './message-book.ts';
 import { PayloadBook } from './payload-book.ts';
+import type { PayloadSizes } from './payload-settings.ts';
 import { PollBook } from './poll-book.ts';
 import { PollRecords } from './poll-records.ts';
 import { PollWaiters } from './poll-waiters.ts';
@@ -64,8 +68,12 @@ export interface WorkflowParts {
   readonly newId: () => string;
   /** Where large payloads are kept apart; undefined: nowhere. */
   readonly blobs: BlobStore | undefined;
+  /** From when on they are, and what is refused. */
+  readonly payloadSizes: PayloadSizes;
   /** Names that `${NAME}` may show of the process environment, with their values. */
   readonly environment: Readonly<Record<string, string>>;
+  /** What `${workflow.secrets.NAME}` may hand to workers, by name. */
+  readonly secrets: SecretValues;
 }
 
 type Offered =
@@ -141,21 +149,27 @@ export class WorkflowBooks implements Pick<Workflows, Offered> {
   private readonly newId: () => string;
 
   constructor(parts: WorkflowParts) {
-    this.store = new RunStore(parts);
+    const { apart, most } = parts.payloadSizes;
+    const maxBytes = Math.max(...Object.values(most));
+    const onTrouble = (error: unknown) =>
+      parts.log.warn(`a large payload can't be kept apart, or be had: ${messageOf(error)}`);
+    this.store = new RunStore({ ...parts, payloads: { ...parts, thresholds: apart, maxBytes, onTrouble } });
     this.definitions = new DefinitionBook(parts);
     this.runBook = new RunBook({ ...parts, store: this.store });
     this.searchBook = new SearchBook({ ...parts, runs: this.runBook });
     const { log } = parts;
     const polls = new PollWaiters();
+    const handOver = new HandOver(parts.secrets);
     this.polled = new PollRecords({ ...parts, waiting: () => polls.lastPolls() });
     const handed = new HandedSteps();
     this.pollBook = new PollBook({
       ...parts,
       store: this.store,
       handed,
+      handOver,
       waiters: polls,
       records: this.polled,
-      onTrouble: (error) => log.warn(`polls get nothing: ${error instanceof Error ? error.message : error}`),
+      onTrouble: (error) => log.warn(`polls get nothing: ${messageOf(error)}`),
     });
     this.logBook = new LogBook(parts);
     this.stepQueues = new StepQueues(parts);
@@ -166,9 +180,11 @@ export class WorkflowBooks implements Pick<Workflows, Offered> {
       ...parts,
       store: this.store,
       keys: this.keys,
+      handOver,
       definitions: this.definitions,
       domainOf: (type, domains) => pickDomain(type, domains, (kind, domain) => polled.isActive(kind, domain)),
       freshenDomains: () => polled.freshen(),
+      limits: { ...defaultDecideLimits, documents: most },
       onJobs: (jobs) => pollBook.enqueued(jobs),
       claimBeside: (steps) => pollBook.claimBeside(steps),
     });
@@ -177,6 +193,7 @@ export class WorkflowBooks implements Pick<Workflows, Offered> {
       ...parts,
       store: this.store,
       handed,
+      handOver,
       logs: this.logBook,
       tell: (runId, events) => runs.tell(runId, events),
       stateOf: (runId) => cache.get(runId),
@@ -192,7 +209,7 @@ export class WorkflowBooks implements Pick<Workflows, Offered> {
     const start = (request: StartRequest, runId: string) => this.startOnce(request, runId);
     this.schedules = new ScheduledWorkflows({ ...parts, start, now: () => this.store.clockMs() });
     this.events = new EventBook(parts);
-    this.payloads = new PayloadBook(parts);
+    this.payloads = new PayloadBook({ ...parts, maxBytes, database: parts });
     const { reportBook } = this;
     this.messages = new MessageBook({ ...parts, report: (report) => reportBook.report(report) });
     const delivery = new EventDelivery({
@@ -209,11 +226,13 @@ export class WorkflowBooks implements Pick<Workflows, Offered> {
       },
       ended: (steps) => advancer.ended(steps),
       inputOf: (stepId) => advancer.inputOf(stepId),
+      redact: (text) => handOver.redact(text),
       end: (steps) => advancer.end(steps),
       advanceDue: async () => {
         const runs = await advancer.advanceDue();
         return runs + (await delivery.deliverBeside(runs));
       },
+      prunePayloads: (signal) => this.payloads.prune(signal),
       startScheduled: (signal) => this.schedules.startDue(signal),
       indexRuns: () => indexer.index(),
     };
@@ -439,4 +458,8 @@ export class WorkflowBooks implements Pick<Workflows, Offered> {
     await this.machinery.close();
     await this.store.close();
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

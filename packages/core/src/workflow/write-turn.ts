@@ -3,16 +3,18 @@
  * faster, or the database refuses one of them, the rest is written without it.
  */
 
-import { isLineshaftError } from '../domain/errors.ts';
+import { isLineshaftError, LineshaftError } from '../domain/errors.ts';
 import type { Evaluation, StepJob } from '../domain/workflow/decision.ts';
+import { noRoom } from '../domain/workflow/rate-limit.ts';
 import type { Run } from '../domain/workflow/run.ts';
 import { hasEnded } from '../domain/workflow/status.ts';
 import type { ClaimBeside, ClaimsBeside, StepsOf } from './claim-beside.ts';
 import { keep } from './definition-book.ts';
 import type { OpenSteps } from './open-steps.ts';
 import type { RunCache } from './run-cache.ts';
-import type { RunStore } from './run-store.ts';
+import type { RunStore, Unwritten } from './run-store.ts';
 import type { RunWork } from './run-work.ts';
+import { slotChange } from './slot-change.ts';
 
 export interface TurnHost extends ClaimsBeside {
   readonly store: RunStore;
@@ -24,6 +26,8 @@ export interface TurnHost extends ClaimsBeside {
   readonly wake: (runIds: readonly string[]) => void;
   /** Runs have changed, and it is written. `wakeAt`: when the first of them is to be looked at by itself. */
   readonly onChanged: (runs: readonly Run[], wakeAt: number | undefined) => void;
+  /** A run has asked for a place under the limit of its workflow, or given it back: one may have been admitted. */
+  readonly onLines: () => void;
   /** Jobs that are written: somebody may wait for them. */
   readonly onJobs: (jobs: Iterable<StepJob>) => void;
   readonly onTrouble: (what: string, error: unknown) => void;
@@ -67,9 +71,9 @@ async function write(
       [...work.family()].map((each) => each.change((run) => keep(run.definition))),
     );
     const beside = alone ? undefined : host.claimBeside(freed(rest));
-    let moved: ReadonlySet<string>;
+    let unwritten: Unwritten;
     try {
-      moved = new Set(await host.store.apply(changes, beside));
+      unwritten = await host.store.apply(changes, beside);
     } catch (error) {
       beside?.failed(error);
       // Runs must not suffer from what is wrong with a claim.
@@ -77,16 +81,19 @@ async function write(
       else await failed(host, rest, error, again);
       return;
     }
-    if (moved.size === 0) {
+    const { moved, refused } = unwritten;
+    if (moved.length + refused.length === 0) {
       for (const work of rest) settle(host, work, true, beside);
       return;
     }
     beside?.failed(undefined);
+    const left = new Set([...moved, ...refused]);
     for (const work of rest) {
-      if (!moved.has(work.runId)) continue;
+      if (!left.has(work.runId)) continue;
+      if (refused.length > 0) refuse(work);
       undo(work, again);
     }
-    rest = rest.filter((work) => !moved.has(work.runId));
+    rest = rest.filter((work) => !left.has(work.runId));
   }
 }
 
@@ -95,6 +102,19 @@ function undo(work: RunWork, again: RunWork[]): void {
   work.merged.undo();
   work.leaveEndings();
   again.push(work);
+}
+
+/** There is no room for it: who asked for it hears so; what else is told to the run is tried again without it. */
+function refuse(work: RunWork): void {
+  const { run } = work.state;
+  const error = new LineshaftError('RUN_LIMITED', {
+    message: noRoom(run),
+    details: { runId: run.id, name: run.definition.name },
+  });
+  const asked = work.requests.filter(({ decideWith }) => work.isNew || decideWith !== undefined);
+  for (const request of asked) request.reject(error);
+  const others = work.requests.filter((request) => !asked.includes(request));
+  work.requests.splice(0, work.requests.length, ...others);
 }
 
 /** Steps that become ready, and those whose ends make room for others of their kind. */
@@ -151,6 +171,7 @@ function settle(host: TurnHost, root: RunWork, written: boolean, beside?: ClaimB
   const changed: Run[] = [];
   const woken: string[] = [];
   let wakeAt: number | undefined;
+  let lines = false;
   for (const work of root.family()) {
     const { merged, state } = work;
     if (work.isNew || merged.writes) {
@@ -159,6 +180,7 @@ function settle(host: TurnHost, root: RunWork, written: boolean, beside?: ClaimB
       const jobs = [...merged.jobs.values()].filter((job) => beside?.covers(job) !== true);
       if (jobs.length > 0) host.onJobs(jobs);
       changed.push(state.run);
+      lines ||= slotChange(work.isNew ? undefined : merged.before, state.run, false) !== undefined;
       if (merged.wakeAt !== undefined) wakeAt = Math.min(merged.wakeAt, wakeAt ?? merged.wakeAt);
       if (hasEnded(state.run.status)) host.cache.drop(work.runId);
       else host.cache.put(state, work.bytes);
@@ -170,5 +192,6 @@ function settle(host: TurnHost, root: RunWork, written: boolean, beside?: ClaimB
   }
   if (written && changed.length > 0) host.onChanged(changed, wakeAt);
   if (woken.length > 0) host.wake(woken);
+  if (lines) host.onLines();
   for (const request of root.requests) request.resolve(root.state.run);
 }

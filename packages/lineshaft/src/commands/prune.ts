@@ -3,7 +3,7 @@
 import type { PruneGroup, PruneProgress, PruneReport, RuleLike } from '@lineshaft/core';
 import type { Command } from 'commander';
 import { describeTime } from '../durations.ts';
-import { repeated, wholeNumber } from '../option-parsers.ts';
+import { duration, repeated, wholeNumber } from '../option-parsers.ts';
 import { Progress } from '../output/progress.ts';
 import type { Screen } from '../output/screen.ts';
 import type { Column } from '../output/table.ts';
@@ -15,6 +15,8 @@ interface PruneFlags {
   readonly dryRun?: boolean;
   readonly batch?: number;
   readonly gentle?: boolean;
+  readonly runsOlderThan?: number;
+  readonly runsMost?: number;
 }
 
 export function addPrune(program: Command, session: Session): void {
@@ -28,6 +30,16 @@ export function addPrune(program: Command, session: Session): void {
     )
     .option('--dry-run', 'only count them, by queue and outcome')
     .option('--batch <number>', 'jobs in one statement, 1 to 100000 (default: 10000)', wholeNumber('--batch'))
+    .option(
+      '--runs-older-than <duration>',
+      'also forget runs of workflows that ended so long ago, unless their workflow says otherwise',
+      duration('--runs-older-than'),
+    )
+    .option(
+      '--runs-most <number>',
+      'also keep only so many runs of each workflow that have ended, unless it says otherwise',
+      wholeNumber('--runs-most'),
+    )
     .option('--gentle', 'rest as long as it works, as the service does')
     .action(action(session, prune));
 }
@@ -41,6 +53,10 @@ async function prune(context: Context<PruneFlags>): Promise<undefined> {
     ...(rules.length === 0 ? {} : { rules }),
     ...(flags.batch === undefined ? {} : { batch: flags.batch }),
     ...(flags.gentle === true ? { gentle: true } : {}),
+    runs: {
+      ...(flags.runsOlderThan === undefined ? {} : { maxAgeMs: flags.runsOlderThan }),
+      ...(flags.runsMost === undefined ? {} : { maxCount: flags.runsMost }),
+    },
     onProgress: ({ seen, total }: PruneProgress & { total: number }) => progress.update(seen, total),
   };
   const nowMs = Date.now();
@@ -84,8 +100,9 @@ function describeGroups(groups: readonly PruneGroup[], jobs: number, screen: Scr
 }
 
 function describeReport(report: PruneReport, nowMs: number): string {
-  const { pruned, partitions, oldest, newest } = report;
+  const { pruned, runs, partitions, oldest, newest } = report;
   const lines = [`${count(pruned, 'job')} forgotten`];
+  if (runs > 0) lines.push(`${count(runs, 'run')} forgotten`);
   if (oldest !== undefined && newest !== undefined) {
     lines.push(`they finished ${describeTime(oldest, nowMs)} to ${describeTime(newest, nowMs)}`);
   }

@@ -3,7 +3,7 @@
  * says what is to be written, or refuses (`try-again.ts` and `rerun.ts` have what is done to runs that have ended).
  */
 
-import { LineshaftError } from '../errors.ts';
+import { carryOut } from './admission.ts';
 import { compile, findNode } from './compile.ts';
 import { conclude } from './decide.ts';
 import type { DecideContext, Decision } from './decision.ts';
@@ -11,7 +11,7 @@ import type { JsonObject } from './definition.ts';
 import { Draft } from './draft.ts';
 import { endRun } from './end-run.ts';
 import { addStep } from './make-step.ts';
-import type { Run } from './run.ts';
+import { nameOf, refusal } from './refusal.ts';
 import type { RunState } from './state.ts';
 import { hasEnded } from './status.ts';
 import { enqueue, hasJob } from './steps/worker.ts';
@@ -36,6 +36,8 @@ export function resume(state: RunState, context: DecideContext): Decision {
   if (status !== 'PAUSED') {
     throw refusal(state, `The workflow ${id} is not PAUSED so cannot resume. Current status is ${status}`);
   }
+  // It was admitted meanwhile.
+  if (state.run.limited?.next !== undefined && !state.run.limited.waits) return carryOut(state, context);
   const draft = new Draft(state, context);
   draft.setRun({ status: 'RUNNING', lastRetriedAt: draft.now });
   return conclude(draft);
@@ -84,6 +86,12 @@ export function skip(
       `Workflow ${run.id} is not running so the task referenced by ${ref} cannot be skipped`,
     );
   }
+  if (run.limited?.waits === true) {
+    throw refusal(
+      state,
+      `Workflow ${run.id} waits for room under its limit, so ${ref} cannot be skipped yet`,
+    );
+  }
   const node = findNode(compile(run.definition).byRef, ref);
   if (node === undefined) {
     const name = run.definition.name;
@@ -120,15 +128,4 @@ export function resetCallbacks(state: RunState, context: DecideContext): Decisio
     enqueue(draft, draft.change(step, { callbackAfterSeconds: 0 }), 0, true);
   }
   return conclude(draft);
-}
-
-/** What is refused in this state of the run; `details.status` tells it. */
-export function refusal(state: RunState, message: string): LineshaftError {
-  const { id, status } = state.run;
-  return new LineshaftError('RUN_STATE', { message, details: { runId: id, status } });
-}
-
-/** How Conductor names a run in its messages: `NAME.VERSION/ID`. */
-export function nameOf({ definition, id }: Run): string {
-  return `${definition.name}.${definition.version ?? 1}/${id}`;
 }

@@ -15,7 +15,7 @@ import { begin, look, proceed, within } from './flow.ts';
 import type { Step } from './run.ts';
 import { runStatusOf, settle } from './settle.ts';
 import type { RunState } from './state.ts';
-import { hasEnded } from './status.ts';
+import { goesOn, hasEnded } from './status.ts';
 import { typeOfStep } from './steps/registry.ts';
 import { endStuck } from './stuck.ts';
 import { takeEvent } from './take-event.ts';
@@ -75,7 +75,7 @@ function takeTime(draft: Draft): void {
 
 /** Goes on from all that has ended, until there is nothing to do but wait. */
 function advance(draft: Draft, told: boolean): void {
-  if (draft.run.status !== 'RUNNING') return;
+  if (!goesOn(draft.run)) return;
   draft.takeUndecided();
   if (!told) for (const seq of draft.state.passive) look(draft, seq);
   if (draft.isEmpty) enter(draft);
@@ -101,7 +101,6 @@ function enter(draft: Draft): void {
 function decisionOf(draft: Draft): Decision {
   const { state, run } = draft;
   const steps = draft.changedSteps().sort((a, b) => a.seq - b.seq);
-  const running = run.status === 'RUNNING';
   return {
     run: run === state.run ? undefined : run,
     steps,
@@ -113,7 +112,7 @@ function decisionOf(draft: Draft): Decision {
     evaluations: draft.evaluations,
     messages: draft.messages,
     wakeAt: hasEnded(run.status) ? undefined : wakeAt(draft, steps),
-    again: running && draft.moreEnded,
+    again: goesOn(run) && draft.moreEnded,
   };
 }
 

@@ -4,6 +4,7 @@
  */
 
 import type { JsonObject, TaskDefinition } from './definition.ts';
+import type { DocumentLimits } from './document-size.ts';
 import type { Run, RunStatus, StartRequest, Step, StepStatus } from './run.ts';
 
 /** What has happened to a run since it was read. */
@@ -61,6 +62,10 @@ export type RunEvent =
   | { readonly type: 'run-reopened'; readonly stepId: string; readonly runId: string }
   /** It is to end as TERMINATED, with all that it has open: its parent has ended without it. No failure workflow starts. */
   | { readonly type: 'terminate'; readonly reason: string }
+  /** It stood in line for the limit of its workflow, and may go on: see `admission.ts`. */
+  | { readonly type: 'admitted' }
+  /** There is no room under that limit, and it is not to stand in line. */
+  | { readonly type: 'rejected' }
   /** Nothing but time: deadlines are looked at. */
   | { readonly type: 'time' };
 
@@ -109,6 +114,8 @@ export interface DecideContext {
 export interface DecideLimits {
   /** Of all variables of a run. Default 256 KiB. */
   readonly variablesMaxBytes: number;
+  /** Of inputs and outputs. */
+  readonly documents: DocumentLimits;
   /** Steps that one run may have made, also those that are gone. Default 1,000,000. */
   readonly stepsMax: number;
   /** Synchronous changes in one decision; what is left is decided in the next (`again`). Default 5,000. */

@@ -2,6 +2,7 @@
 
 import { isLineshaftError } from '../errors.ts';
 import type { JsonObject } from './definition.ts';
+import { oversize } from './document-size.ts';
 import type { Draft } from './draft.ts';
 import { failedRunDocument } from './failed-run.ts';
 import { outputOf } from './gathered-output.ts';
@@ -26,13 +27,20 @@ export function endRun(
 ): void {
   draft.setRun({ status, reason, endedAt: draft.now });
   cancelOpen(draft);
+  let output = runOutput(draft, by);
+  const trouble = oversize(output, draft.context.limits.documents.runOutput, { run: draft.run.id });
+  if (trouble !== undefined) {
+    output = {};
+    // Nothing is kept of it; a run that ended well has failed by it.
+    if (status === 'COMPLETED') draft.setRun({ status: 'FAILED', reason: trouble });
+  }
   const failed = draft.failedSteps();
   draft.setRun({
-    output: runOutput(draft, by),
+    output,
     failedRefs: [...new Set([...draft.run.failedRefs, ...failed.map((step) => step.ref)])],
     failedNames: [...new Set([...draft.run.failedNames, ...failed.map((step) => step.name)])],
   });
-  if (options.failureWorkflow ?? status !== 'COMPLETED') startFailureWorkflow(draft, by);
+  if (options.failureWorkflow ?? draft.run.status !== 'COMPLETED') startFailureWorkflow(draft, by);
 }
 
 /** All that is left is done: the run has come to its end. */

@@ -1,6 +1,7 @@
 /** New steps, as their types want them. */
 
 import type { JsonObject, StepDefinition, TaskDefinition } from './definition.ts';
+import { demandSize, oversize } from './document-size.ts';
 import type { Draft } from './draft.ts';
 import { outputOf } from './gathered-output.ts';
 import type { Step, StepStatus } from './run.ts';
@@ -30,7 +31,10 @@ export interface StepFields {
 /** Adds the step of a node to a decision. */
 export function addStep(draft: Draft, reached: Reached, fields: StepFields): Step {
   const { node, retryOf } = reached;
-  const { now } = draft;
+  const { now, run, context } = draft;
+  // What a fork says of its branches is ours.
+  if (fields.type !== 'FORK')
+    demandSize(fields.input, context.limits.documents.stepInput, { run: run.id, step: fields.id });
   const begun = fields.status !== 'SCHEDULED';
   return draft.add(
     {
@@ -85,12 +89,21 @@ export function delayOf(reached: Reached): number {
 
 /**
  * Ends a step, with the output that has come unless another is given. One that is complete has no trouble to tell, whatever
- * the attempt before it said.
+ * the attempt before it said. One whose output is too large fails, and nothing is kept of it.
  */
 export function endStep(draft: Draft, step: Step, status: StepStatus, fields: Partial<Step> = {}): Step {
   const reason = status === 'COMPLETED' ? undefined : step.reason;
   const output = fields.output ?? outputOf(draft, step);
-  return draft.change(step, { endedAt: draft.now, dueAt: undefined, reason, ...fields, output, status });
+  const ended = { endedAt: draft.now, dueAt: undefined, reason, ...fields, output, status };
+  const trouble = output === step.output ? undefined : outputTrouble(draft, step, output);
+  if (trouble === undefined) return draft.change(step, ended);
+  const failed = status === 'CANCELED' ? status : 'FAILED_WITH_TERMINAL_ERROR';
+  return draft.change(step, { ...ended, output: {}, reason: trouble, status: failed });
+}
+
+/** Why the output of a step is refused; undefined: it is small enough. */
+export function outputTrouble({ context, run }: Draft, step: Step, output: JsonObject): string | undefined {
+  return oversize(output, context.limits.documents.stepOutput, { run: run.id, step: step.id });
 }
 
 /** A value of an input or output as text; null and undefined: `null`, as Java writes it. */

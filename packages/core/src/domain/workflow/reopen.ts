@@ -4,10 +4,11 @@
  */
 
 import type { Draft } from './draft.ts';
+import { inLine } from './rate-limit.ts';
 import type { Step } from './run.ts';
 import { attemptAgain } from './settle.ts';
 import { isJoin } from './state.ts';
-import { hasEnded, isTerminal, isUnsuccessful } from './status.ts';
+import { goesOn, hasEnded, isTerminal, isUnsuccessful } from './status.ts';
 
 export function reopen(draft: Draft, step: Step): void {
   const ended = hasEnded(draft.run.status);
@@ -25,7 +26,13 @@ export function reopen(draft: Draft, step: Step): void {
     lastRetriedAt: draft.now,
     failedRefs: draft.run.failedRefs.filter((ref) => ref !== step.ref),
     failedNames: draft.run.failedNames.filter((name) => name !== step.name),
+    limited: inLine(draft.run, { type: 'reopen' }),
   });
+  if (goesOn(draft.run)) reopenOthers(draft);
+}
+
+/** What the end of the run had cancelled is tried again, and what waited waits again. */
+export function reopenOthers(draft: Draft): void {
   for (const other of draft.allSteps()) {
     if (waitsAgain(other)) waitAgain(draft, other);
     // The end of the run had cancelled it.

@@ -1,11 +1,14 @@
 /** A run that has ended is done again from one of its steps: what came after it is gone. Pure. */
 
-import { nameOf, refusal } from './control.ts';
+import { conclude } from './decide.ts';
 import type { DecideContext, Decision } from './decision.ts';
 import type { JsonObject } from './definition.ts';
-import type { Draft } from './draft.ts';
+import { demandSize } from './document-size.ts';
+import { Draft } from './draft.ts';
 import { begin, follow } from './flow.ts';
-import type { Step } from './run.ts';
+import { inLine } from './rate-limit.ts';
+import { nameOf, refusal } from './refusal.ts';
+import type { Run, RunLimit, RunResumption, Step } from './run.ts';
 import { awaitedRefs, isJoin, nodeOf, type RunState, suffixOf } from './state.ts';
 import { hasEnded, isDone, isTerminal } from './status.ts';
 import { forkedBranches } from './steps/dynamic-branches.ts';
@@ -43,21 +46,11 @@ export function rerunFrom(
   context: DecideContext,
 ): Decision {
   demandEnded(state);
-  return again(state, step, options, context, (draft) => {
-    const before = step.retriedStepId === undefined ? undefined : draft.byId(step.retriedStepId);
-    const given = options.stepInput;
-    draft.reach([
-      {
-        node: nodeOf(state, step),
-        suffix: suffixOf(step),
-        iteration: step.type === 'DO_WHILE' ? iterationAround(draft, step) : step.iteration,
-        parentStepId: step.parentStepId,
-        delaySeconds: 0,
-        ...(before === undefined ? {} : { retryOf: before }),
-        ...(given === undefined ? {} : { input: given }),
-      },
-    ]);
-  });
+  const run = runAgain(state, options, context);
+  const { stepInput } = options;
+  const limited = inLine(run, { type: 'rerun', stepId: step.id, around: false, stepInput });
+  if (limited !== undefined) return waitInLine(state, { ...run, limited }, context);
+  return fromStep(state, { ...run, limited }, { step, stepInput }, context);
 }
 
 /** The run of one of its steps is done again: that step is in progress, and what came after it is gone. */
@@ -67,41 +60,96 @@ export function rerunAround(
   options: RerunOptions,
   context: DecideContext,
 ): Decision {
-  return again(state, step, options, context, undefined);
+  const run = runAgain(state, options, context);
+  // It goes on already, since the run of its step does, and was admitted.
+  const admitted = !hasEnded(state.run.status) && state.run.limited?.waits === false;
+  const limited = admitted ? undefined : inLine(run, { type: 'rerun', stepId: step.id, around: true });
+  if (limited !== undefined) return waitInLine(state, { ...run, limited }, context);
+  return aroundStep(state, run, step, context);
 }
 
-/** @param restart begins the step anew; undefined: it waits for its run */
-function again(
+/** What one of them was asked for, when the run has been admitted under its limit. */
+export function rerunAdmitted(
   state: RunState,
-  step: Step,
-  options: RerunOptions,
+  next: Extract<RunResumption, { type: 'rerun' }>,
+  limited: RunLimit,
   context: DecideContext,
-  restart: ((draft: Draft) => void) | undefined,
 ): Decision {
-  const run = {
+  const run = { ...reopened(state.run, context), limited };
+  const step = state.byId.get(next.stepId);
+  // Nothing takes steps away meanwhile; where it is gone all the same, the run goes on as it is.
+  if (step === undefined) return carryOn(state, run, [...state.steps.values()], context);
+  if (next.around) return aroundStep(state, run, step, context);
+  return fromStep(state, run, { step, stepInput: next.stepInput }, context);
+}
+
+function runAgain(state: RunState, options: RerunOptions, context: DecideContext): Run {
+  demandSize(options.runInput ?? {}, context.limits.documents.runInput, { run: state.run.id });
+  demandSize(options.stepInput ?? {}, context.limits.documents.stepInput, { run: state.run.id });
+  return {
     ...reopened(state.run, context),
     ...noFailures,
     ...(options.runInput === undefined ? {} : { input: options.runInput }),
     ...(options.correlationId === undefined ? {} : { correlationId: options.correlationId }),
   };
-  const last = restart === undefined ? step.seq : step.seq - 1;
-  const kept = [...state.steps.values()].filter(({ seq }) => seq <= last).sort((a, b) => a.seq - b.seq);
-  const named = restart === undefined ? context : { ...context, newId: firstly(step.id, context.newId) };
+}
+
+/** The run stands in line; its steps are as they were until it is admitted. */
+function waitInLine(state: RunState, run: Run, context: DecideContext): Decision {
+  const draft = new Draft(state, context);
+  draft.setRun(run);
+  return conclude(draft);
+}
+
+/** The step begins anew, with its id. */
+function fromStep(
+  state: RunState,
+  run: Run,
+  { step, stepInput }: { readonly step: Step; readonly stepInput: JsonObject | undefined },
+  context: DecideContext,
+): Decision {
+  const kept = stepsUpTo(state, step.seq - 1);
+  const named = { ...context, newId: firstly(step.id, context.newId) };
   return carryOn(state, run, kept, named, (draft) => {
-    if (restart === undefined) waitForRun(draft, step);
-    else {
-      restart(draft);
-      // Before anything else asks for an id: the first one is that of the step.
-      for (let next = draft.takeReached(); next !== undefined; next = draft.takeReached()) begin(draft, next);
-    }
-    reopenAround(draft, step);
-    for (const each of kept) {
-      const now = draft.step(each.seq);
-      if (now === undefined || !isDone(now)) continue;
-      if (now.type === 'FORK') reachBranches(draft, now);
-      else follow(draft, now);
-    }
+    const before = step.retriedStepId === undefined ? undefined : draft.byId(step.retriedStepId);
+    draft.reach([
+      {
+        node: nodeOf(state, step),
+        suffix: suffixOf(step),
+        iteration: step.type === 'DO_WHILE' ? iterationAround(draft, step) : step.iteration,
+        parentStepId: step.parentStepId,
+        delaySeconds: 0,
+        ...(before === undefined ? {} : { retryOf: before }),
+        ...(stepInput === undefined ? {} : { input: stepInput }),
+      },
+    ]);
+    // Before anything else asks for an id: the first one is that of the step.
+    for (let next = draft.takeReached(); next !== undefined; next = draft.takeReached()) begin(draft, next);
+    followKept(draft, step, kept);
   });
+}
+
+/** The step waits for its run. */
+function aroundStep(state: RunState, run: Run, step: Step, context: DecideContext): Decision {
+  const kept = stepsUpTo(state, step.seq);
+  return carryOn(state, run, kept, context, (draft) => {
+    waitForRun(draft, step);
+    followKept(draft, step, kept);
+  });
+}
+
+function stepsUpTo(state: RunState, last: number): Step[] {
+  return [...state.steps.values()].filter(({ seq }) => seq <= last).sort((a, b) => a.seq - b.seq);
+}
+
+function followKept(draft: Draft, step: Step, kept: readonly Step[]): void {
+  reopenAround(draft, step);
+  for (const each of kept) {
+    const now = draft.step(each.seq);
+    if (now === undefined || !isDone(now)) continue;
+    if (now.type === 'FORK') reachBranches(draft, now);
+    else follow(draft, now);
+  }
 }
 
 function waitForRun(draft: Draft, step: Step): void {

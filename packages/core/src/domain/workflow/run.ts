@@ -43,12 +43,42 @@ export interface Run {
   readonly event: string | undefined;
   /** The run whose step this is, with the id of the step. */
   readonly parent: { readonly runId: string; readonly stepId: string } | undefined;
+  /** How many runs lie around it, each in a step of the next: 0 of one that is no run of a step. */
+  readonly depth: number;
   readonly reRunFrom: string | undefined;
   readonly failedRefs: readonly string[];
   readonly failedNames: readonly string[];
   /** The next number of a step; numbers are not used twice, also after a rerun. */
   readonly nextSeq: number;
+  /** Of a run of a workflow with a limit (`rateLimitConfig`); undefined: there is none. */
+  readonly limited: RunLimit | undefined;
+  /** Of one that was read or is shown: where its input and output are, if they are kept apart. */
+  readonly externalInputPath?: string | undefined;
+  readonly externalOutputPath?: string | undefined;
 }
+
+/** How a run stands to the limit of its workflow. From when it is admitted to its end it counts, also while it is paused. */
+export interface RunLimit {
+  /** Runs of the workflow with the same key share the limit. */
+  readonly key: string;
+  /** It stands in line until it is admitted; nothing begins. */
+  readonly waits: boolean;
+  /** What it goes on with when it is admitted, of a run that had ended; undefined: it begins. */
+  readonly next?: RunResumption | undefined;
+}
+
+/** How a run that had ended goes on. */
+export type RunResumption =
+  | { readonly type: 'retry' }
+  /** A run of one of its steps goes on. */
+  | { readonly type: 'reopen' }
+  /** Again from a step; `around`: which waits for its run. */
+  | {
+      readonly type: 'rerun';
+      readonly stepId: string;
+      readonly around: boolean;
+      readonly stepInput?: JsonObject | undefined;
+    };
 
 /** One instance of a step: a new attempt of it is another. */
 export interface Step {
@@ -94,6 +124,9 @@ export interface Step {
   readonly dueAt: number | undefined;
   /** The step of which it is a branch or an iteration: FORK, DO_WHILE. */
   readonly parentStepId: string | undefined;
+  /** Of one that was read or is shown: where its input and output are, if they are kept apart. */
+  readonly externalInputPath?: string | undefined;
+  readonly externalOutputPath?: string | undefined;
 }
 
 /** What a caller says to start a run. */

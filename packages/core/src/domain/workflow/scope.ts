@@ -53,8 +53,7 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 /** The run as expressions see it. */
-export function workflowDocument(draft: Draft): JsonObject {
-  const { run } = draft;
+export function workflowDocument({ run }: Pick<Draft, 'run'>): JsonObject {
   return {
     input: run.input,
     output: run.output,

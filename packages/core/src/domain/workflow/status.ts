@@ -1,6 +1,6 @@
 /** What the statuses of steps and runs mean (Conductor's table: terminal, successful, may be tried again). */
 
-import type { RunStatus, Step, StepStatus } from './run.ts';
+import type { Run, RunStatus, Step, StepStatus } from './run.ts';
 
 const successful: ReadonlySet<StepStatus> = new Set<StepStatus>([
   'SCHEDULED',
@@ -34,4 +34,9 @@ export function isDone(step: Step): boolean {
 /** The run has ended. */
 export function hasEnded(status: RunStatus): boolean {
   return status !== 'RUNNING' && status !== 'PAUSED';
+}
+
+/** New steps may begin: the run has neither ended nor is it paused, nor does it stand in line for its limit. */
+export function goesOn({ status, limited }: Pick<Run, 'status' | 'limited'>): boolean {
+  return status === 'RUNNING' && limited?.waits !== true;
 }

@@ -5,7 +5,8 @@ import type { JsonObject } from './definition.ts';
 import type { Draft } from './draft.ts';
 import { endRun } from './end-run.ts';
 import { within } from './flow.ts';
-import { endStep } from './make-step.ts';
+import { endStep, outputTrouble } from './make-step.ts';
+import { noRoom } from './rate-limit.ts';
 import { reopen } from './reopen.ts';
 import type { RunStatus, Step, StepStatus } from './run.ts';
 import { isObject } from './scope.ts';
@@ -18,7 +19,13 @@ import { lapse } from './timeouts.ts';
 type Of<Type extends RunEvent['type']> = Extract<RunEvent, { type: Type }>;
 
 export function takeEvent(draft: Draft, event: RunEvent): void {
-  if (event.type === 'started' || event.type === 'time') return;
+  // Who is admitted goes on by `admission.ts`.
+  if (event.type === 'started' || event.type === 'time' || event.type === 'admitted') return;
+  if (event.type === 'rejected') {
+    if (!hasEnded(draft.run.status) && draft.run.limited?.waits === true)
+      endRun(draft, 'FAILED', noRoom(draft.run), undefined, { failureWorkflow: false });
+    return;
+  }
   if (event.type === 'terminate') {
     if (!hasEnded(draft.run.status))
       endRun(draft, 'TERMINATED', event.reason, undefined, { failureWorkflow: false });
@@ -62,6 +69,11 @@ function takeReport(draft: Draft, step: Step, event: Of<'reported'>): void {
 
 /** A worker comes back after a while: its step waits again. What no worker does just stays as it is. */
 function takeProgress(draft: Draft, step: Step, event: Of<'reported'>, fields: Partial<Step>): void {
+  if (outputTrouble(draft, step, fields.output ?? {}) !== undefined) {
+    if (hasJob(step)) draft.withdrawn.add(step.id);
+    endStep(draft, step, 'FAILED_WITH_TERMINAL_ERROR', fields);
+    return;
+  }
   const waits = hasJob(step) && !isDoneHere(step.type);
   const seconds = event.callbackAfterSeconds ?? 0;
   const changed = draft.change(step, {

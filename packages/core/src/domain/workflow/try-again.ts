@@ -1,14 +1,16 @@
 /** Runs that have ended and shall go on: restart from the beginning, retry of what has failed. Pure. */
 
-import { nameOf, refusal } from './control.ts';
 import { conclude } from './decide.ts';
 import type { DecideContext, Decision } from './decision.ts';
 import type { JsonObject, WorkflowDefinition } from './definition.ts';
+import { demandSize } from './document-size.ts';
 import { Draft } from './draft.ts';
+import { inLine } from './rate-limit.ts';
+import { nameOf, refusal } from './refusal.ts';
 import type { Run, Step } from './run.ts';
 import { attemptAgain } from './settle.ts';
 import { isJoin, type RunState, readState } from './state.ts';
-import { hasEnded, isUnsuccessful } from './status.ts';
+import { goesOn, hasEnded, isUnsuccessful } from './status.ts';
 import { typeOfStep } from './steps/registry.ts';
 
 /** What is other than it was, of a run that begins anew. */
@@ -51,6 +53,7 @@ export const noFailures = { failedRefs: [], failedNames: [] } as const;
 /** Without steps, from the first one. */
 export function beginAnew(state: RunState, anew: Anew, context: DecideContext): Decision {
   const definition = anew.definition ?? state.run.definition;
+  demandSize(anew.input ?? {}, context.limits.documents.runInput, { run: state.run.id });
   const run: Run = {
     ...reopened(state.run, context),
     definition,
@@ -59,7 +62,7 @@ export function beginAnew(state: RunState, anew: Anew, context: DecideContext): 
     ...(anew.correlationId === undefined ? {} : { correlationId: anew.correlationId }),
     ...(anew.forgetsFailures === true ? noFailures : {}),
   };
-  return carryOn(state, run, [], context);
+  return carryOn(state, { ...run, limited: inLine(run) }, [], context);
 }
 
 /**
@@ -80,14 +83,20 @@ export function retry(state: RunState, context: DecideContext): Decision {
     );
   }
   const draft = new Draft(state, context);
-  draft.setRun(reopened(state.run, context));
+  draft.setRun({ ...reopened(state.run, context), limited: inLine(state.run, { type: 'retry' }) });
   return conclude(draft, () => {
-    // First what they wait for. What is reached last begins first.
-    for (const step of failed.toReversed()) if (!waits(step)) attemptAgain(draft, step);
-    const waiting = failed.filter(waits).map((step) => waitAgain(draft, step));
-    // One that failed by itself, and nothing in it, is looked at again at once.
-    for (const step of waiting) typeOfStep(step).look?.(draft, step);
+    if (goesOn(draft.run)) tryFailed(draft);
   });
+}
+
+/** What has failed gets another attempt. */
+export function tryFailed(draft: Draft): void {
+  const failed = retriable(draft.state);
+  // First what they wait for. What is reached last begins first.
+  for (const step of failed.toReversed()) if (!waits(step)) attemptAgain(draft, step);
+  const waiting = failed.filter(waits).map((step) => waitAgain(draft, step));
+  // One that failed by itself, and nothing in it, is looked at again at once.
+  for (const step of waiting) typeOfStep(step).look?.(draft, step);
 }
 
 /** Steps that ended badly and have no later attempt, in their order. */

@@ -7,6 +7,7 @@ import type { StepDefinition, TaskDefinition } from './definition.ts';
 import { expressionsIn } from './expression.ts';
 import { javaText } from './java-text.ts';
 import { parsePath } from './parse-path.ts';
+import { retentionField, retentionTroubles } from './run-retention.ts';
 import { stepTroubles } from './step-rules.ts';
 import { documentTrouble, nameLength, validateTask } from './validate-task.ts';
 import { at, checkFields, type FieldType, isObject, type Violation, Violations } from './violation.ts';
@@ -37,6 +38,13 @@ const workflowTypes: Readonly<Record<string, FieldType>> = {
   ...{ rateLimitConfig: 'object', metadata: 'object' },
   timeoutPolicy: ['TIME_OUT_WF', 'ALERT_ONLY'],
 };
+
+const rateLimitTypes: Readonly<Record<string, FieldType>> = {
+  rateLimitKey: 'text',
+  concurrentExecLimit: 'whole',
+  policy: ['QUEUE', 'REJECT'],
+};
+const rateLimitMost = 1_000_000;
 
 const stepTypes: Readonly<Record<string, FieldType>> = {
   ...{
@@ -136,6 +144,8 @@ class Checking {
       );
     if (typeof timeoutSeconds === 'number' && timeoutSeconds < 0)
       this.violations.add(at(path, 'timeoutSeconds'), 'timeoutSeconds must be >= 0', timeoutSeconds);
+    this.rateLimit(document['rateLimitConfig'], at(path, 'rateLimitConfig'));
+    this.retention(document['metadata'], at(path, 'metadata'));
     if (!Array.isArray(tasks) || tasks.length === 0) {
       this.violations.add(at(path, 'tasks'), 'WorkflowTask list cannot be empty', tasks);
       return;
@@ -148,6 +158,27 @@ class Checking {
       depth,
     });
     this.expressions(tasks, at(path, 'tasks'), refs);
+  }
+
+  private rateLimit(config: unknown, path: string): void {
+    if (!isObject(config)) return;
+    checkFields(this.violations, path, config, rateLimitTypes);
+    const { concurrentExecLimit: most, rateLimitKey: key } = config;
+    if (typeof most === 'number' && (most < 0 || most > rateLimitMost))
+      this.violations.add(at(path, 'concurrentExecLimit'), `must be from 0 to ${rateLimitMost}`, most);
+    for (const source of typeof key === 'string' ? expressionsIn(key) : []) {
+      // When a run begins nothing else is known.
+      if (source.includes('${') || firstName(source) === 'workflow') continue;
+      this.violations.add(at(path, 'rateLimitKey'), `\${${source}} does not speak of the workflow`, key);
+    }
+  }
+
+  private retention(metadata: unknown, path: string): void {
+    if (!isObject(metadata) || !Object.hasOwn(metadata, retentionField)) return;
+    const retention = metadata[retentionField];
+    const place = at(path, retentionField);
+    for (const { field, message } of retentionTroubles(retention))
+      this.violations.add(field === '' ? place : at(place, field), message, retention);
   }
 
   private steps(list: unknown, path: string, inside: Inside): void {

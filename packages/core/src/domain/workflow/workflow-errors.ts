@@ -63,6 +63,20 @@ export const workflowErrors = {
     cause: 'Others changed the run again and again while this change was decided.',
     remedy: 'Make the call again.',
   },
+  RUN_LIMITED: {
+    category: 'limit',
+    retryable: true,
+    cause:
+      'As many runs of the workflow are under way as its `rateLimitConfig` allows, whose policy is REJECT.',
+    remedy: 'Try again when one of them has ended, raise the limit, or let runs stand in line (QUEUE).',
+  },
+  RUN_TOO_DEEP: {
+    category: 'limit',
+    retryable: false,
+    cause:
+      'Runs lie within runs too deep, or begin too many at once: a workflow calls itself without an end.',
+    remedy: 'Give the recursion a condition that ends it (SWITCH), or use a DO_WHILE.',
+  },
   STEP_NOT_FOUND: {
     category: 'not-found',
     retryable: false,
@@ -98,6 +112,13 @@ export const workflowErrors = {
     retryable: false,
     cause: 'A payload that is kept apart is longer than is allowed.',
     remedy: 'Make it smaller, or pass a reference to it.',
+  },
+  TICKET_INVALID: {
+    category: 'not-found',
+    retryable: false,
+    cause:
+      'The address of a large payload is unknown, is for the other direction, or its time (5 minutes) is over.',
+    remedy: 'Ask for the address again, just before it is used.',
   },
   BLOB_NOT_FOUND: {
     category: 'not-found',

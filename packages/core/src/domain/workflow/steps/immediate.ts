@@ -1,5 +1,6 @@
 /** Steps that are over as soon as they begin: SET_VARIABLE, EVENT, NOOP; and KAFKA_PUBLISH, which is refused. */
 
+import { utf8Bytes } from '../../payload-text.ts';
 import { addStep, endStep, inputOf } from '../make-step.ts';
 import { resolveIn } from '../scope.ts';
 import type { StepType } from './step-type.ts';
@@ -94,13 +95,4 @@ function eventName(sink: unknown, workflow: string, ref: string): string | undef
   const [, name] = /^conductor:(.+)$/s.exec(sink) ?? [];
   if (name !== undefined) return `conductor:${workflow}:${name}`;
   return /^[A-Za-z][\w-]*:.+$/s.test(sink) ? sink : undefined;
-}
-
-function utf8Bytes(text: string): number {
-  let bytes = 0;
-  for (const character of text) {
-    const code = character.codePointAt(0) ?? 0;
-    bytes += code < 0x80 ? 1 : code < 0x8_00 ? 2 : code < 0x1_00_00 ? 3 : 4;
-  }
-  return bytes;
 }

@@ -8,7 +8,7 @@ import { addStep, endStep, inputOf } from '../make-step.ts';
 import type { Step } from '../run.ts';
 import { resolveIn, resolveInput } from '../scope.ts';
 import { suffixOf } from '../state.ts';
-import { isDone, isTerminal, isUnsuccessful } from '../status.ts';
+import { goesOn, isDone, isTerminal, isUnsuccessful } from '../status.ts';
 import { taskSettings } from '../task-settings.ts';
 import { ask, isAsking } from './script.ts';
 import type { StepType } from './step-type.ts';
@@ -54,7 +54,7 @@ export const doWhile: StepType = {
   evaluated(draft, step, result: Evaluated, round) {
     if (round !== step.iteration) return;
     // Nothing begins now; it is asked again when the run goes on.
-    if (draft.run.status === 'PAUSED') {
+    if (!goesOn(draft.run)) {
       draft.change(step, { dueAt: undefined });
       return;
     }

@@ -1,16 +1,20 @@
 /** Where clients read and write payloads that they keep apart from their requests. */
 
 import type { Workflows } from '@lineshaft/core';
-import type { FastifyInstance } from 'fastify';
-import { json } from '../answers.ts';
-import { invalid, requiredText } from '../given.ts';
-import { answer, oneOf, text } from '../parameters.ts';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { done, json } from '../answers.ts';
+import { invalid, param, requiredText } from '../given.ts';
+import { answer, anyObject, oneOf, text } from '../parameters.ts';
 import { addRoute } from '../route.ts';
 
 const operations = ['READ', 'WRITE'] as const;
 const payloadTypes = ['TASK_INPUT', 'TASK_OUTPUT', 'WORKFLOW_INPUT', 'WORKFLOW_OUTPUT'] as const;
 
+/** Below `/api`. */
+const storage = '/external-storage';
+
 export function addPayloadRoutes(app: FastifyInstance, { payloads }: Workflows): void {
+  addStorage(app, payloads);
   for (const [tag, roots] of [
     ['tasks', ['/tasks', '/task']],
     ['workflow', ['/workflow']],
@@ -30,11 +34,49 @@ export function addPayloadRoutes(app: FastifyInstance, { payloads }: Workflows):
         const location = await payloads.location({
           path: requiredText(request, 'path'),
           ...kindOf(requiredText(request, 'operation'), requiredText(request, 'payloadType')),
+          through: `${addressOf(request)}/api${storage}`,
         });
         return json(reply, JSON.stringify(location));
       },
     });
   }
+}
+
+/** Where payloads in a folder are read and written: who has the address needs no key, as with one of a bucket. */
+function addStorage(app: FastifyInstance, payloads: Workflows['payloads']): void {
+  const answers = { 404: answer('The address is none, or its time is over'), 413: answer('It is too large') };
+  addRoute(app, {
+    method: 'GET',
+    paths: [`${storage}/:ticket`],
+    tag: 'workflow',
+    summary: 'A payload, at the address that was given for it',
+    answers: { 200: answer('The payload'), ...answers },
+    config: { open: true, action: 'work' },
+    handle: async (request, reply) =>
+      json(reply, Buffer.from(await payloads.readBy(param(request, 'ticket'))).toString('utf8')),
+  });
+  addRoute(app, {
+    method: 'PUT',
+    paths: [`${storage}/:ticket`],
+    tag: 'workflow',
+    summary: 'Write a payload, at the address that was given for it',
+    body: anyObject,
+    answers: { 200: { description: 'It is written', type: 'null' }, ...answers },
+    config: { open: true, action: 'work', body: 'text' },
+    handle: async (request, reply) => {
+      await payloads.writeBy(param(request, 'ticket'), typeof request.body === 'string' ? request.body : '');
+      return done(reply);
+    },
+  });
+}
+
+/** Of this server, as the client sees it. */
+function addressOf({ headers, protocol, host }: FastifyRequest): string {
+  const told = (name: string): string | undefined => {
+    const [first] = String(headers[name] ?? '').split(',');
+    return first?.trim() || undefined;
+  };
+  return `${told('x-forwarded-proto') ?? protocol}://${told('x-forwarded-host') ?? host}`;
 }
 
 /** @throws LineshaftError REQUEST_INVALID */

@@ -29,6 +29,8 @@ export function taskText(step: Step | WrittenStep, run: RunOfTask): string {
   text += `,"rateLimitFrequencyInSeconds":${task?.rateLimitFrequencyInSeconds ?? rateLimitSeconds(step)}`;
   text += `,"workflowPriority":${run.priority}${property('executionNameSpace', task?.executionNameSpace)}`;
   text += `${property('isolationGroupId', task?.isolationGroupId)},"iteration":${step.iteration}`;
+  text += property('externalInputPayloadStoragePath', step.externalInputPath);
+  text += property('externalOutputPayloadStoragePath', step.externalOutputPath);
   text += `${property('subWorkflowId', step.subRunId)},"subworkflowChanged":false`;
   text +=
     ',"firstStartTime":0,"executionMetadata":{"additionalContext":{},"additionalContextMap":{},"empty":true}';

@@ -11,6 +11,8 @@ export function workflowText({ run, steps }: RunView | WrittenRun, tasks = true)
   text += `,"status":"${run.status}","endTime":${run.endedAt ?? 0},"workflowId":"${run.id}"${parentOf(run)}`;
   text += `,"tasks":[${shown.join(',')}]`;
   text += `,"input":${JSON.stringify(run.input)},"output":${JSON.stringify(run.output)}`;
+  text += property('externalInputPayloadStoragePath', run.externalInputPath);
+  text += property('externalOutputPayloadStoragePath', run.externalOutputPath);
   text += `${property('correlationId', run.correlationId)}${property('reRunFromWorkflowId', run.reRunFrom)}`;
   text += `${property('reasonForIncompletion', run.reason)}${property('event', run.event)}`;
   text += `,"taskToDomain":${JSON.stringify(run.taskToDomain)}`;
@@ -18,7 +20,8 @@ export function workflowText({ run, steps }: RunView | WrittenRun, tasks = true)
   text += `,"failedTaskNames":${JSON.stringify(run.failedNames)}`;
   text += `,"workflowDefinition":${workflowDefText(run.definition)},"priority":${run.priority}`;
   text += `,"variables":${JSON.stringify(run.variables)},"lastRetriedTime":${run.lastRetriedAt ?? 0}`;
-  text += `,"history":[]${property('idempotencyKey', run.idempotencyKey)},"rateLimited":false`;
+  text += `,"history":[]${property('idempotencyKey', run.idempotencyKey)}${property('rateLimitKey', run.limited?.key)}`;
+  text += `,"rateLimited":${run.limited?.waits === true && !isTerminal(run)}`;
   text += `,"startTime":${run.createdAt},"workflowName":${quoted(run.definition.name)}`;
   return `${text},"workflowVersion":${run.definition.version ?? 1}}`;
 }
