@@ -113,7 +113,13 @@ create table lineshaft.step (
   input json not null,
   output json not null,
   primary key (run_id, seq)
-) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_cost_delay = 1);
+) with (
+  -- A step grows by its output when it ends: half a page is left for that, so that it stays there and no index is written.
+  fillfactor = 50,
+  -- Documents of usual size are neither compressed nor moved out of the row.
+  toast_tuple_target = 4080,
+  autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_cost_delay = 1
+);
 create unique index step_id on lineshaft.step (id);
 
 -- Which steps the changes of large runs have written, a row a change, and of each run the last thousand or so: a process that
