@@ -32,7 +32,7 @@ interface CallOptions {
   readonly keep?: (body: unknown) => unknown;
 }
 
-const waitMs = 60_000;
+const waitMs = 180_000;
 const askAgainMs = 40;
 const busyMost = 10;
 /** What has not changed for so long will not, though it does not look settled: that too is an answer. */
