@@ -122,7 +122,12 @@ describe('Task', () => {
     const definition = { name: 'charge', taskReferenceName: 'charge_ref', taskDefinition };
     const step = sampleStep({ status: 'SKIPPED', seq: 2, definition, startedAt: undefined });
     const shown = read(taskText(step, sampleRun()));
-    expect(shown).toMatchObject({ seq: 0, responseTimeoutSeconds: 0, rateLimitFrequencyInSeconds: 0 });
+    expect(shown).toMatchObject({
+      seq: 0,
+      updateTime: 0,
+      responseTimeoutSeconds: 0,
+      rateLimitFrequencyInSeconds: 0,
+    });
     expect(shown).not.toHaveProperty('taskDefinition');
     expect(shown).not.toHaveProperty('workflowTask.taskDefinition');
   });

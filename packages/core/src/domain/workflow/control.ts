@@ -83,7 +83,7 @@ export function skip(
   if (run.status !== 'RUNNING') {
     throw refusal(
       state,
-      `Workflow ${run.id} is not running so the task referenced by ${ref} cannot be skipped`,
+      `The workflow ${run.id} is not running so the task referenced by ${ref} cannot be skipped`,
     );
   }
   if (run.limited?.waits === true) {

@@ -45,7 +45,7 @@ export function queueWaitTime(step: KeptStep): number {
 
 /** 0 until somebody has taken it or said something of it. */
 export function updateTime({ type, status, startedAt, scheduledAt, updatedAt }: KeptStep): number {
-  if (status === 'SCHEDULED' && startedAt === undefined) return 0;
+  if (status === 'SKIPPED' || (status === 'SCHEDULED' && startedAt === undefined)) return 0;
   return type === 'WAIT' && status === 'IN_PROGRESS' && updatedAt === scheduledAt ? 0 : updatedAt;
 }
 
