@@ -173,6 +173,25 @@ export const branches: readonly Scenario[] = [
     },
   },
   {
+    name: 'fork-dynamic-children',
+    async run(talk) {
+      await define(talk, 'fork-child', [noop('a')], { outputParameters: { given: '${workflow.input}' } });
+      const inputParameters = { list: '${workflow.input.list}', inputs: '${workflow.input.inputs}' };
+      const parameters = { dynamicForkTasksParam: 'list', dynamicForkTasksInputParamName: 'inputs' };
+      await define(talk, 'fork-dynamic-children', [
+        step('FORK_JOIN_DYNAMIC', 'split', { inputParameters, ...parameters }),
+        step('JOIN', 'meet'),
+      ]);
+      const subWorkflowParam = { name: 'fork-child', version: 1 };
+      const list = [
+        step('SUB_WORKFLOW', 'one', { subWorkflowParam, inputParameters: { own: 1, n: 0 } }),
+        step('SUB_WORKFLOW', 'two', { subWorkflowParam }),
+      ];
+      const inputs = { one: { n: 1 }, two: { n: 2 } };
+      await talk.ended(await talk.start('fork-dynamic-children', { list, inputs }));
+    },
+  },
+  {
     name: 'fork-without-join',
     async run(talk) {
       await define(talk, 'fork-without-join', [
@@ -235,6 +254,25 @@ export const branches: readonly Scenario[] = [
       await talk.ended(run);
       await talk.post(`/workflow/${run}/retry`);
       await talk.finish('loop-fails_a', { n: 3 });
+      await talk.ended(run);
+    },
+  },
+  {
+    name: 'loop-breaks-off',
+    async run(talk) {
+      await defineTasks(talk, { name: 'loop-breaks-off_a' }, { name: 'loop-breaks-off_b' });
+      const loop = step('DO_WHILE', 'loop', {
+        loopCondition: "$.loop['iteration'] < 3",
+        loopOver: [simple('loop-breaks-off', 'a'), simple('loop-breaks-off', 'b')],
+      });
+      await define(talk, 'loop-breaks-off', [loop]);
+      const run = await talk.start('loop-breaks-off');
+      await talk.finish('loop-breaks-off_a', { n: 1 });
+      await talk.step(run, 'b__1', 'SCHEDULED');
+      await talk.finish('loop-breaks-off_b', { n: 2 });
+      await talk.finish('loop-breaks-off_a', { n: 3 });
+      await talk.step(run, 'b__2', 'SCHEDULED');
+      await talk.finish('loop-breaks-off_b', { n: 4 }, 'FAILED');
       await talk.ended(run);
     },
   },

@@ -1,6 +1,41 @@
 /** Steps that the server does: scripts, jq, waiting, other workflows, events, HTTP, the end. */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { inline } from './branches.ts';
 import { define, defineTasks, type Json, type Scenario, simple, step, workflow } from './scenario.ts';
+
+let listening: Promise<string> | undefined;
+
+/** The address of a server of HTTP that says what it was asked; its path says how it answers. */
+function answering(): Promise<string> {
+  listening ??= new Promise((resolve) => {
+    const server = createServer((request, response) => {
+      const { pathname } = new URL(request.url ?? '/', 'http://127.0.0.1');
+      let body = '';
+      request.setEncoding('utf8');
+      request.on('data', (text: string) => {
+        body += text;
+      });
+      request.on('end', () => {
+        response.sendDate = false;
+        response.statusCode = Number(/^\/(\d+)$/.exec(pathname)?.[1] ?? 200);
+        if (response.statusCode === 204 || response.statusCode === 500) {
+          response.end();
+          return;
+        }
+        const asked = { method: request.method, pathname, accept: request.headers.accept, body };
+        response.setHeader('content-type', pathname === '/text' ? 'text/plain' : 'application/json');
+        response.setHeader('x-many', ['1', '2']);
+        response.end(pathname === '/text' ? '{broken' : JSON.stringify(asked));
+      });
+    });
+    server.unref();
+    server.listen(0, '127.0.0.1', () =>
+      resolve(`http://127.0.0.1:${(server.address() as AddressInfo).port}`),
+    );
+  });
+  return listening;
+}
 
 const jq = (reference: string, queryExpression: string, inputs: Json = {}): Json =>
   step('JSON_JQ_TRANSFORM', reference, { inputParameters: { queryExpression, ...inputs } });
@@ -36,6 +71,27 @@ export const system: readonly Scenario[] = [
         await define(talk, `inline-${name}`, [step('INLINE', 'run', parameters)]);
         await talk.ended(await talk.start(`inline-${name}`));
       }
+    },
+  },
+  {
+    name: 'inline-errors',
+    async run(talk) {
+      const cases: Readonly<Record<string, Json>> = {
+        line: inline('1;\nvar x = 2;\n$.a.b.c'),
+        unknown: inline('nothing + 1'),
+        null: inline('null.x'),
+        text: inline("throw 'text'"),
+        object: inline("throw { message: 'm' }"),
+        lines: inline('throw new Error("two\\nlines")'),
+        function: inline('(function () { return $.a.b.c; })()'),
+      };
+      for (const [name, parameters] of Object.entries(cases)) {
+        await define(talk, `inline-error-${name}`, [step('INLINE', 'run', parameters)]);
+        await talk.ended(await talk.start(`inline-error-${name}`));
+      }
+      const lambda = { inputParameters: { scriptExpression: 'return $.a.b.c;' } };
+      await define(talk, 'inline-error-lambda', [step('LAMBDA', 'run', lambda)]);
+      await talk.ended(await talk.start('inline-error-lambda'));
     },
   },
   {
@@ -204,6 +260,20 @@ export const system: readonly Scenario[] = [
     },
   },
   {
+    name: 'sub-workflow-optional',
+    async run(talk) {
+      await defineTasks(talk, { name: 'sub-optional_a' });
+      await define(talk, 'sub-optional', [simple('sub-optional', 'a')], { version: 3 });
+      await define(talk, 'sub-workflow-optional', [
+        step('SUB_WORKFLOW', 'child', { optional: true, subWorkflowParam: { name: 'sub-optional' } }),
+        step('NOOP', 'end'),
+      ]);
+      const run = await talk.start('sub-workflow-optional');
+      await talk.finish('sub-optional_a', { x: 1 }, 'FAILED', { reasonForIncompletion: 'child broke' });
+      await talk.ended(run);
+    },
+  },
+  {
     name: 'sub-workflow-terminated',
     async run(talk) {
       await defineTasks(talk, { name: 'sub-stopped_a' });
@@ -308,6 +378,29 @@ export const system: readonly Scenario[] = [
         step('HTTP', 'ask', { inputParameters: { http_request: { method: 'GET' } } }),
       ]);
       await talk.ended(await talk.start('http-nothing'));
+    },
+  },
+  {
+    name: 'http-answers',
+    async run(talk) {
+      const uri = await answering();
+      const cases: Readonly<Record<string, Json>> = {
+        get: { uri: `${uri}/a?n=1`, method: 'GET' },
+        post: { uri, method: 'POST', body: { a: 1 } },
+        put: { uri, method: 'PUT', body: 'as it is', contentType: 'text/plain', accept: 'text/plain' },
+        created: { uri: `${uri}/201`, method: 'POST', body: [1] },
+        nothing: { uri: `${uri}/204`, method: 'DELETE' },
+        text: { uri: `${uri}/text`, method: 'GET' },
+        missing: { uri: `${uri}/404`, method: 'GET' },
+        broken: { uri: `${uri}/500`, method: 'GET' },
+        'no-method': { uri },
+        'odd-method': { uri, method: 'FETCH' },
+      };
+      for (const [name, request] of Object.entries(cases)) {
+        const parameters = { inputParameters: { http_request: request } };
+        await define(talk, `http-${name}`, [step('HTTP', 'ask', parameters)]);
+        await talk.ended(await talk.start(`http-${name}`));
+      }
     },
   },
   {
