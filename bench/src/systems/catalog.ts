@@ -115,7 +115,7 @@ export const systems: readonly SystemEntry[] = [
     runtime: 'node' as const,
     module: 'noop.ts',
     setups: everywhere('default'),
-    share: 0.1,
+    share: 0.25,
   })),
 ];
 
