@@ -41,6 +41,8 @@ interface Outcome {
   /** From the first start until the last run has ended, or the time was over. */
   readonly seconds: number;
   readonly steps: number;
+  /** Runs that have not ended though all their steps are done: Conductor goes on with some when it sweeps, 30 s later. */
+  readonly stuck: number;
   readonly cpu: CpuSeconds;
 }
 
@@ -80,10 +82,15 @@ async function measureSite(
     await client.define(STEPS);
     await measureLean({ site, client, runs: context.options.quick ? 10 : WARM_UP_RUNS, until: limit() });
     const outcome = await measure({ site, client, runs, until: limit() });
-    const { steps } = outcome;
+    const { steps, stuck } = outcome;
     if (steps < runs * STEPS) {
       context.report.line(`${system}: ${steps} of ${runs * STEPS} steps were done when the time was over`);
     }
+    if (stuck > 0 && system === 'lineshaft') throw new Error(`${stuck} runs are stuck`);
+    if (stuck > 0)
+      context.report.line(
+        `${system}: ${stuck} runs had not ended when all their steps were done; their steps count`,
+      );
     return metricsOf(outcome);
   } finally {
     client.close();
@@ -119,8 +126,8 @@ async function measureLean({ site, client, runs, until }: Work): Promise<Outcome
   ]);
   const seconds = (performance.now() - started) / 1000;
   const cpu = used();
-  if (steps >= runs * STEPS) await demandCompleted(client, ids);
-  return { seconds, steps, cpu };
+  const stuck = steps < runs * STEPS ? 0 : (await endsOf(client, ids)).stuck;
+  return { seconds, steps, stuck, cpu };
 }
 
 /** The SDK starts and works; when all has ended is seen from outside, by the server's clock, which is that of this machine. */
@@ -129,17 +136,16 @@ async function measurePython({ site, client, runs, until }: Work): Promise<Outco
   try {
     const used = cpuSince(site, () => python.cpuSeconds());
     const { startedAt, ids } = await before(until, python.start(), 'not all runs were started');
-    const last = ids.at(-1) ?? '';
     // The one that was started last ends last or nearly so: the others are asked for then.
-    while (performance.now() < until && (await client.show(last)).status === 'RUNNING') await pause();
-    while (performance.now() < until && (await client.running()).length > 0) await pause();
+    while (performance.now() < until && !(await allDone(client, ids.slice(-1)))) await pause();
+    while (performance.now() < until && !(await allDone(client, await client.running()))) await pause();
     const cpu = used();
     const now = Date.now();
     if (performance.now() < until) {
-      const endedAt = Math.max(...(await demandCompleted(client, ids)));
-      return { seconds: (endedAt - startedAt) / 1000, steps: runs * STEPS, cpu };
+      const { endedAt, stuck } = await endsOf(client, ids);
+      return { seconds: (endedAt - startedAt) / 1000, steps: runs * STEPS, stuck, cpu };
     }
-    return { seconds: (now - startedAt) / 1000, steps: await stepsDone(client, ids), cpu };
+    return { seconds: (now - startedAt) / 1000, steps: await stepsDone(client, ids), stuck: 0, cpu };
   } finally {
     await python.end();
   }
@@ -158,15 +164,32 @@ function cpuSince(site: HttpSite, worker: () => number): () => CpuSeconds {
   };
 }
 
-/** When each of them has ended. @throws Error where one has not done so well */
-async function demandCompleted(client: LeanClient, ids: readonly string[]): Promise<number[]> {
-  const ends: number[] = [];
+/**
+ * When the last of them has ended, and how many have not though all their steps are done.
+ * @throws Error where one has ended in another way, or has steps left
+ */
+async function endsOf(
+  client: LeanClient,
+  ids: readonly string[],
+): Promise<{ endedAt: number; stuck: number }> {
+  let endedAt = 0;
+  let stuck = 0;
   for (const id of ids) {
-    const { status, endTime } = await client.show(id);
-    if (status !== 'COMPLETED') throw new Error(`run ${id} is ${status}, and nothing is left to do`);
-    ends.push(endTime);
+    const { status, endTime, tasks = [] } = await client.show(id, { tasks: true });
+    const done = tasks.filter((task) => task.status === 'COMPLETED');
+    if (status !== 'COMPLETED' && done.length < STEPS) throw new Error(`run ${id} is ${status}`);
+    if (status !== 'COMPLETED') stuck += 1;
+    endedAt = Math.max(endedAt, endTime, ...done.map((task) => task.endTime));
   }
-  return ends;
+  return { endedAt, stuck };
+}
+
+async function allDone(client: LeanClient, ids: readonly string[]): Promise<boolean> {
+  for (const id of ids) {
+    const { tasks = [] } = await client.show(id, { tasks: true });
+    if (tasks.filter(({ status }) => status === 'COMPLETED').length < STEPS) return false;
+  }
+  return true;
 }
 
 async function stepsDone(client: LeanClient, ids: readonly string[]): Promise<number> {

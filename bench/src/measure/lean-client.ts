@@ -21,7 +21,7 @@ export interface ShownRun {
   /** ms since 1970 by the server's clock; 0: it has not ended. */
   readonly endTime: number;
   /** Where they were asked for. */
-  readonly tasks?: readonly { readonly status: string }[];
+  readonly tasks?: readonly { readonly status: string; readonly endTime: number }[];
 }
 
 export class LeanClient {
