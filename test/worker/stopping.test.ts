@@ -1,6 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { JobContext } from '../../packages/core/src/index.ts';
-import { eventOf, gate, openSite, type Site, until } from './site.ts';
+import { startLossyProxy } from '../faults/proxy.ts';
+import { waitingSteps } from '../workflow/waiting-steps.ts';
+import { eventOf, freshName, gate, openSite, type Site, until } from './site.ts';
 
 describe('starting and stopping a worker', () => {
   let site: Site;
@@ -38,6 +40,26 @@ describe('starting and stopping a worker', () => {
     await starting;
     expect((await site.lineshaft.workers()).map((view) => view.workerId)).not.toContain('hasty');
     expect(process.listenerCount('SIGTERM')).toBe(listeners);
+  });
+
+  test('a worker that could not start, and stops, leaves those alone that poll', async () => {
+    const kind = freshName('kind');
+    const [made] = await waitingSteps(site, kind, 1);
+    const request = { kind, workerId: 'polls', count: 1, timeoutMs: 0 };
+    expect(await site.lineshaft.workflows.poll(request)).toHaveLength(1);
+    await using proxy = await startLossyProxy(site.url);
+    const worker = site.other({ databaseUrl: proxy.url }).worker({ signals: false, handlers: {} });
+    const registers = proxy.loseAnswerTo('register_worker');
+    const starting = worker.start();
+    await registers;
+    proxy.cut();
+    await expect(starting).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
+    await worker.stop();
+    const held = await site.rows('select from lineshaft.job_lease where job_id = $1', [made?.stepId]);
+    expect(held).toHaveLength(1);
+    expect(await site.rows('select from lineshaft.worker where id = 0')).toHaveLength(1);
+    await waitingSteps(site, kind, 1);
+    expect(await site.lineshaft.workflows.poll(request)).toHaveLength(1);
   });
 
   test('a worker that cannot start says why, and can be stopped', async () => {

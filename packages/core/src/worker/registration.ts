@@ -16,9 +16,12 @@ export interface RegistrationHost {
   servedSlugs(): string[];
 }
 
+/** No worker has this row. `0` is that of all workers that poll. */
+const none = '-1';
+
 export class Registration {
-  /** `0` before it is registered; it changes when the worker had to register anew. */
-  row = '0';
+  /** That of nobody before it is registered; it changes when the worker had to register anew. */
+  row = none;
   /** By how much the clock of the database is ahead of ours. */
   clockOffsetMs = 0;
   private readonly host: RegistrationHost;
@@ -45,7 +48,7 @@ export class Registration {
       options.leaseMs,
       JSON.stringify(options.offers),
     ]);
-    this.row = row ?? '0';
+    this.row = row ?? none;
     this.clockOffsetMs = Number(clock) - (askedMs + this.clock.now()) / 2;
   }
 }
