@@ -16,10 +16,24 @@ export class Place {
   private incarnation = 1;
   private closed = false;
 
-  constructor(name: string, start: (name: string) => Child) {
+  /** @param comesBack whether another process follows one that ended by itself in this way, as a supervisor would have it */
+  constructor(
+    name: string,
+    start: (name: string) => Child,
+    comesBack: (how: string) => boolean = () => false,
+  ) {
     this.name = name;
-    this.start = start;
-    this.current = start(`${name}.1`);
+    this.start = (incarnation) => {
+      const child = start(incarnation);
+      child.ended.then(
+        (how) => {
+          if (comesBack(how)) this.follow(child);
+        },
+        () => {},
+      );
+      return child;
+    };
+    this.current = this.start(`${name}.1`);
   }
 
   /** Kills its process by SIGKILL, and starts the next one. Returns the name of the one that was killed. */

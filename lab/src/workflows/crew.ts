@@ -24,6 +24,8 @@ const counts = { server: 2, worker: 2, poller: 2, caller: 2 } as const;
 const settleTimeoutMs = 90_000;
 const program = fileURLToPath(new URL('../../../packages/lineshaft/bin/lineshaft.js', import.meta.url));
 const preload = ['borders.ts'];
+/** A server that is started while the database is away says so and ends. */
+const withoutDatabase = 'exit code 5';
 
 export class RunCrew {
   /** By what they do; all of them are killed. */
@@ -146,7 +148,7 @@ export class RunCrew {
     });
     child.ended.then(
       (how) => {
-        const asTold = child.expected || (child.doomed && how === 'SIGKILL');
+        const asTold = child.expected || (child.doomed && how === 'SIGKILL') || how === withoutDatabase;
         if (!asTold) this.crashes.push(`${child.name} ended by itself: ${how}`);
       },
       () => {},
