@@ -1,7 +1,12 @@
 /** Limits of how many runs of a workflow go at once, over several processes. */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Lineshaft, RunView, WorkflowDefinition } from '../../packages/core/src/index.ts';
+import {
+  keeper,
+  type Lineshaft,
+  type RunView,
+  type WorkflowDefinition,
+} from '../../packages/core/src/index.ts';
 import { freshName, openSite, type Site, until, versions } from '../worker/site.ts';
 import { beginning, storeAt } from './run-fixtures.ts';
 
@@ -242,6 +247,28 @@ describe.each(versions)('limits of runs on PostgreSQL %s', (version) => {
     await begun(second);
     await flows.terminate(second);
     await expectNothingHeld(name);
+  });
+
+  it('forgets keys under which nothing goes', async () => {
+    const name = await register({ concurrentExecLimit: 1 });
+    const gone = await start(name, 'gone');
+    await flows.terminate(gone);
+    const here = await start(name, 'here');
+    await site.rest();
+    const keys = (): Promise<{ key: string }[]> =>
+      site.rows('select key from lineshaft.run_limit where workflow = $1 order by key', [name]);
+    expect(await keys()).toHaveLength(2);
+    const worker = site.other({ plugins: [keeper({ intervalMs: 1_000 })] }).worker({
+      queues: ['none'],
+      signals: false,
+      handlers: {},
+    });
+    await worker.start();
+    await until('it is swept', async () => (await keys()).length === 1);
+    await worker.stop();
+    expect(await keys()).toEqual([{ key: 'here' }]);
+    await flows.terminate(here);
+    await site.work(await site.queue(), { handlers: { nothing: () => {} } });
   });
 
   it('costs nothing without a limit: no row, no statement', async () => {
