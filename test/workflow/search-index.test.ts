@@ -214,6 +214,9 @@ describe.each(versions)('PostgreSQL %i', (version) => {
        select r.id, json_build_object('is', 'plenty', 'third', 'v' || r.version), '{}', '{}'
        from lineshaft.run r where r.name = 'many'`,
     );
+    await site.rows(
+      `insert into lineshaft.search_pending (run_id) select r.id from lineshaft.run r where r.name = 'many'`,
+    );
     const { workflows } = site.lineshaft;
     for (const state of ['pending', 'indexed']) {
       if (state === 'indexed') while (await indexer.index(1));

@@ -317,21 +317,30 @@ begin
   from unnest(ids, revisions, statuses, nexts, wakes, updates, ends, mores)
     as w (id, revision, status, next, wake, updated, ended, more)
   where r.id = w.id and w.revision > 0;
+  -- To be indexed, as those that start: other changes of what is searched are seen by a trigger (0016), and are few.
+  if array_to_string(ends, '') <> '' then
+    insert into lineshaft.search_pending (run_id)
+    select w.id from unnest(ids, revisions, ends) as w (id, revision, ended) where w.revision > 0 and w.ended is not null;
+  end if;
   if not 0 = any (revisions) then
     return;
   end if;
-  insert into lineshaft.run (id, revision, status, next_seq, wake_at, updated_at, ended_at, retried_at, reason, facts,
-    definition, name, version, priority, correlation_id, idempotency_key, created_by, event, created_at, parent_run, parent_step)
-  select w.id, 1, w.status, w.next, to_timestamp(w.wake / 1000), to_timestamp(w.updated / 1000),
-    to_timestamp(w.ended / 1000), to_timestamp(m.retried / 1000), m.reason, m.facts, m.definition, m.name, m.version,
-    m.priority, m.correlation, m.idempotency, m."createdBy", m.event, to_timestamp(m.created / 1000), m."parentRun", m."parentStep"
-  from unnest(ids, revisions, statuses, nexts, wakes, updates, ends, mores)
-    as w (id, revision, status, next, wake, updated, ended, more)
-  cross join lateral json_to_record(w.more) as m (
-    retried double precision, reason text, facts json, definition text, name text, version integer, priority smallint,
-    correlation text, idempotency text, "createdBy" text, event text, created double precision, "parentRun" uuid, "parentStep" uuid
+  with started as (
+    insert into lineshaft.run (id, revision, status, next_seq, wake_at, updated_at, ended_at, retried_at, reason, facts,
+      definition, name, version, priority, correlation_id, idempotency_key, created_by, event, created_at, parent_run, parent_step)
+    select w.id, 1, w.status, w.next, to_timestamp(w.wake / 1000), to_timestamp(w.updated / 1000),
+      to_timestamp(w.ended / 1000), to_timestamp(m.retried / 1000), m.reason, m.facts, m.definition, m.name, m.version,
+      m.priority, m.correlation, m.idempotency, m."createdBy", m.event, to_timestamp(m.created / 1000), m."parentRun", m."parentStep"
+    from unnest(ids, revisions, statuses, nexts, wakes, updates, ends, mores)
+      as w (id, revision, status, next, wake, updated, ended, more)
+    cross join lateral json_to_record(w.more) as m (
+      retried double precision, reason text, facts json, definition text, name text, version integer, priority smallint,
+      correlation text, idempotency text, "createdBy" text, event text, created double precision, "parentRun" uuid, "parentStep" uuid
+    )
+    where w.revision = 0
+    returning id
   )
-  where w.revision = 0;
+  insert into lineshaft.search_pending (run_id) select s.id from started s;
   perform lineshaft.keep_run_keys(ids, revisions, mores);
 end
 $$;

@@ -79,13 +79,14 @@ begin
   return new;
 end
 $$;
-create trigger search_started before insert on lineshaft.run
-  for each row execute function lineshaft.search_anew();
--- Input and output change when a run ends or goes on again, and never else.
+-- Runs that start and end are noted by who writes them (write_runs), many at once; the rest here. Input and output change
+-- when a run ends or goes on again, and never else.
 create trigger search_changed before update on lineshaft.run
   for each row when (
-    old.ended_at is distinct from new.ended_at or old.reason is distinct from new.reason
-    or old.correlation_id is distinct from new.correlation_id or (new.ended_at is not null and old.status <> new.status)
+    (old.ended_at is not null or new.ended_at is null) and (
+      old.ended_at is distinct from new.ended_at or old.reason is distinct from new.reason
+      or old.correlation_id is distinct from new.correlation_id or (new.ended_at is not null and old.status <> new.status)
+    )
   )
   execute function lineshaft.search_anew();
 
