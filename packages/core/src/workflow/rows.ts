@@ -141,6 +141,7 @@ export function stepFromText(text: string, definition: WorkflowDefinition): Step
 }
 
 function stepFromRow(row: StepRow, definitions: ReadonlyMap<string, StepDefinition>): Step {
+  const facts: StepFacts = row[13] ?? none;
   const [id, seq, ref] = row;
   return {
     id,
@@ -160,7 +161,18 @@ function stepFromRow(row: StepRow, definitions: ReadonlyMap<string, StepDefiniti
       definitionOf(definitions, ref) ?? { name: row[6], taskReferenceName: baseRef(ref) },
     input: row[15],
     output: row[16],
-    ...fieldsOfFacts(row[13] ?? none, row[8]),
+    domain: facts.domain,
+    firstScheduledAt: facts.firstScheduledAt ?? row[8],
+    startDelaySeconds: facts.startDelaySeconds ?? 0,
+    callbackAfterSeconds: facts.callbackAfterSeconds ?? 0,
+    pollCount: facts.pollCount ?? 0,
+    workerId: facts.workerId,
+    retriedStepId: facts.retriedStepId,
+    retried: facts.retried ?? false,
+    executed: facts.executed ?? false,
+    subRunId: facts.subRunId,
+    dueAt: facts.dueAt,
+    parentStepId: facts.parentStepId,
   };
 }
 
@@ -176,7 +188,8 @@ export function writtenStep(
   parsed: (text: string) => StepDefinition,
 ): WrittenStep {
   const [ref, name, scheduledAt] = [row[2] ?? '', row[6] ?? '', Number(row[8])];
-  const [facts, definition] = [row[13], row[14]];
+  const facts: StepFacts = row[13] == null ? none : (JSON.parse(row[13]) as StepFacts);
+  const definition = row[14];
   return {
     id: row[0] ?? '',
     seq: Number(row[1]),
@@ -197,12 +210,6 @@ export function writtenStep(
         : parsed(definition),
     inputText: row[15] ?? '{}',
     outputText: row[16] ?? '{}',
-    ...fieldsOfFacts(facts == null ? none : (JSON.parse(facts) as StepFacts), scheduledAt),
-  };
-}
-
-function fieldsOfFacts(facts: StepFacts, scheduledAt: number): Pick<Step, keyof StepFacts> {
-  return {
     domain: facts.domain,
     firstScheduledAt: facts.firstScheduledAt ?? scheduledAt,
     startDelaySeconds: facts.startDelaySeconds ?? 0,

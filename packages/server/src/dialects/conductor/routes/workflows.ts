@@ -2,7 +2,7 @@
 
 import { LineshaftError, type RunView, type Workflows, type WrittenRun } from '@lineshaft/core';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { json, list, plain } from '../answers.ts';
+import { json, jsonParts, list, plain } from '../answers.ts';
 import {
   demandFilled,
   field,
@@ -31,7 +31,7 @@ import {
 import { addRoute } from '../route.ts';
 import { rehearsalOf, startRequestOf } from '../start-request.ts';
 import { taskText } from '../wire/task.ts';
-import { workflowStatusText, workflowText } from '../wire/workflow.ts';
+import { workflowParts, workflowStatusText, workflowText } from '../wire/workflow.ts';
 
 export function addWorkflowRoutes(app: FastifyInstance, workflows: Workflows): void {
   addStarts(app, workflows);
@@ -125,7 +125,7 @@ function addShowing(app: FastifyInstance, workflows: Workflows): void {
       const runId = runIdOf(request);
       const tasks = queryFlag(request, 'includeTasks', true);
       const view = tasks ? await workflows.showWritten(runId) : await workflows.show(runId, { steps: false });
-      return json(reply, workflowText(view, tasks));
+      return jsonParts(reply, workflowParts(view, tasks));
     },
   });
   addRoute(app, {

@@ -5,12 +5,26 @@ import { workflowDefText } from './definition.ts';
 import { isSkipped, property, quoted, taskText } from './task.ts';
 
 /** @param tasks whether its tasks are shown; without, the list is there and empty */
-export function workflowText({ run, steps }: RunView | WrittenRun, tasks = true): string {
-  const shown = tasks ? inOrder(steps).map((step) => taskText(step, run)) : [];
-  let text = `{"ownerApp":"","createTime":${run.createdAt},"updateTime":${run.updatedAt}${property('createdBy', run.createdBy)}`;
-  text += `,"status":"${run.status}","endTime":${run.endedAt ?? 0},"workflowId":"${run.id}"${parentOf(run)}`;
-  text += `,"tasks":[${shown.join(',')}]`;
-  text += `,"input":${JSON.stringify(run.input)},"output":${JSON.stringify(run.output)}`;
+export function workflowText(view: RunView | WrittenRun, tasks = true): string {
+  return workflowParts(view, tasks).join('');
+}
+
+/** The same in parts, most of which are a task: a text of thousands of them is not made. */
+export function workflowParts({ run, steps }: RunView | WrittenRun, tasks = true): string[] {
+  const parts = [`${headText(run)},"tasks":[`];
+  const shown = tasks ? inOrder(steps) : [];
+  for (const [index, step] of shown.entries()) parts.push(`${index > 0 ? ',' : ''}${taskText(step, run)}`);
+  parts.push(`]${tailText(run)}`);
+  return parts;
+}
+
+function headText(run: Run): string {
+  const text = `{"ownerApp":"","createTime":${run.createdAt},"updateTime":${run.updatedAt}${property('createdBy', run.createdBy)}`;
+  return `${text},"status":"${run.status}","endTime":${run.endedAt ?? 0},"workflowId":"${run.id}"${parentOf(run)}`;
+}
+
+function tailText(run: Run): string {
+  let text = `,"input":${JSON.stringify(run.input)},"output":${JSON.stringify(run.output)}`;
   text += property('externalInputPayloadStoragePath', run.externalInputPath);
   text += property('externalOutputPayloadStoragePath', run.externalOutputPath);
   text += `${property('correlationId', run.correlationId)}${property('reRunFromWorkflowId', run.reRunFrom)}`;
