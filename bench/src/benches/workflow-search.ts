@@ -178,7 +178,9 @@ async function load(store: OpenStore, runs: number): Promise<string> {
          '{"name": "work", "taskReferenceName": "s"}', json_build_object('n', n, 'text', repeat('x', 200)), '{"done": true}'
        from (select id from lineshaft.run order by created_at desc limit 1) r, generate_series(1, 2000) n`,
     );
-    await client.query('insert into lineshaft.search_pending (run_id) select id from lineshaft.run order by created_at');
+    await client.query(
+      'insert into lineshaft.search_pending (run_id) select id from lineshaft.run order by created_at',
+    );
     await client.query('commit');
     const text = 'select id from lineshaft.run order by created_at desc limit 1';
     return (await client.query<{ id: string }>(text)).rows[0]?.id ?? '';
