@@ -152,12 +152,14 @@ export class PollRecords {
   private async flush(): Promise<void> {
     const now = this.clock.monotonic();
     const due: Entry[] = [];
+    let any = false;
     for (const entry of this.changed) {
-      if (due.length === batchMost) break;
-      if (now - entry.writtenMs < rewriteMs) continue;
-      due.push(entry);
+      const age = now - entry.writtenMs;
+      any ||= age >= rewriteMs;
+      // Those whose turn would come with the next statement go along with this one.
+      if (age >= rewriteMs - flushMs && due.length < batchMost) due.push(entry);
     }
-    if (due.length === 0) return;
+    if (!any) return;
     for (const entry of due) {
       this.changed.delete(entry);
       entry.writtenMs = now;

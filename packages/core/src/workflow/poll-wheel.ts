@@ -1,11 +1,14 @@
 /**
  * The time-outs of very many waiting things by one timer: they stand in slots of 20 ms, and the timer is set to the
- * first slot that has one. Adding and removing cost the same whatever else waits.
+ * first slot that has one. Adding and removing cost the same whatever else waits. What waits long comes due together with
+ * others, in slots further apart: it costs a multiple to wake up for one thing.
  */
 
 import type { Clock } from '../domain/clock.ts';
 
 const slotMs = 20;
+/** By so much of its time something may come due late, where that is more than a slot. */
+const lateShare = 0.01;
 
 /** Something that waits for its time. */
 export interface Timed {
@@ -27,9 +30,10 @@ export class Wheel<Item extends Timed> {
     this.onDue = onDue;
   }
 
-  /** It comes due in so long, at most 20 ms later. An item is in the wheel once. */
+  /** It comes due in so long, later by at most 20 ms or a hundredth. An item is in the wheel once. */
   add(item: Item, inMs: number): void {
-    const slot = Math.ceil((this.clock.monotonic() + inMs) / slotMs);
+    const apart = slotsApart(inMs);
+    const slot = Math.ceil((this.clock.monotonic() + inMs) / slotMs / apart) * apart;
     let items = this.slots.get(slot);
     if (items === undefined) {
       items = new Set();
@@ -76,6 +80,11 @@ export class Wheel<Item extends Timed> {
     }
     this.arm();
   }
+}
+
+/** A power of two, so that the slots of those that wait long are also slots of others. */
+function slotsApart(inMs: number): number {
+  return 1 << (31 - Math.clz32(Math.max((inMs * lateShare) / slotMs, 1)));
 }
 
 /** Where a number belongs in an ordered list: before the first that is not less. */
