@@ -157,6 +157,24 @@ describe.each(versions)('claims beside reports on PostgreSQL %s', (version) => {
     expect(Number(row?.deadlocks)).toBe(0);
   });
 
+  it('a poll whose time is over does not wait for a report that does not come to an end', async () => {
+    const kind = freshName('kind');
+    const runId = await start(await flow([kind, kind]));
+    const [first] = await poll(kind);
+    const waiting = poll(kind, { timeoutMs: 100 });
+    const stranger = await openStranger(site.url);
+    await stranger.query('select from lineshaft.run where id = $1 for update', [runId]);
+    const reported = complete(first);
+    expect(await waiting).toEqual([]);
+    await stranger.query('commit');
+    await stranger.end();
+    await reported;
+    // It was claimed for a poll that was over by then, and is there for others.
+    const [second] = await poll(kind);
+    expect(second?.step).toMatchObject({ ref: 's1', pollCount: 1 });
+    await complete(second);
+  });
+
   it('a client that is closed meanwhile hands out what was claimed', async () => {
     const kind = freshName('kind');
     const runId = await start(await flow([kind, kind]));

@@ -35,6 +35,8 @@ const fewPairs = 32;
 const errorPauseMaxMs = 2_000;
 /** After so long a pair is looked at again of which somebody has locked the lanes. */
 const lockedPauseMs = 5;
+/** A poll whose time is over waits so long for a claim that may give it something. */
+const claimPatienceMs = 500;
 
 export class PollBook implements ClaimsBeside {
   private readonly session: Session;
@@ -440,10 +442,14 @@ export class PollBook implements ClaimsBeside {
   /** Polls whose time is over. One that a claim may be about to give something waits for it. */
   private expire(polls: ReadonlySet<Poll>): void {
     for (const poll of polls) {
+      const patient = poll.asked > 0 && !poll.expired;
       poll.expired = true;
-      if (poll.asked > 0) continue;
+      if (patient) {
+        this.wheel.add(poll, claimPatienceMs);
+        continue;
+      }
       const looked = this.failures > 0 || (this.running === undefined && !this.waiters.anyUrgent);
-      if (looked || this.knownEmpty(poll.pair)) this.answer(poll);
+      if (looked || poll.asked > 0 || this.knownEmpty(poll.pair)) this.answer(poll);
       else this.waiters.again(poll.pair);
     }
     if (this.waiters.anyUrgent) this.kick();
