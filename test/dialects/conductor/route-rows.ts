@@ -49,7 +49,9 @@ async function check(row: Row): Promise<void> {
   const [method = '', path = ''] = row.route.split(' ');
   const answered = await site.call(method, `/api${path}`, row.body);
   expect({ status: answered.status, text: answered.text }).toMatchObject({ status: row.status ?? 200 });
-  if (row.asks !== undefined) expect(site.calls.map(({ name, args }) => [name, ...args])).toEqual(row.asks);
+  // That an answer was sent is told when it is, perhaps after the caller has read it: see `hand-outs.test.ts`.
+  const asked = site.calls.filter(({ name }) => name !== 'confirmPoll');
+  if (row.asks !== undefined) expect(asked.map(({ name, args }) => [name, ...args])).toEqual(row.asks);
   if (row.json !== undefined) {
     expect(answered.type).toMatch(/^application\/json/);
     expect(answered.json).toEqual(row.json);

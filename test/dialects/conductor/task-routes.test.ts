@@ -6,7 +6,7 @@ import { openRows, rows, run, signal, task, taskOf, view, workflowOf } from './r
 
 openRows();
 describe.each(['/tasks', '/task'])('tasks as %s', (root) => {
-  const poll = { kind: 'charge', workerId: 'w1', count: 1, timeoutMs: 100, signal };
+  const poll = { kind: 'charge', workerId: 'w1', count: 1, timeoutMs: 100, signal, confirm: true };
   const result = { workflowInstanceId: runId, taskId: stepId, status: 'COMPLETED', outputData: { ok: true } };
   const report = { stepId, status: 'COMPLETED', output: { ok: true } };
   rows([
@@ -34,7 +34,18 @@ describe.each(['/tasks', '/task'])('tasks as %s', (root) => {
       route: `GET ${root}/poll/batch/my%2Ftask?timeout=60000&count=5000&domain=`,
       port: { poll: [] },
       asks: [
-        ['poll', { kind: 'my/task', workerId: '', domain: '', count: 1_000, timeoutMs: 60_000, signal }],
+        [
+          'poll',
+          {
+            kind: 'my/task',
+            workerId: '',
+            domain: '',
+            count: 1_000,
+            timeoutMs: 60_000,
+            signal,
+            confirm: true,
+          },
+        ],
       ],
       json: [],
     },
@@ -76,7 +87,10 @@ describe.each(['/tasks', '/task'])('tasks as %s', (root) => {
       port: { report: { step: sampleStep({ domain: 'eu' }), run }, poll: [task] },
       asks: [
         ['report', { ...report, workerId: 'w2' }],
-        ['poll', { kind: 'charge', domain: 'eu', workerId: 'w2', count: 1, timeoutMs: 100, signal }],
+        [
+          'poll',
+          { kind: 'charge', domain: 'eu', workerId: 'w2', count: 1, timeoutMs: 100, signal, confirm: true },
+        ],
       ],
       json: taskOf(),
     },

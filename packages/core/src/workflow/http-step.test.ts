@@ -141,7 +141,7 @@ describe('an HTTP step', () => {
     ['/echo', { uri: 'nowhere' }, {}, /Not a URI/],
     ['/echo', { uri: undefined }, {}, /Missing HTTP URI/],
     ['/echo', { uri: 'file:///etc/passwd' }, {}, /no protocol of HTTP/],
-    ['/echo', { uri: 'http://127.0.0.1:1/' }, {}, /ECONNREFUSED/],
+    ['/echo', { uri: 'http://127.0.0.1:1/' }, {}, /Connection refused/],
   ])('%s %j %j fails', async (path, more, options, reason) => {
     const outcome = await step(path, more, options);
     expect(outcome.status).toBe('FAILED');
