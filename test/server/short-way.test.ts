@@ -14,6 +14,7 @@ const givenBack: string[] = [];
 let answers: Record<string, (request: PollRequest) => PolledStep[] | Promise<PolledStep[]>> = {};
 
 const workflows = {
+  confirmPoll() {},
   poll(request: PollRequest) {
     asked.push(request);
     return Promise.resolve(answers[request.kind]?.(request) ?? []);
@@ -82,7 +83,8 @@ describe.each(['/api/tasks/poll/', '/api/task/poll/'])('%s', (root) => {
       const answered = [await getShort(root + path, id), await get(root + long, id)];
       expect(answered[0]).toEqual(answered[1]);
       expect(asked.map(short)).toEqual([true, false]);
-      for (const request of asked) expect(request).toEqual({ kind, signal: expect.anything(), ...wanted });
+      for (const request of asked)
+        expect(request).toEqual({ kind, signal: expect.anything(), confirm: true, ...wanted });
     }
   });
 

@@ -173,6 +173,8 @@ function stepFromRow(row: StepRow, definitions: ReadonlyMap<string, StepDefiniti
     subRunId: facts.subRunId,
     dueAt: facts.dueAt,
     parentStepId: facts.parentStepId,
+    externalInputPath: facts.externalInputPath,
+    externalOutputPath: facts.externalOutputPath,
   };
 }
 
