@@ -107,23 +107,27 @@ export async function serve(
   const { workflows } = lineshaft;
   const server = createServer({ lineshaft, workflows, worker, ...options });
   const { url, port } = await server.listen();
+  const stopNow = async (): Promise<void> => {
+    await Promise.all([server.stopNow(), worker.stopNow()]);
+  };
+  let demandsKey: boolean;
   try {
     await worker.start();
+    demandsKey = await server.demandsKey();
   } catch (error) {
-    await server.stopNow();
+    // The database may go at any moment: nothing may stay behind that keeps the process alive without a server.
+    await stopNow();
     throw error;
   }
   return {
     url,
     port,
-    demandsKey: await server.demandsKey(),
+    demandsKey,
     stop: async () => {
       await server.stop();
       await worker.stop();
     },
-    stopNow: async () => {
-      await Promise.all([server.stopNow(), worker.stopNow()]);
-    },
+    stopNow,
   };
 }
 
