@@ -35,12 +35,12 @@ describe.each(versions)('large runs on PostgreSQL %i', (version) => {
   async function large(): Promise<{ run: Run; steps: Step[] }> {
     const run = aRun({ nextSeq: size + 1 });
     const steps = Array.from({ length: size }, (_, n) => aStep({ seq: n + 1, ref: `a__${n}` }));
-    expect(await store.apply([beginning(run, steps, { jobs: [] })])).toEqual([]);
+    expect(await store.apply([beginning(run, steps, { jobs: [] })])).toEqual({ moved: [], refused: [] });
     return { run: { ...run, revision: 1 }, steps };
   }
 
   async function change(run: Run, steps: readonly Step[], after: Partial<Run> = {}): Promise<Run> {
-    expect(await store.apply([further(run, after, { steps })])).toEqual([]);
+    expect(await store.apply([further(run, after, { steps })])).toEqual({ moved: [], refused: [] });
     return { ...run, ...after, revision: run.revision + 1 };
   }
 
