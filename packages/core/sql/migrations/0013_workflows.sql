@@ -170,6 +170,8 @@ insert into lineshaft.queue (project_id, name, steps, max_attempts) values (1, '
 -- `removed`: {run, seq}. `mark_runs`, `events`: marks for runs. `decided`: marks that are done with. `withdrawn`: steps whose
 -- jobs nobody is to do. `again`: {id, delay}: jobs that wait again, in ms. `templates`, `template_of`, `job_ids`, `payloads`:
 -- as enqueue_many. `leases`, `ended`, `fences`, `finished`: as end_steps.
+-- Rows are looked up one by one, by their place once their run is locked: a plan may be made while the tables are all but empty,
+-- and is kept.
 -- Returns the runs whose revision is another by now; or, after a nil id, those for which there is no room under the limit of
 -- their workflow (`slot` of mores: see take_slots). Then nothing was written. Null: all is.
 -- Locks: the runs in the order in which they are given (by id, everywhere), then keys of limits of runs, leases, jobs.
@@ -247,7 +249,8 @@ begin
         old_updated, old_ended, old_reasons, old_facts),
       json_array_elements(old_inputs), json_array_elements(old_outputs)
     ) as c (run, seq, revision, iteration, retries, status, scheduled, started, updated, ended, reason, facts, input, output)
-    where s.run_id = c.run and s.seq = c.seq;
+    cross join lateral (select t.ctid from lineshaft.step t where t.run_id = c.run and t.seq = c.seq limit 1) place
+    where s.ctid = place.ctid;
   end if;
   if cardinality(new_runs) > 0 then
     insert into lineshaft.step (run_id, seq, revision, id, ref, type, name, iteration, retry_count, status,
@@ -316,7 +319,8 @@ begin
     version = coalesce((w.more ->> 'version')::integer, r.version)
   from unnest(ids, revisions, statuses, nexts, wakes, updates, ends, mores)
     as w (id, revision, status, next, wake, updated, ended, more)
-  where r.id = w.id and w.revision > 0;
+  cross join lateral (select t.ctid from lineshaft.run t where t.id = w.id limit 1) place
+  where r.ctid = place.ctid and w.revision > 0;
   -- To be indexed, as those that start: other changes of what is searched are seen by a trigger (0016), and are few.
   if array_to_string(ends, '') <> '' then
     insert into lineshaft.search_pending (run_id)
@@ -359,7 +363,8 @@ begin
   from rows from (
     unnest(runs), json_array_elements(inputs), json_array_elements(outputs), json_array_elements(all_variables)
   ) as w (run_id, input, output, variables)
-  where d.run_id = w.run_id;
+  cross join lateral (select t.ctid from lineshaft.run_data t where t.run_id = w.run_id limit 1) place
+  where d.ctid = place.ctid;
   if not any_new then
     return;
   end if;
@@ -516,16 +521,21 @@ begin
   select count(*) into matched
   from (select from lineshaft.lease l where l.id = any (leases) for key share) held;
   perform lineshaft.demand(matched, cardinality(leases));
-  delete from lineshaft.job j
-  using unnest(ids, fences) as r (id, fence)
-  where j.id = r.id and j.fence = r.fence;
+  with mine as materialized (
+    select j.place
+    from unnest(ids, fences) as r (id, fence)
+    cross join lateral (
+      select k.ctid as place from lineshaft.job k where k.id = r.id and k.fence = r.fence limit 1 for update
+    ) j
+  )
+  delete from lineshaft.job j where j.ctid = any (array(select m.place from mine m));
   get diagnostics matched = row_count;
   perform lineshaft.demand(matched, cardinality(ids));
   delete from lineshaft.lease l
   where l.id = any (finished) and not exists (
     select
     from unnest(l.job_ids, l.fences) as h (id, fence)
-    join lineshaft.job j on j.id = h.id and j.fence = h.fence
+    cross join lateral (select from lineshaft.job j where j.id = h.id and j.fence = h.fence limit 1) j
   );
 end
 $$;

@@ -21,7 +21,7 @@ taken as (
 claimed as materialized (
   select j.*
   from taken t
-  join lineshaft.job j on j.id = t.job_id
+  cross join lateral (select k.* from lineshaft.job k where k.id = t.job_id limit 1) j
   order by j.priority desc, j.due, j.seq
 ),
 leased as (

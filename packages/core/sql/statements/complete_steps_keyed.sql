@@ -7,10 +7,17 @@
 with held as materialized (
   select l.id from lineshaft.lease l where l.id = any ($1::bigint[]) for key share
 ),
+mine as materialized (
+  -- Looked up one by one, whatever the planner takes the tables for: a plan is made once, perhaps while they are empty.
+  select j.place
+  from unnest($2::uuid[], $3::integer[]) as r (id, fence)
+  cross join lateral (
+    select k.ctid as place from lineshaft.job k where k.id = r.id and k.fence = r.fence limit 1 for update
+  ) j
+),
 done as (
   delete from lineshaft.job j
-  using unnest($2::uuid[], $3::integer[]) as r (id, fence)
-  where j.id = r.id and j.fence = r.fence
+  where j.ctid = any (array(select m.place from mine m))
   returning j.id, j.lane, j.costs
 ),
 released as (
@@ -19,7 +26,7 @@ released as (
 ended as materialized (
   select e.id, e.event, s.run_id
   from rows from (unnest($2::uuid[]), json_array_elements($5::json)) as e (id, event)
-  join lineshaft.step s on s.id = e.id
+  cross join lateral (select t.run_id from lineshaft.step t where t.id = e.id limit 1) s
 ),
 marked as (
   insert into lineshaft.mark (run_id, step_id, event)

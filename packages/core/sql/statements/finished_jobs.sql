@@ -6,8 +6,8 @@ select t.id,
   h.entry,
   j.errors
 from unnest($1::uuid[]) as t (id)
-left join lineshaft.job j on j.id = t.id
-left join lineshaft.dead d on d.job_id = t.id
+left join lateral (select k.id, k.errors from lineshaft.job k where k.id = t.id limit 1) j on true
+left join lateral (select k.job_id from lineshaft.dead k where k.job_id = t.id limit 1) d on true
 left join lateral (
   select split_part(p.entries, e'\n', array_position(p.ids, t.id)) as entry
   from lineshaft.history p

@@ -3,10 +3,17 @@
 with held as materialized (
   select l.id from lineshaft.lease l where l.id = any ($1::bigint[]) for key share
 ),
+mine as materialized (
+  -- Looked up one by one, whatever the planner takes the tables for: a plan is made once, perhaps while they are empty.
+  select j.place
+  from unnest($2::uuid[], $3::integer[]) as r (id, fence)
+  cross join lateral (
+    select k.ctid as place from lineshaft.job k where k.id = r.id and k.fence = r.fence limit 1 for update
+  ) j
+),
 done as (
   delete from lineshaft.job j
-  using unnest($2::uuid[], $3::integer[]) as r (id, fence)
-  where j.id = r.id and j.fence = r.fence
+  where j.ctid = any (array(select m.place from mine m))
   returning 1
 ),
 released as (

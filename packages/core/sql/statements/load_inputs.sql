@@ -3,4 +3,4 @@
 -- Index: step_id. Called by: RunStore, for workers.
 select s.id, s.run_id, s.input, s.facts ->> 'externalInputPath'
 from unnest($1::uuid[]) as k (id)
-join lineshaft.step s on s.id = k.id
+cross join lateral (select t.id, t.run_id, t.input, t.facts from lineshaft.step t where t.id = k.id limit 1) s

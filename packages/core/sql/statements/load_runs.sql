@@ -31,8 +31,8 @@ select r.id, r.revision, r.definition,
   k.known < greatest(r.removed_in, 1) as whole,
   (select json_agg(json_build_array(m.id, m.event) order by m.id) from lineshaft.mark m where m.run_id = r.id) as marks
 from unnest($1::uuid[], $2::integer[]) as k (id, known)
-join lineshaft.run r on r.id = k.id
-join lineshaft.run_data d on d.run_id = r.id
+cross join lateral (select t.* from lineshaft.run t where t.id = k.id limit 1) r
+cross join lateral (select t.* from lineshaft.run_data t where t.run_id = r.id limit 1) d
 left join lateral (
   -- Null unless each of the changes in between is there.
   select case

@@ -9,5 +9,5 @@ select s.run_id, r.definition, r.correlation_id, r.priority,
     s.reason, s.facts, s.definition, s.input, s.output
   )
 from unnest($1::uuid[]) as k (id)
-join lineshaft.step s on s.id = k.id
-join lineshaft.run r on r.id = s.run_id
+cross join lateral (select t.* from lineshaft.step t where t.id = k.id limit 1) s
+cross join lateral (select t.* from lineshaft.run t where t.id = s.run_id limit 1) r

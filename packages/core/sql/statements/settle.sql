@@ -6,11 +6,15 @@ with held as materialized (
   select l.id from lineshaft.lease l where l.id = any ($1::bigint[]) for key share
 ),
 wanted as materialized (
-  select w.*
+  -- Looked up one by one, as in complete.
+  select w.*, j.place
   from json_to_recordset($3::json) as w (
     id uuid, fence integer, "to" text, attempt smallint, delay double precision, errors jsonb, reason text, detail jsonb,
     keep double precision
   )
+  cross join lateral (
+    select k.ctid as place from lineshaft.job k where k.id = w.id and k.fence = w.fence limit 1 for update
+  ) j
 ),
 moved as (
   update lineshaft.job j
@@ -19,7 +23,7 @@ moved as (
     errors = coalesce(w.errors, j.errors),
     due = case when w."to" = 'later' then clock_timestamp() + w.delay * interval '1 millisecond' else j.due end
   from wanted w
-  where j.id = w.id and j.fence = w.fence
+  where j.ctid = w.place
   returning j.id, j.seq, j.due, j.lane, j.priority, w."to", w.reason, w.detail, w.keep
 ),
 released as (
