@@ -1,7 +1,7 @@
 -- Enqueues jobs of one kind and queue that have no options: the common case of enqueue_many, in one plan without the
 -- machinery of a function. It knows one rule, the size; what it cannot judge it leaves alone.
 -- Locks: until its end the queue is not deleted (hold_queue).
--- $1 queue text, $2 kind text, $3 ids uuid[], $4 payloads json, $5 wake_mode text, $6 since timestamptz
+-- $1 queue text, $2 kind text, $3 ids uuid[], $4 payloads json[], $5 wake_mode text, $6 since timestamptz
 -- Returns one row, or none: then nothing was written (kind or queue were not met before, the batch is large, or there is
 -- something in the inbox that goes before), and enqueue_many is to be asked. Parameters stand in sub-selects so that the planner cannot look at them: it would plan
 -- anew for each call, at four times the cost of running it. Index: queue_project_id_name_key, lane_content.
@@ -13,8 +13,8 @@ with place as materialized (
   where p.name = 'default' and q.name = (select $1::text) and l.kind = (select $2::text) and l.requirements = '{}' and l.pin = 'none' and l.build = ''
     and l.wants = '{}' and l.id > 0 and l.attached is null
     and (
-      octet_length($4::json::text) <= 1000
-      or octet_length($4::json::text) <= (select s.value::integer from lineshaft.setting s where s.name = 'payload_max_bytes')
+      pg_column_size($4::json[]) <= 1000
+      or pg_column_size($4::json[]) <= (select s.value::integer from lineshaft.setting s where s.name = 'payload_max_bytes')
     )
     and ($5::text <> 'always' or not exists (select from lineshaft.inbox i order by i.at, i.seq limit 1))
     and lineshaft.hold_queue(q.id)
@@ -25,14 +25,13 @@ fresh as (
   insert into lineshaft.job (id, seq, due, created_at, lane, priority, payload)
   select j.id, nextval('lineshaft.job_seq'), p.present, p.present, p.lane, p.priority, j.payload
   from place p
-  cross join lateral rows from (unnest((select $3::uuid[])), json_array_elements((select $4::json))) as j (id, payload)
-  returning id, seq
+  cross join lateral (select unnest((select $3::uuid[])) as id, unnest((select $4::json[])) as payload) j
+  returning id, seq, due, lane, priority
 ),
 placed as (
   insert into lineshaft.ready (due, seq, lane, priority, job_id)
-  select p.present, f.seq, p.lane, p.priority, f.id
+  select f.due, f.seq, f.lane, f.priority, f.id
   from fresh f
-  cross join place p
 )
 select
   case

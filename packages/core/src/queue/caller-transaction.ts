@@ -10,8 +10,10 @@ import { type AfterCommitWaker, WakeTargets } from './after-commit.ts';
 import {
   enqueueResults,
   enqueueValues,
+  inboxTexts,
   type PreparedJob,
-  plainValues,
+  plainBatch,
+  plainTexts,
   splitBatches,
   type WakeMode,
 } from './enqueue-batch.ts';
@@ -62,15 +64,16 @@ export async function enqueueWithin(
   const results: EnqueueResult[] = [];
   const targets = new WakeTargets();
   for (const batch of splitBatches(ordered)) {
+    const ids = batch.map((job) => job.id);
     if (mode === 'after' && (await leaveInInbox(transaction, statements, batch))) {
       targets.addInbox();
-      results.push(...enqueueResults(batch, []));
+      results.push(...enqueueResults(ids, []));
       continue;
     }
     const rows = await writeIn(transaction, statements, batch, mode);
     // By position: some libraries are set up to rename columns.
     const named = rows.map((row) => Object.values(row).map(String));
-    for (const [place, result] of enqueueResults(batch, named).entries()) {
+    for (const [place, result] of enqueueResults(ids, named).entries()) {
       const job = batch[place];
       if (job !== undefined && result.result !== 'kept') targets.addJob(job);
       results.push(result);
@@ -108,15 +111,15 @@ async function leaveInInbox(
   statements: StatementsWithin,
   batch: readonly PreparedJob[],
 ): Promise<boolean> {
-  const values = plainValues(batch, 'after', null)?.slice(0, 4);
+  const plain = plainBatch(batch);
   const [only] = batch;
-  if (values === undefined || only === undefined) return false;
-  const [queue, kind] = values;
+  if (plain === undefined || only === undefined) return false;
+  const { queue, kind } = plain;
   if (batch.length === 1) {
     const left = await runIn(transaction, statements.inboxOne, [queue, kind, only.id, only.payloadText]);
     if (left.length > 0) return true;
   }
-  return (await runIn(transaction, statements.inbox, values)).length > 0;
+  return (await runIn(transaction, statements.inbox, inboxTexts(plain, batch))).length > 0;
 }
 
 /** Writes a batch; gives the rows of what is not new. */
@@ -126,8 +129,11 @@ async function writeIn(
   batch: readonly PreparedJob[],
   mode: WakeMode,
 ): Promise<readonly Record<string, unknown>[]> {
-  const plain = mode === 'after' ? undefined : plainValues(batch, mode, null);
-  if (plain !== undefined && (await runIn(transaction, statements.plain, plain)).length > 0) return [];
+  const plain = mode === 'after' ? undefined : plainBatch(batch);
+  if (plain !== undefined) {
+    const written = await runIn(transaction, statements.plain, plainTexts(plain, batch, mode));
+    if (written.length > 0) return [];
+  }
   return await runIn(transaction, statements.many, enqueueValues(batch, mode, null));
 }
 

@@ -62,7 +62,7 @@ describe('the values of a batch', () => {
 
 describe('the results of a batch', () => {
   test('all are new but those that the database named', () => {
-    expect(enqueueResults([job('a'), job('b'), job('c')], [['2', 'x', 'kept']])).toEqual([
+    expect(enqueueResults(['a', 'b', 'c'], [['2', 'x', 'kept']])).toEqual([
       { id: 'a', result: 'new' },
       { id: 'x', result: 'kept' },
       { id: 'c', result: 'new' },

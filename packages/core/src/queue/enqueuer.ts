@@ -9,16 +9,16 @@ import { isLineshaftError, LineshaftError } from '../domain/errors.ts';
 import type { EnqueueResult } from '../domain/job-options.ts';
 import { type Route, Session } from '../store/session.ts';
 import type { BoundStatements } from '../store/statements.ts';
-import { WakeTargets } from './after-commit.ts';
+import { BulkWrite } from './bulk-write.ts';
 import {
   batchMaxBytes,
   batchMaxJobs,
-  bulkBatchMaxJobs,
+  EncodedBatch,
   enqueueResults,
   enqueueValues,
+  type PlainBatch,
   type PreparedJob,
-  plainValues,
-  splitBatches,
+  plainBatch,
   type WakeMode,
 } from './enqueue-batch.ts';
 import type { Takers } from './takers.ts';
@@ -31,10 +31,6 @@ interface Call {
 
 /** Calls that may wait in memory for the database; more are refused. */
 const waitingMax = 100_000;
-/** How many batches of one large call are written side by side. */
-const bulkConnections = 4;
-/** Of the batches of a large call one in so many wakes workers: the lock of NOTIFY would have them commit in a row. */
-const bulkWakeEvery = 16;
 /** How many writes wait side by side for keys that strangers hold. */
 const patientConnections = 4;
 /** How long a write may wait for a key where others wait behind it, and where it is alone (below the time-out of statements). */
@@ -69,42 +65,22 @@ export class Enqueuer {
     return (job.uniqueKey === undefined && !job.resend ? this.plain : this.keyed).add(job);
   }
 
-  /** A call of so many jobs is coming: opens the connections that it will use while its jobs are being checked. */
-  expect(jobs: number): void {
-    const count = Math.min(Math.ceil(jobs / bulkBatchMaxJobs), bulkConnections);
-    if (this.closed || count < 2) return;
-    for (let number = 0; number < count; number += 1)
-      this.session(number)
-        .query(this.statements.clock)
-        .catch(() => {});
-  }
-
-  /** Enqueues many; each batch is all or nothing, the order is that of the list. Resolves when all are durable. */
-  async enqueueMany(jobs: readonly PreparedJob[]): Promise<EnqueueResult[]> {
-    const batches = splitBatches(jobs, bulkBatchMaxJobs);
-    const [first] = batches;
-    if (first === undefined) return [];
-    if (batches.length === 1) return await this.write(this.session(0), first, this.wake, null);
-    const [[since = null] = []] = await this.session(0).query(this.statements.clock);
-    const results: EnqueueResult[][] = new Array(batches.length);
-    let next = 0;
-    const lane = async (number: number): Promise<void> => {
-      for (let place = next++; place < batches.length; place = next++) {
-        const batch = batches[place];
-        if (batch === undefined) continue;
-        const wake = place % bulkWakeEvery === 0 ? this.wake : 'after';
-        results[place] = await this.write(this.session(number), batch, wake, later(since, place));
-      }
-    };
-    const lanes = Array.from({ length: Math.min(bulkConnections, batches.length) }, (_, number) =>
-      lane(number),
+  /**
+   * Begins a call of many jobs; each batch is all or nothing, the order is that of the jobs.
+   * @param jobs how many there will be
+   * @param early whether it may begin to write before all jobs were checked
+   */
+  beginMany(jobs: number, early: boolean): BulkWrite {
+    return new BulkWrite(
+      {
+        statements: this.statements,
+        wake: this.wake,
+        session: (number) => this.session(number),
+        write: (session, batch, wake, since) => this.write(session, batch, wake, since),
+      },
+      jobs,
+      early,
     );
-    const ended = await Promise.allSettled(lanes);
-    await this.session(0)
-      .query(this.statements.wakeNamedQueues, WakeTargets.of(jobs).values())
-      .catch(() => {});
-    for (const end of ended) if (end.status === 'rejected') throw end.reason;
-    return results.flat();
   }
 
   async close(): Promise<void> {
@@ -124,15 +100,21 @@ export class Enqueuer {
 
   private async write(
     session: Session,
-    batch: PreparedJob[],
+    batch: EncodedBatch | PreparedJob[],
     wake: WakeMode,
     since: string | null,
   ): Promise<EnqueueResult[]> {
-    if (await writePlainly(session, this.statements, plainValues(batch, wake, since))) {
-      return enqueueResults(batch, []);
+    if (batch instanceof EncodedBatch) {
+      if (await writePlainly(session, this.statements, batch, wake, since))
+        return enqueueResults(batch.ids, []);
+      return await this.write(session, batch.jobs(), wake, since);
     }
     const values = enqueueValues(batch, wake, since);
-    return enqueueResults(batch, await writeBriefly(session, this.statements, batch, values, this.patience));
+    const named = await writeBriefly(session, this.statements, batch, values, this.patience);
+    return enqueueResults(
+      batch.map((job) => job.id),
+      named,
+    );
   }
 }
 
@@ -140,9 +122,11 @@ export class Enqueuer {
 async function writePlainly(
   session: Session,
   statements: BoundStatements,
-  values: unknown[] | undefined,
+  batch: EncodedBatch,
+  wake: WakeMode,
+  since: string | null,
 ): Promise<boolean> {
-  return values !== undefined && (await session.query(statements.enqueuePlain, values)).length > 0;
+  return (await session.query(statements.enqueuePlain, batch.values(wake, since))).length > 0;
 }
 
 /**
@@ -165,17 +149,6 @@ async function writeBriefly(
     if (patience === undefined || !isLockTimeout(error)) throw error;
     return await patience.write(values);
   }
-}
-
-/** Batches of one call get times a microsecond apart, so that they stay in order whichever is written first. */
-function later(since: string | null, microseconds: number): string | null {
-  if (since === null || microseconds === 0) return since;
-  const match = /^(.*:\d\d)(?:\.(\d{1,6}))?(.*)$/.exec(since);
-  if (match === null) return since;
-  const [, seconds = '', fraction = '', zone = ''] = match;
-  // Never into the next second: the last batches of a call that begins at its end may share a time.
-  const micros = Math.min(Number(fraction.padEnd(6, '0')) + microseconds, 999_999);
-  return `${seconds}.${String(micros).padStart(6, '0')}${zone}`;
 }
 
 /** One connection with calls that wait for it. */
@@ -244,12 +217,12 @@ class Flusher {
   }
 
   /** Writes a job that comes alone and hands it to an idle worker of this process; false if nothing was written. */
-  private async hand(calls: readonly Call[], plain: readonly unknown[] | undefined): Promise<boolean> {
+  private async hand(calls: readonly Call[], plain: PlainBatch | undefined): Promise<boolean> {
     const [call] = calls;
     if (call === undefined || calls.length > 1 || plain === undefined || this.takers === undefined)
       return false;
-    const [queue, kind] = plain as readonly string[];
-    const place = this.takers.offer(queue ?? '', kind ?? '');
+    const { queue, kind } = plain;
+    const place = this.takers.offer(queue, kind);
     if (place === undefined) return false;
     const { id, payloadText } = call.job;
     let taken = false;
@@ -269,20 +242,25 @@ class Flusher {
     }
   }
 
+  private async writePlain(jobs: readonly PreparedJob[], plain: PlainBatch | undefined): Promise<boolean> {
+    if (plain === undefined) return false;
+    return await writePlainly(this.session, this.statements, new EncodedBatch(plain, jobs), this.wake, null);
+  }
+
   private async flush(calls: Call[]): Promise<void> {
     const jobs = calls.map((call) => call.job);
-    const values = enqueueValues(jobs, this.wake, null);
     try {
-      const plain = plainValues(jobs, this.wake, null);
-      if ((await this.hand(calls, plain)) || (await writePlainly(this.session, this.statements, plain))) {
+      const plain = plainBatch(jobs);
+      if ((await this.hand(calls, plain)) || (await this.writePlain(jobs, plain))) {
         settle(calls, []);
         return;
       }
       // Alone with its trouble, a call would hold up all that come after it: it waits elsewhere.
+      const values = enqueueValues(jobs, this.wake, null);
       settle(calls, await writeBriefly(this.session, this.statements, jobs, values, undefined));
     } catch (error) {
       if (calls.length === 1 && isLockTimeout(error)) {
-        this.patience.write(values).then(
+        this.patience.write(enqueueValues(jobs, this.wake, null)).then(
           (named) => settle(calls, named),
           (reason) => refuse(calls, reason),
         );
@@ -309,7 +287,7 @@ function isWorkerGone(error: unknown): boolean {
 
 function settle(calls: readonly Call[], named: Named): void {
   const results = enqueueResults(
-    calls.map((call) => call.job),
+    calls.map((call) => call.job.id),
     named,
   );
   for (const [place, call] of calls.entries()) {

@@ -26,7 +26,7 @@ import {
   type StatementsWithin,
   type StatementWithin,
 } from './caller-transaction.ts';
-import type { PreparedJob } from './enqueue-batch.ts';
+import { bulkBatchMaxJobs, type PreparedJob } from './enqueue-batch.ts';
 import { Enqueuer } from './enqueuer.ts';
 import { Takers } from './takers.ts';
 
@@ -71,8 +71,8 @@ export interface Enqueueing<PayloadMap extends object> {
     ...rest: [...PayloadArgument<PayloadMap[Kind]>, options?: EnqueueOptions]
   ): Promise<EnqueueResult>;
   /**
-   * Enqueues many jobs, 100,000 in one call if need be. All are checked before the first is written; they are
-   * written in batches of 1,000, each all or nothing.
+   * Enqueues many jobs, 100,000 in one call if need be. If one of them is refused by the checks none is written; they
+   * are written in batches of 2,000, each all or nothing.
    */
   enqueueMany(requests: readonly RequestOf<PayloadMap>[]): Promise<EnqueueResult[]>;
 }
@@ -80,9 +80,6 @@ export interface Enqueueing<PayloadMap extends object> {
 type RequestOf<PayloadMap extends object> = {
   [Kind in Extract<keyof PayloadMap, string>]: EnqueueRequest<Kind, PayloadMap[Kind]>;
 }[Extract<keyof PayloadMap, string>];
-
-/** So many requests of one call are checked in one turn of the event loop. */
-const checkedAtOnce = 5_000;
 
 export class Producer<PayloadMap extends object = Record<string, unknown>> implements Enqueueing<PayloadMap> {
   readonly schema: string;
@@ -144,9 +141,14 @@ export class Producer<PayloadMap extends object = Record<string, unknown>> imple
   }
 
   async enqueueMany(requests: readonly RequestOf<PayloadMap>[]): Promise<EnqueueResult[]> {
-    this.enqueuer.expect(requests?.length ?? 0);
-    const jobs = await this.checkAll(requests);
-    return await this.enqueuer.enqueueMany(jobs).catch((error: unknown) => this.explain(error));
+    const bulk = this.enqueuer.beginMany(requests?.length ?? 0, !this.checksWait);
+    try {
+      for await (const jobs of this.checkInTurns(requests)) bulk.add(jobs);
+    } catch (error) {
+      await bulk.abandon();
+      throw error;
+    }
+    return await bulk.end().catch((error: unknown) => this.explain(error));
   }
 
   /**
@@ -195,7 +197,16 @@ export class Producer<PayloadMap extends object = Record<string, unknown>> imple
   /** Checks a request against the rules, not against the schema of its kind, and gives it an id. */
   protected prepare(request: EnqueueRequest): PreparedJob {
     const valid = validateRequest(request, this.settingsOf(request?.kind));
-    return { ...valid, id: valid.id ?? this.ids.next(), resend: valid.id !== undefined };
+    // Field by field, which is three times as fast as a spread.
+    return {
+      kind: valid.kind,
+      id: valid.id ?? this.ids.next(),
+      payloadText: valid.payloadText,
+      template: valid.template,
+      templateKey: valid.templateKey,
+      uniqueKey: valid.uniqueKey,
+      resend: valid.id !== undefined,
+    };
   }
 
   /** The rules for requests of a kind; the same object each time, which makes checking many of them cheap. */
@@ -212,15 +223,30 @@ export class Producer<PayloadMap extends object = Record<string, unknown>> imple
   }
 
   private async checkAll(requests: readonly EnqueueRequest[]): Promise<PreparedJob[]> {
-    const jobs: PreparedJob[] = [];
+    const all: PreparedJob[][] = [];
+    for await (const jobs of this.checkInTurns(requests)) all.push(jobs);
+    return all.flat();
+  }
+
+  /** Between its turns others, and the connections that are being made, have theirs. */
+  private async *checkInTurns(requests: readonly EnqueueRequest[]): AsyncGenerator<PreparedJob[]> {
+    let jobs: PreparedJob[] = [];
     for (const request of requests) {
       // Awaiting nothing for each of 100,000 plain jobs would cost more than checking them.
       const checked = this.check(request);
       jobs.push(checked instanceof Promise ? await checked : checked);
-      // Checks of many jobs let others, and the connections that are being made, have their turn.
-      if (jobs.length % checkedAtOnce === 0) await new Promise((resolve) => setImmediate(resolve));
+      if (jobs.length < bulkBatchMaxJobs) continue;
+      yield jobs;
+      jobs = [];
+      await new Promise((resolve) => setImmediate(resolve));
     }
-    return jobs;
+    if (jobs.length > 0) yield jobs;
+  }
+
+  /** Whether code of others, which may take its time, has a say in what may be enqueued. */
+  private get checksWait(): boolean {
+    if (this.hooks.enqueue !== undefined) return true;
+    return Object.values(this.definitions).some((definition) => definition?.schema !== undefined);
   }
 
   private check(request: EnqueueRequest): PreparedJob | Promise<PreparedJob> {

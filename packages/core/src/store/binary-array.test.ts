@@ -1,0 +1,23 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { jsonArray, jsonTexts, uuidArray } from './binary-array.ts';
+
+describe('arrays in the binary format', () => {
+  test('are as the server documents them', () => {
+    const header = (type: string, length: string) => `00000001 00000000 ${type} ${length} 00000001`;
+    expect(uuidArray(['0193A0b1-c2d3-7e4f-8a5b-6c7d8e9f0a1b']).toString('hex')).toBe(
+      `${header('00000b86', '00000001')} 00000010 0193a0b1c2d37e4f8a5b6c7d8e9f0a1b`.replaceAll(' ', ''),
+    );
+    expect(jsonArray(['"ä"', '1']).toString('hex')).toBe(
+      `${header('00000072', '00000002')} 00000004 22c3a422 00000001 31`.replaceAll(' ', ''),
+    );
+  });
+
+  test('give texts back as they were', () => {
+    fc.assert(
+      fc.property(fc.array(fc.string({ unit: 'grapheme', maxLength: 50 })), (texts) => {
+        expect(jsonTexts(jsonArray(texts))).toEqual(texts);
+      }),
+    );
+  });
+});

@@ -1,0 +1,82 @@
+/**
+ * One-dimensional arrays in PostgreSQL's binary format, which the server takes in without parsing: for the two
+ * columns of large batches, where reading text cost a fifth of the insert. Pure.
+ *
+ * Format: `array_recv` and `uuid_recv` of PostgreSQL; the same since version 7.4.
+ * @see https://www.postgresql.org/docs/current/protocol-overview.html#PROTOCOL-FORMAT-CODES
+ */
+
+const uuidType = 2950;
+const jsonType = 114;
+/** Dimensions, whether there are nulls, type, length, lower bound: four bytes each. */
+const headerBytes = 20;
+const lengthBytes = 4;
+const uuidBytes = 16;
+
+/** The value of each hexadecimal digit, by its code. */
+const digits = new Uint8Array(128);
+for (const [value, digit] of [...'0123456789abcdef'].entries()) {
+  digits[digit.charCodeAt(0)] = value;
+  digits[digit.toUpperCase().charCodeAt(0)] = value;
+}
+/** Where the 16 bytes of a UUID begin in its text of 36 characters. */
+const places = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+
+/** A `uuid[]` of texts of 36 characters that are known to be UUIDs. */
+export function uuidArray(ids: readonly string[]): Buffer {
+  const bytes = Buffer.allocUnsafe(headerBytes + ids.length * (lengthBytes + uuidBytes));
+  let at = writeHeader(bytes, uuidType, ids.length);
+  for (const id of ids) {
+    at = writeLength(bytes, at, uuidBytes);
+    for (const place of places) {
+      bytes[at++] = (digitAt(id, place) << 4) | digitAt(id, place + 1);
+    }
+  }
+  return bytes;
+}
+
+/** A `json[]` of texts, which the server checks as it checks every `json`. */
+export function jsonArray(texts: readonly string[]): Buffer {
+  let size = headerBytes;
+  for (const text of texts) size += lengthBytes + Buffer.byteLength(text);
+  const bytes = Buffer.allocUnsafe(size);
+  let at = writeHeader(bytes, jsonType, texts.length);
+  for (const text of texts) {
+    const written = bytes.write(text, at + lengthBytes);
+    at = writeLength(bytes, at, written) + written;
+  }
+  return bytes;
+}
+
+/** The texts of a `json[]` that `jsonArray` made. */
+export function jsonTexts(bytes: Buffer): string[] {
+  const texts: string[] = [];
+  for (let at = headerBytes; at < bytes.length; ) {
+    const begin = at + lengthBytes;
+    at = begin + bytes.readInt32BE(at);
+    texts.push(bytes.toString('utf8', begin, at));
+  }
+  return texts;
+}
+
+/** An empty array has no dimension, and callers have none to send. */
+function writeHeader(bytes: Buffer, type: number, length: number): number {
+  let at = writeLength(bytes, 0, 1);
+  at = writeLength(bytes, at, 0);
+  at = writeLength(bytes, at, type);
+  at = writeLength(bytes, at, length);
+  return writeLength(bytes, at, 1);
+}
+
+/** `writeInt32BE` without its checks, which cost as much as the rest. */
+function writeLength(bytes: Buffer, at: number, value: number): number {
+  bytes[at] = value >>> 24;
+  bytes[at + 1] = value >>> 16;
+  bytes[at + 2] = value >>> 8;
+  bytes[at + 3] = value;
+  return at + lengthBytes;
+}
+
+function digitAt(id: string, place: number): number {
+  return digits[id.charCodeAt(place)] ?? 0;
+}
