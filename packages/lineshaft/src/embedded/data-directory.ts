@@ -123,12 +123,9 @@ export async function createData(
   identity: Identity | undefined,
 ): Promise<void> {
   const parent = dirname(data);
-  const unfinished = `${basename(data)}.new-`;
-  for (const name of fs.readdirSync(parent).filter((name) => name.startsWith(unfinished))) {
-    fs.rmSync(join(parent, name), { recursive: true, force: true, maxRetries: 5 });
-  }
+  removeUnfinished(data);
   // A name of its own: an initdb whose keeper was killed may still be writing into the other one.
-  const staging = fs.mkdtempSync(join(parent, unfinished));
+  const staging = fs.mkdtempSync(unfinishedPath(data));
   if (identity !== undefined) fs.chownSync(staging, identity.uid, identity.gid);
   // Order by bytes, upper and lower case by Unicode: the same on every machine, whatever its locales.
   const locale = ['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--encoding=UTF8'];
@@ -140,6 +137,23 @@ export async function createData(
   if (fs.existsSync(data)) fs.rmdirSync(data);
   fs.renameSync(staging, data);
   syncFolder(parent);
+  removeUnfinished(data);
+}
+
+/**
+ * Removes what keepers left that were killed while they made the data. An initdb that had only just been started
+ * makes its folder again if it was removed before it looked: so this is called before and after, and at each start.
+ */
+export function removeUnfinished(data: string): void {
+  const parent = dirname(data);
+  const prefix = basename(unfinishedPath(data));
+  for (const name of fs.readdirSync(parent).filter((name) => name.startsWith(prefix))) {
+    fs.rmSync(join(parent, name), { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+function unfinishedPath(data: string): string {
+  return join(dirname(data), `${basename(data)}.new-`);
 }
 
 /** The environment of all PostgreSQL programs: nothing of the caller's `PG…` variables reaches them. */

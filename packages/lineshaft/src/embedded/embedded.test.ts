@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import * as fs from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
@@ -275,6 +275,17 @@ test('a keeper killed while it makes the database leaves nothing half-made', asy
   process.kill(keeperPid(folder), 'SIGKILL');
   expect(await answers((await opening).url)).toBe(true);
   expect(unfinished()).toBe(false);
+});
+
+test('what a killed keeper left half-made is removed at the next start', async () => {
+  const folder = makeFolder();
+  const first = await open(folder);
+  const left = join(dirname(first.dataDirectory), 'postgres.new-abcdef');
+  await first.release();
+  fs.mkdirSync(join(left, 'base'), { recursive: true });
+  fs.writeFileSync(join(left, 'base', '1'), 'half');
+  expect(await answers((await open(folder)).url)).toBe(true);
+  expect(fs.existsSync(left)).toBe(false);
 });
 
 test('a peer that sends the keeper rubbish is cut off and counts for nothing', async () => {

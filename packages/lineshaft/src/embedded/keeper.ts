@@ -24,7 +24,7 @@ import {
   sendMessage,
   type UserMessage,
 } from './control.ts';
-import { checkData, createData, type Layout, placeData } from './data-directory.ts';
+import { checkData, createData, type Layout, placeData, removeUnfinished } from './data-directory.ts';
 import { errorData } from './errors.ts';
 import type { Identity } from './identity.ts';
 import { boundLog, writeLog } from './log-file.ts';
@@ -98,7 +98,7 @@ export class Keeper {
   async #prepareData(): Promise<void> {
     const { binaries, identity } = this.#plan;
     this.#layout = placeData(this.#layout, identity);
-    if (checkData(this.#layout.data, binaries)) return;
+    if (checkData(this.#layout.data, binaries)) return removeUnfinished(this.#layout.data);
     this.#say(`making a new database in ${this.#layout.data}`);
     await createData(this.#layout.data, binaries, identity);
   }

@@ -97,13 +97,19 @@ function isLimited({ concurrentExecLimit, rateLimitPerFrequency }: TaskDefinitio
 
 /** Steps that have jobs. */
 export function hasJob(step: Step): boolean {
-  return !builtIn.has(step.type);
+  return step.type !== 'FORK' && !jobless.has(step.type);
 }
 
-const builtIn = new Set([
+/** Whether a type of definition needs no task definitions but those that the workflow brings: what it begins is known before. */
+export function isKnownBefore(type: string): boolean {
+  return simpleTypes.has(type) || type === 'FORK_JOIN' || isDoneHere(type) || jobless.has(type);
+}
+
+const simpleTypes: ReadonlySet<string> = new Set(['SIMPLE', 'CUSTOM']);
+/** Types that no worker does: decisions end their steps, or time, a person, another run. */
+const jobless: ReadonlySet<string> = new Set([
   'SWITCH',
   'DECISION',
-  'FORK',
   'JOIN',
   'EXCLUSIVE_JOIN',
   'DO_WHILE',
