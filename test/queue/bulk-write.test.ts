@@ -52,7 +52,7 @@ describe.each(versions)('a call of many jobs, on PostgreSQL %i', (version) => {
     });
     const enqueuer = new Enqueuer(route, statements, 'always');
     enqueuers.push(enqueuer);
-    return enqueuer.beginMany(count, true);
+    return Object.assign(enqueuer.beginMany(count, true), { sent: route.sent });
   };
 
   const openTransactions = async (): Promise<number[]> => {
@@ -93,6 +93,20 @@ describe.each(versions)('a call of many jobs, on PostgreSQL %i', (version) => {
     await until('transactions to open or end', async () => (await openTransactions()).length >= 1);
     await bulk.abandon();
     expect(await openTransactions()).toEqual([]);
+    expect(await waiting()).toEqual([]);
+  });
+
+  test('waits for the check also where the short way was no way', async () => {
+    const bulk = begin(6_000);
+    bulk.add(jobs(0, 2_000, `unknown-${version}`));
+    bulk.add(jobs(2_000, 2_000, `unknown-${version}`));
+    const tried = (times: number) => async () =>
+      (bulk.sent.get('enqueue_plain') ?? 0) >= times && (await openTransactions()).length === 0;
+    await until('two connections to have given up', tried(2));
+    bulk.add(jobs(4_000, 2_000));
+    await until('the third to have met the first of them', tried(3));
+    expect([...bulk.sent.keys()]).not.toContain('enqueue_many');
+    await bulk.abandon();
     expect(await waiting()).toEqual([]);
   });
 

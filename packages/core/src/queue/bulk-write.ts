@@ -134,6 +134,7 @@ export class BulkWrite {
   private async runLane(session: Session): Promise<void> {
     const since = (await this.since) ?? null;
     if (this.state === 'checking') await this.writeEarly(session, since);
+    await this.checked.promise;
     if (this.state === 'abandoned') return;
     for (let place = this.waiting.shift(); place !== undefined; place = this.waiting.shift())
       this.results[place] = await this.parts.write(
