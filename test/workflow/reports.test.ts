@@ -195,7 +195,7 @@ describe.each(versions)('reports on PostgreSQL %s', (version) => {
     expect(await leases(runId)).toEqual([]);
   });
 
-  it('are missed also by a worker that lets the database sleep', async () => {
+  it('are missed also by a worker that lets the database sleep', { timeout: 90_000 }, async () => {
     const { runId, kind } = await flow({ a: { responseTimeoutSeconds: 1, retryCount: 0 } });
     const asleep = gate();
     const log = {
@@ -211,7 +211,7 @@ describe.each(versions)('reports on PostgreSQL %s', (version) => {
     await asleep.opened;
     const { step } = await take(kind('a'));
     const view = await site.lineshaft.workflows.waitForRun(runId, ({ run }) => run.endedAt !== undefined, {
-      timeoutMs: 15_000,
+      timeoutMs: 60_000,
     });
     expect(view.run.status).toBe('TIMED_OUT');
     expect(view.steps[0]).toMatchObject({ id: step.id, status: 'TIMED_OUT', workerId: 'worker-1' });
