@@ -538,10 +538,10 @@ begin
   select count(*) filter (where d.job_id is not null), count(*) filter (where d.job_id is null),
     array_agg(distinct l.queue_id) filter (where d.job_id is null)
   into buried, returned, queues
-  from unnest(ids) as t (id)
-  join lineshaft.job j on j.id = t.id
+  from lineshaft.job j
   join lineshaft.lane l on l.id = j.lane
-  left join lineshaft.dead d on d.job_id = t.id;
+  left join lineshaft.dead d on d.job_id = j.id
+  where j.id = any (ids);
   perform lineshaft.wake(coalesce(queues, '{}'), false, 'always');
 end
 $$;
@@ -572,10 +572,12 @@ declare
   why jsonb;
 begin
   for j in
-    select k.* from unnest(one.job_ids, one.fences) as r (id, fence)
-    join lineshaft.job k on k.id = r.id and k.fence = r.fence
+    select k.* from lineshaft.job k
+    where k.id = any (one.job_ids) and case
+      when (k.id, k.fence) in (select r.id, r.fence from unnest(one.job_ids, one.fences) as r (id, fence)) then true
+    end
     order by k.id
-    for update of k
+    for update
   loop
     moved := moved || j.id;
     why := jsonb_build_object(
@@ -628,8 +630,9 @@ begin
   loop
     with back as (
       update lineshaft.job j set fence = j.fence + 1
-      from unnest(one.job_ids, one.fences) as r (id, fence)
-      where j.id = r.id and j.fence = r.fence
+      where j.id = any (one.job_ids) and case
+        when (j.id, j.fence) in (select r.id, r.fence from unnest(one.job_ids, one.fences) as r (id, fence)) then true
+      end
       returning j.id, j.due, j.seq, j.lane, j.priority
     ),
     placed as (

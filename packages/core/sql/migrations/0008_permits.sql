@@ -78,30 +78,33 @@ begin
     update lineshaft.counter c
     set short_opened = present
     from unnest(p_limit, p_key) as p (limit_id, key)
-    where c.limit_id = p.limit_id and c.key = p.key and c.short_lane = any (opened_lanes);
+    cross join lateral (
+      select k.ctid as place from lineshaft.counter k where k.limit_id = p.limit_id and k.key = p.key limit 1
+    ) k
+    where c.ctid = k.place and c.short_lane = any (opened_lanes);
   end if;
 
   -- What still waits for tokens, or for an end of being closed, is woken by the clock.
   with wake as materialized (
-    select c.limit_id, c.key, least(case
+    select c.place, c.wake_at as before, least(case
         when c.closed_until > present then c.closed_until
         when e.per_ms is not null and t.tokens < coalesce(nullif(h.held, 0), n.need)
-        then lineshaft.tokens_due(c, e.per_ms, e.burst, t.tokens, coalesce(nullif(h.held, 0), n.need), present)
+        then lineshaft.tokens_due(c.whole, e.per_ms, e.burst, t.tokens, coalesce(nullif(h.held, 0), n.need), present)
       end,
       -- Nobody may be there to take what was kept.
       case when h.held > 0 and c.short_opened > present - interval '5 s' then c.short_opened + interval '5001 ms' end
     ) as wake_at
     from unnest(p_limit, p_key) as p (limit_id, key)
     cross join lateral (
-      select * from lineshaft.counter c where c.limit_id = p.limit_id and c.key = p.key limit 1
+      select k.ctid as place, k as whole, k.* from lineshaft.counter k where k.limit_id = p.limit_id and k.key = p.key limit 1
     ) c
     join lineshaft.limit l on l.id = c.limit_id
     cross join lateral lineshaft.terms_of(l, c.key) e
-    cross join lateral (select lineshaft.tokens_of(c, e.per_ms, e.burst, present) as tokens) t
+    cross join lateral (select lineshaft.tokens_of(c.whole, e.per_ms, e.burst, present) as tokens) t
     cross join lateral (
       select case
         when c.short_lane is null then 0
-        else lineshaft.held_back(c, case when e.per_ms is null then 1000000000 else floor(e.burst)::integer end, present)
+        else lineshaft.held_back(c.whole, case when e.per_ms is null then 1000000000 else floor(e.burst)::integer end, present)
       end as held
     ) h
     left join lateral (
@@ -116,7 +119,7 @@ begin
   update lineshaft.counter c
   set wake_at = w.wake_at
   from wake w
-  where c.limit_id = w.limit_id and c.key = w.key and c.wake_at is distinct from w.wake_at;
+  where c.ctid = w.place and w.before is distinct from w.wake_at;
   return coalesce(queues, '{}');
 end
 $$;
@@ -193,7 +196,10 @@ begin
       update lineshaft.counter c
       set used = 0, holder = null
       from over o
-      where c.limit_id = o.fifo and c.key = o.fifo_key and c.holder = o.job_id
+      cross join lateral (
+        select k.ctid as place from lineshaft.counter k where k.limit_id = o.fifo and k.key = o.fifo_key limit 1
+      ) k
+      where c.ctid = k.place and c.holder = o.job_id
     )
     select array_agg(o.fifo), array_agg(o.fifo_key) into force_limits, force_keys from over o;
   end if;

@@ -139,8 +139,8 @@ begin
       select array_agg(w.lane), array_agg(w.costs::text), array_agg(w.jobs) into w_lane, w_costs, w_jobs
       from (
         select j.lane, j.costs, count(*) as jobs
-        from unnest(h_id) as h (id)
-        join lineshaft.job j on j.id = h.id
+        from lineshaft.job j
+        where j.id = any (h_id)
         group by 1, 2
       ) w;
     end if;
@@ -576,7 +576,8 @@ begin
       delete from lineshaft.ready r where r.ctid = any (places) returning r.job_id
     ),
     mine as materialized (
-      select j.* from taken t join lineshaft.job j on j.id = t.job_id order by j.priority desc, j.due, j.seq
+      select j.* from lineshaft.job j where j.id = any (array(select t.job_id from taken t))
+      order by j.priority desc, j.due, j.seq
     ),
     leased as (
       insert into lineshaft.lease (worker, job_ids, fences)

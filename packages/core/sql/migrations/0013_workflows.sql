@@ -521,14 +521,10 @@ begin
   select count(*) into matched
   from (select from lineshaft.lease l where l.id = any (leases) for key share) held;
   perform lineshaft.demand(matched, cardinality(leases));
-  with mine as materialized (
-    select j.place
-    from unnest(ids, fences) as r (id, fence)
-    cross join lateral (
-      select k.ctid as place from lineshaft.job k where k.id = r.id and k.fence = r.fence limit 1 for update
-    ) j
-  )
-  delete from lineshaft.job j where j.ctid = any (array(select m.place from mine m));
+  delete from lineshaft.job j
+  where j.id = any (ids) and case
+    when (j.id, j.fence) in (select r.id, r.fence from unnest(ids, fences) as r (id, fence)) then true
+  end;
   get diagnostics matched = row_count;
   perform lineshaft.demand(matched, cardinality(ids));
   delete from lineshaft.lease l

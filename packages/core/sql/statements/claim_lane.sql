@@ -17,10 +17,8 @@ taken as (
   where ctid = any (array(select p.ctid from picked p))
 ),
 claimed as materialized (
-  -- The fence makes it a loop over what was picked, which keeps the order without sorting wide rows.
-  select j.*
-  from picked p
-  cross join lateral (select k.* from lineshaft.job k where k.id = p.job_id offset 0) j
+  -- One walk through the index for all of them: a look-up for each takes half as long again, and more than sorting them.
+  select j.* from lineshaft.job j where j.id = any (array(select p.job_id from picked p)) order by j.priority desc, j.due, j.seq
 ),
 leased as (
   insert into lineshaft.lease (worker, job_ids, fences)

@@ -29,10 +29,7 @@ taken as (
   returning job_id
 ),
 claimed as materialized (
-  select j.*
-  from taken t
-  cross join lateral (select k.* from lineshaft.job k where k.id = t.job_id limit 1) j
-  order by j.priority desc, j.due, j.seq
+  select j.* from lineshaft.job j where j.id = any (array(select t.job_id from taken t)) order by j.priority desc, j.due, j.seq
 ),
 leased as (
   insert into lineshaft.lease (worker, job_ids, fences)

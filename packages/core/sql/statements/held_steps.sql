@@ -5,12 +5,12 @@
 select p.job_id, p.holder as worker_id, (date_part('epoch', l.taken_at) * 1000)::bigint as taken
 from lineshaft.job_lease p
 join lineshaft.lease l on l.id = p.lease
-join lineshaft.job j on j.id = p.job_id and j.fence = p.fence
+cross join lateral (select from lineshaft.job j where j.id = p.job_id and j.fence = p.fence limit 1) j
 where p.job_id = any ($1::uuid[]) and p.worker = 0
 union all
 select h.id, w.worker_id, (date_part('epoch', l.taken_at) * 1000)::bigint
 from lineshaft.lease l
 cross join lateral unnest(l.job_ids, l.fences) as h (id, fence)
-join lineshaft.job j on j.id = h.id and j.fence = h.fence
+cross join lateral (select from lineshaft.job j where j.id = h.id and j.fence = h.fence limit 1) j
 join lineshaft.worker w on w.id = l.worker
 where l.worker > 0 and l.job_ids && $1::uuid[] and h.id = any ($1::uuid[])
