@@ -3,6 +3,8 @@
  * looked up by id whatever it takes the tables for: else a burst that comes upon an idle worker is read as often as it has rows.
  */
 
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { Route, Session } from '../../packages/core/src/store/session.ts';
 import { type BoundStatements, bindStatements } from '../../packages/core/src/store/statements.ts';
@@ -83,3 +85,19 @@ function scansOfAll(plan: readonly string[]): string[] {
   }
   return found;
 }
+
+it('no function of the database joins the rows that it changes with its arguments: it finds them by id or by place', async () => {
+  const folder = join(import.meta.dirname, '../../packages/core/sql/migrations');
+  const joined: string[] = [];
+  for (const file of await readdir(folder)) {
+    const text = (await readFile(join(folder, file), 'utf8')).replaceAll(/--.*$/gm, '');
+    for (const [change] of text.matchAll(/\b(update|delete from) lineshaft\.[^;]*?(?=;|\breturning\b)/g)) {
+      if (
+        /\b(from|using)\s+(unnest|rows from|json_to_recordset)\b/.test(change) &&
+        !/\bctid\b|\b(id|job_id|run_id) = any \(/.test(change)
+      )
+        joined.push(`${file}: ${change.slice(0, 80)}`);
+    }
+  }
+  expect(joined).toEqual([]);
+});

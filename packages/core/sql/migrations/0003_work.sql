@@ -52,14 +52,23 @@ $$;
 
 create function lineshaft.release_keys(projects bigint[], keys text[], holders uuid[], state_bit smallint)
 returns void language plpgsql as $$
+declare
+  -- Looked up one by one, whatever the planner takes the table for, and locked: so they stay for what follows.
+  places tid[] := array(
+    select h.place
+    from unnest(projects, keys, holders) as k (project_id, key, job_id)
+    cross join lateral (
+      select u.ctid as place from lineshaft.unique_key u
+      where u.project_id = k.project_id and u.key = k.key and u.job_id = k.job_id
+      limit 1
+      for update
+    ) h
+  );
 begin
   update lineshaft.unique_key u
   set until = clock_timestamp() + u.keep_ms * interval '1 millisecond'
-  from unnest(projects, keys, holders) as k (project_id, key, job_id)
-  where u.project_id = k.project_id and u.key = k.key and u.job_id = k.job_id and u.states & state_bit <> 0;
-  delete from lineshaft.unique_key u
-  using unnest(projects, keys, holders) as k (project_id, key, job_id)
-  where u.project_id = k.project_id and u.key = k.key and u.job_id = k.job_id and u.states & state_bit = 0;
+  where u.ctid = any (places) and u.states & state_bit <> 0;
+  delete from lineshaft.unique_key u where u.ctid = any (places) and u.states & state_bit = 0;
 end
 $$;
 

@@ -360,7 +360,9 @@ begin
     'labels', coalesce(j.options -> 'labels', '{}') || jsonb_build_object('schedule', m.mark ->> 'name'),
     'meta', coalesce(j.options -> 'meta', '{}') || jsonb_build_object('schedule', m.mark))
   from unnest(ids, marks) as m (id, mark)
-  where j.id = m.id;
+  -- Looked up one by one, here and below, whatever the planner takes the table for.
+  cross join lateral (select t.ctid from lineshaft.job t where t.id = m.id limit 1) place
+  where j.ctid = place.ctid;
   return jobs;
 end
 $$;
@@ -501,6 +503,7 @@ begin
     trouble = case when h.trouble is not null then h.trouble when h.tick is not null then null else s.trouble end
   from unnest(ids, last_of, run_ticks, skips, counts, waitings, next_ticks, next_dues, last_ticks, misses, troubles)
     as h (id, last_of, tick, skipped, run, waiting, next_tick, next_due, last_tick, missed, trouble)
-  where s.id = h.id;
+  cross join lateral (select t.ctid from lineshaft.schedule t where t.id = h.id limit 1) place
+  where s.ctid = place.ctid;
 end
 $$;

@@ -133,15 +133,15 @@ begin
   if limits is null then
     return 0;
   end if;
-  perform from (
-    select from unnest(limits, keys) as p (limit_id, key)
-    join lineshaft.counter c on c.limit_id = p.limit_id and c.key = p.key
-    order by c.key = '', c.limit_id, c.key
-    for update of c
-  ) held;
+  perform lineshaft.lock_counters(limits, keys);
   update lineshaft.counter c set wake_at = null
-  from unnest(limits, keys) as p (limit_id, key)
-  where c.limit_id = p.limit_id and c.key = p.key;
+  where c.ctid = any (array(
+    select k.place
+    from unnest(limits, keys) as p (limit_id, key)
+    cross join lateral (
+      select t.ctid as place from lineshaft.counter t where t.limit_id = p.limit_id and t.key = p.key limit 1
+    ) k
+  ));
   perform lineshaft.wake(lineshaft.unpark(limits, keys), false, 'always');
   return cardinality(limits);
 end
@@ -390,12 +390,10 @@ begin
     for update skip locked
   );
   delete from lineshaft.lane l
-  where l.id in (
-    select x.id from unnest(candidates) as x (id)
-    where not exists (select from lineshaft.job j where j.lane = x.id)
-      and not exists (select from lineshaft.turn t where t.lane = x.id)
-      and not exists (select from lineshaft.parked k where k.lane = x.id)
-  );
+  where l.id = any (candidates)
+    and not exists (select from lineshaft.job j where j.lane = l.id)
+    and not exists (select from lineshaft.turn t where t.lane = l.id)
+    and not exists (select from lineshaft.parked k where k.lane = l.id);
   get diagnostics gone = row_count;
   delete from lineshaft.counter c
   where (c.limit_id, c.key) in (

@@ -233,8 +233,11 @@ begin
   end if;
   if removed::text <> '[]' then
     delete from lineshaft.step s
-    using json_to_recordset(removed) as g (run uuid, seq integer)
-    where s.run_id = g.run and s.seq = g.seq;
+    where s.ctid = any (array(
+      select place.ctid
+      from json_to_recordset(removed) as g (run uuid, seq integer)
+      cross join lateral (select t.ctid from lineshaft.step t where t.run_id = g.run and t.seq = g.seq limit 1) place
+    ));
   end if;
   if cardinality(old_runs) > 0 then
     update lineshaft.step s
@@ -395,9 +398,16 @@ begin
   left join touched t on t.run = w.id
   where w.revision > 0 and w.next > 500 and w.ended is null;
   delete from lineshaft.run_change c
-  using unnest(ids, revisions, nexts, ends) as w (id, revision, next, ended)
-  where w.next > 500 and c.run_id = w.id
-    and (w.ended is not null or ((w.revision + 1) % 256 = 0 and c.revision <= w.revision - 1023));
+  where c.ctid = any (array(
+    select old.ctid
+    from unnest(ids, revisions, nexts, ends) as w (id, revision, next, ended)
+    cross join lateral (
+      select t.ctid from lineshaft.run_change t
+      where t.run_id = w.id and (w.ended is not null or t.revision <= w.revision - 1023)
+      offset 0
+    ) old
+    where w.next > 500 and (w.ended is not null or (w.revision + 1) % 256 = 0)
+  ));
 end
 $$;
 
@@ -469,7 +479,9 @@ begin
     update lineshaft.job j
     set fence = j.fence + 1, due = clock_timestamp() + a.delay * interval '1 millisecond'
     from json_to_recordset(again) as a (id uuid, delay double precision)
-    where j.id = a.id
+    -- They are locked: so each stays in its place.
+    cross join lateral (select t.ctid from lineshaft.job t where t.id = a.id limit 1) place
+    where j.ctid = place.ctid
     returning j.id, j.due, j.seq, j.lane, j.priority, a.delay > 0 as waits
   ),
   not_yet as (

@@ -350,15 +350,19 @@ begin
   select count(*) into written from added;
   -- Those that have more than is kept: by where their last line is and where their first.
   delete from lineshaft.step_log l
-  using (
-    select o.step_id, e.n, e.upto
+  where l.ctid = any (array(
+    select old.ctid
     from (select distinct step_id from unnest(owners) as x (step_id)) o
     cross join lateral (
       select l.n, l.upto from lineshaft.step_log l where l.step_id = o.step_id order by l.n desc limit 1
     ) e
+    cross join lateral (
+      select l.ctid from lineshaft.step_log l
+      where l.step_id = o.step_id and (l.n <= e.n - most_lines or (l.upto <= e.upto - most_bytes and l.n < e.n))
+      offset 0
+    ) old
     where e.n > most_lines or e.upto > most_bytes
-  ) o
-  where l.step_id = o.step_id and (l.n <= o.n - most_lines or (l.upto <= o.upto - most_bytes and l.n < o.n));
+  ));
   return written;
 end
 $$;
