@@ -51,12 +51,16 @@ end
 $$;
 
 create function lineshaft.release_keys(projects bigint[], keys text[], holders uuid[], state_bit smallint)
-returns void language plpgsql as $$
+returns void language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
 declare
-  -- Looked up one by one, whatever the planner takes the table for, and locked: so they stay for what follows.
+  -- Looked up one by one, whatever the planner takes the table for, and locked, in the order in which those who enqueue lock
+  -- them: so they stay for what follows.
   places tid[] := array(
     select h.place
-    from unnest(projects, keys, holders) as k (project_id, key, job_id)
+    from (
+      select * from unnest(projects, keys, holders) as k (project_id, key, job_id)
+      order by k.key collate "C", k.project_id offset 0
+    ) k
     cross join lateral (
       select u.ctid as place from lineshaft.unique_key u
       where u.project_id = k.project_id and u.key = k.key and u.job_id = k.job_id

@@ -88,11 +88,9 @@ returns void language plpgsql as $$
 declare
   keys text[];
 begin
-  keys := array(
-    select c.key from lineshaft.counter c where c.limit_id = of_limit order by c.key = '', c.key for update
-  );
   -- Also a counter that is gone may have left lanes behind.
   keys := array(select distinct k.key from lineshaft.parked k where k.limit_id = of_limit);
+  perform lineshaft.lock_counters(array_fill(of_limit, array[cardinality(keys)]), keys);
   perform lineshaft.wake(
     lineshaft.unpark(array_fill(of_limit, array[cardinality(keys)]), keys, not exists (select from lineshaft.limit where id = of_limit)),
     false, 'always');

@@ -526,7 +526,7 @@ $$;
 -- where one has moved on. `finished`: leases that go where they have no jobs left. Locks: key share on the leases, then the jobs.
 create function lineshaft.end_steps(leases bigint[], ids uuid[], fences integer[], finished bigint[])
 returns void language plpgsql
-set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 declare
   matched bigint;
 begin

@@ -102,9 +102,15 @@ begin
     select n.* from numbered n where n.n <= counts[n.pair]
   ),
   taken as (
-    delete from lineshaft.ready r where r.ctid = any (array(select c.spot from chosen c))
+    delete from lineshaft.ready r where r.ctid = any (array(select c.spot from chosen c)) returning r.job_id
   )
-  select array_agg(c.job_id), array_agg(c.pair), array_agg(c.n) into m_id, m_pair, m_place from chosen c;
+  -- One that was moved while it was waited for stays, for the next claim.
+  select array_agg(c.job_id), array_agg(c.pair), array_agg(c.place) into m_id, m_pair, m_place
+  from (
+    select c.job_id, c.pair, (row_number() over (partition by c.pair order by c.n))::integer as place
+    from chosen c
+    where case when c.job_id in (select t.job_id from taken t) then true end
+  ) c;
   for n in 1 .. coalesce(cardinality(m_id), 0) loop
     left_over[m_pair[n]] := left_over[m_pair[n]] - 1;
   end loop;

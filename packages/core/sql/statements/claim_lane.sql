@@ -5,7 +5,7 @@
 -- Locks: the taken rows of ready (skip locked); key share on the worker's row, so that a rescued worker claims nothing.
 -- Index: ready_order, job_pkey. Called by: the claim loop.
 with picked as materialized (
-  select r.ctid, r.job_id
+  select r.ctid
   from lineshaft.ready r
   where r.lane = $2::integer
   order by r.priority desc, r.due, r.seq
@@ -15,10 +15,12 @@ with picked as materialized (
 taken as (
   delete from lineshaft.ready
   where ctid = any (array(select p.ctid from picked p))
+  -- One that was moved while it was waited for stays, for the next claim.
+  returning job_id
 ),
 claimed as materialized (
   -- One walk through the index for all of them: a look-up for each takes half as long again, and more than sorting them.
-  select j.* from lineshaft.job j where j.id = any (array(select p.job_id from picked p)) order by j.priority desc, j.due, j.seq
+  select j.* from lineshaft.job j where j.id = any (array(select t.job_id from taken t)) order by j.priority desc, j.due, j.seq
 ),
 leased as (
   insert into lineshaft.lease (worker, job_ids, fences)

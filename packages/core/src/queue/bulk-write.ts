@@ -54,16 +54,22 @@ export class BulkWrite {
   private readonly checked = Promise.withResolvers<void>();
   private changed = Promise.withResolvers<void>();
   private since: Promise<string | null> | undefined;
+  private firstSession: Session | undefined;
+  /** Connections on which a transaction was begun before the check ended. */
+  private open = 0;
+  private readonly over = Promise.withResolvers<void>();
 
   /**
    * Opens the connections that so many jobs will need.
+   * @param jobs how many there will be; -1: unknown
    * @param early whether jobs may be written before all are checked: not where the check waits for others' code
    */
   constructor(parts: BulkWriteParts, jobs: number, early: boolean) {
     this.parts = parts;
     this.early = early;
-    this.laneCount = Math.min(Math.ceil(jobs / bulkBatchMaxJobs), lanesMost);
-    if (this.laneCount < 2) return;
+    // Where there is no telling how many will come, as many as there may be.
+    this.laneCount = jobs >= 0 ? Math.min(Math.ceil(jobs / bulkBatchMaxJobs), lanesMost) : lanesMost;
+    if (jobs < 0 || this.laneCount < 2) return;
     for (let lane = 0; lane < this.laneCount; lane += 1)
       parts
         .session(lane)
@@ -86,6 +92,14 @@ export class BulkWrite {
 
   /** All jobs were checked. Resolves when all are durable, with the results in their order. */
   async end(): Promise<EnqueueResult[]> {
+    try {
+      return await this.writeAll();
+    } finally {
+      this.over.resolve();
+    }
+  }
+
+  private async writeAll(): Promise<EnqueueResult[]> {
     const { parts, batches } = this;
     const [first] = batches;
     if (first === undefined) return [];
@@ -93,10 +107,7 @@ export class BulkWrite {
     this.decide('checked');
     this.begin();
     const ended = await Promise.allSettled(this.lanes);
-    await parts
-      .session(0)
-      .query(parts.statements.wakeNamedQueues, this.targets.values())
-      .catch(() => {});
+    await this.firstSession?.query(parts.statements.wakeNamedQueues, this.targets.values()).catch(() => {});
     for (const end of ended) if (end.status === 'rejected') throw end.reason;
     return this.results.flat();
   }
@@ -104,7 +115,14 @@ export class BulkWrite {
   /** A job is wrong: resolves when what was written is undone. */
   async abandon(): Promise<void> {
     this.decide('abandoned');
-    await Promise.allSettled(this.lanes);
+    // A database that is away has nothing to undo, and the caller need not wait for it.
+    if (this.open > 0) await Promise.allSettled(this.lanes);
+    this.over.resolve();
+  }
+
+  /** Resolves when it has ended, however it did. */
+  get ended(): Promise<void> {
+    return this.over.promise;
   }
 
   private decide(state: 'checked' | 'abandoned'): void {
@@ -121,9 +139,8 @@ export class BulkWrite {
   private begin(): void {
     if (this.lanes.length > 0) return;
     const { statements, session } = this.parts;
-    this.since = session(0)
-      .query(statements.clock)
-      .then(([[since = null] = []]) => since);
+    this.firstSession = session(0);
+    this.since = this.firstSession.query(statements.clock).then(([[since = null] = []]) => since);
     // Large payloads make more batches than their number lets expect.
     const count = Math.max(this.laneCount, Math.min(this.batches.length, lanesMost));
     this.lanes = Array.from({ length: count }, (_, number) => this.runLane(session(number)));
@@ -136,32 +153,36 @@ export class BulkWrite {
     if (this.state === 'checking') await this.writeEarly(session, since);
     await this.checked.promise;
     if (this.state === 'abandoned') return;
-    for (let place = this.waiting.shift(); place !== undefined; place = this.waiting.shift())
-      this.results[place] = await this.parts.write(
-        session,
-        this.batchAt(place),
-        this.wakeOf(place),
-        later(since, place),
-      );
+    for (let place = this.waiting.shift(); place !== undefined; place = this.waiting.shift()) {
+      const batch = this.batches[place] ?? [];
+      this.results[place] = await this.parts.write(session, batch, this.wakeOf(place), later(since, place));
+    }
   }
 
   /** Writes batches in one transaction as they come, and commits it when all jobs were checked. */
   private async writeEarly(session: Session, since: string | null): Promise<void> {
-    const { enqueuePlain, clock } = this.parts.statements;
+    const { enqueuePlain, limitIdle, clock } = this.parts.statements;
     const mine: number[] = [];
     let ending = false;
-    const first = await this.next();
-    if (first === undefined) return;
-    mine.push(first);
+    if (!(await this.isMore())) return;
     try {
       await session.transaction(async (run) => {
-        for (let place: number | undefined = first; place !== undefined; ) {
-          const batch = this.batchAt(place);
-          if (!(batch instanceof EncodedBatch)) throw new Undone();
-          const values = batch.values(this.wakeOf(place), later(since, place));
-          if ((await run(enqueuePlain, values)).length === 0) throw new Undone();
-          place = mine.length < earlyMost ? await this.next() : undefined;
-          if (place !== undefined) mine.push(place);
+        this.open += 1;
+        // A process that dies without a word must not keep its jobs half-written for hours.
+        await run(limitIdle);
+        while (mine.length < earlyMost && (await this.isMore())) {
+          const place = this.waiting.shift();
+          const batch = place === undefined ? undefined : this.batches[place];
+          if (place === undefined || batch === undefined) continue;
+          mine.push(place);
+          if (batch instanceof EncodedBatch) {
+            const values = batch.values(this.wakeOf(place), later(since, place));
+            if ((await run(enqueuePlain, values)).length > 0) continue;
+            this.batches[place] = batch.jobs();
+          }
+          // Not for the short way: it waits for the check, and what was written stays.
+          this.waiting.unshift(...mine.splice(-1));
+          break;
         }
         await this.checked.promise;
         if (this.state === 'abandoned') throw new Undone();
@@ -173,23 +194,19 @@ export class BulkWrite {
       // Whether the commit took place may not be known.
       if (ending || isLineshaftError(error, 'CLOSED')) throw error;
       // Nothing was written: the ordinary way knows what to do with each of them.
-      this.waiting = [...mine, ...this.waiting];
+      this.waiting.unshift(...mine);
       return;
     }
     for (const place of mine) {
-      const batch = this.batchAt(place);
+      const batch = this.batches[place];
       if (batch instanceof EncodedBatch) this.results[place] = enqueueResults(batch.ids, []);
     }
   }
 
-  /** The next batch to be written early; undefined when the check has ended. */
-  private async next(): Promise<number | undefined> {
+  /** Whether there is a batch that may be written early; false when the check has ended. */
+  private async isMore(): Promise<boolean> {
     while (this.state === 'checking' && this.waiting.length === 0) await this.changed.promise;
-    return this.state === 'checking' ? this.waiting.shift() : undefined;
-  }
-
-  private batchAt(place: number): EncodedBatch | PreparedJob[] {
-    return this.batches[place] ?? [];
+    return this.state === 'checking';
   }
 
   private wakeOf(place: number): WakeMode {

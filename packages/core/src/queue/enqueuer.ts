@@ -47,6 +47,7 @@ export class Enqueuer {
   private readonly patience: Patience;
   private readonly route: Route;
   private readonly wake: WakeMode;
+  private readonly calls = new Set<BulkWrite>();
   private closed = false;
 
   /** @param takers who may be handed a job that comes alone */
@@ -67,25 +68,25 @@ export class Enqueuer {
 
   /**
    * Begins a call of many jobs; each batch is all or nothing, the order is that of the jobs.
-   * @param jobs how many there will be
+   * @param jobs how many there will be; -1: unknown
    * @param early whether it may begin to write before all jobs were checked
    */
   beginMany(jobs: number, early: boolean): BulkWrite {
-    return new BulkWrite(
-      {
-        statements: this.statements,
-        wake: this.wake,
-        session: (number) => this.session(number),
-        write: (session, batch, wake, since) => this.write(session, batch, wake, since),
-      },
-      jobs,
-      early,
-    );
+    const parts = {
+      statements: this.statements,
+      wake: this.wake,
+      session: (number: number) => this.session(number),
+      write: this.write.bind(this),
+    };
+    const call = new BulkWrite(parts, jobs, early);
+    this.calls.add(call);
+    void call.ended.then(() => this.calls.delete(call));
+    return call;
   }
 
   async close(): Promise<void> {
     this.closed = true;
-    await Promise.all([this.plain.close(), this.keyed.close()]);
+    await Promise.all([this.plain.close(), this.keyed.close(), ...[...this.calls].map(({ ended }) => ended)]);
     await this.patience.close();
     await Promise.all(this.bulk.map((session) => session.close()));
   }

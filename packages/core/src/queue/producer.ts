@@ -141,7 +141,7 @@ export class Producer<PayloadMap extends object = Record<string, unknown>> imple
   }
 
   async enqueueMany(requests: readonly RequestOf<PayloadMap>[]): Promise<EnqueueResult[]> {
-    const bulk = this.enqueuer.beginMany(requests?.length ?? 0, !this.checksWait);
+    const bulk = this.enqueuer.beginMany(requests?.length ?? -1, !this.checksWait);
     try {
       for await (const jobs of this.checkInTurns(requests)) bulk.add(jobs);
     } catch (error) {

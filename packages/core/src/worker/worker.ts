@@ -28,6 +28,7 @@ import { JobReports } from './job-reports.ts';
 import { LaneDirectory } from './lanes.ts';
 import { RescueCounts, snapshot, type WorkerMetrics } from './metrics.ts';
 import { QueueSettings } from './queue-settings.ts';
+import { ReadyVacuum } from './ready-vacuum.ts';
 import { Registration } from './registration.ts';
 import { kindAmounts } from './registry.ts';
 import { restHostOf } from './rest-host.ts';
@@ -62,6 +63,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
   private readonly executors: ExecutorPool;
   private readonly jobLeases: JobLeases;
   private readonly sessions: WorkerSessions;
+  private readonly vacuum: ReadyVacuum;
   private readonly heartbeat: Service & { wake(): void };
   private readonly services: ServiceHost;
   private readonly shutdown: Shutdown;
@@ -82,8 +84,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
   constructor(parts: WorkerParts) {
     super();
     this.parts = parts;
-    this.options = parts.options;
-    this.log = parts.log;
+    ({ options: this.options, log: this.log } = parts);
     this.troubles = new Troubles(parts.log);
     this.reports = new JobReports(parts.log);
     this.id = parts.options.workerId;
@@ -98,6 +99,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
       kinds: new Set(kinds.keys()),
     });
     this.sessions = new WorkerSessions(route, this.options.leaseMs);
+    this.vacuum = new ReadyVacuum(this.sessions.keeper, statements, this.log);
     this.registration = new Registration({
       parts,
       session: this.sessions.claim,
@@ -353,7 +355,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
     await this.shutdown.writeResults(stopByMs);
     await this.jobLeases.stop();
     await this.parts.hooks.workerStop?.(this.facts);
-    await Promise.all([this.services.stop(), this.circuits.stop()]);
+    await Promise.all([this.services.stop(), this.circuits.stop(), this.vacuum.stop()]);
     await this.heartbeat.stop();
     this.unlisten?.();
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.off(signal, this.onSignal);
@@ -391,6 +393,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
     this.runner.add(lease, jobs);
     this.queueSettings.arrived(new Set(jobs.map((job) => job.runtime)));
     this.circuits.arrived(jobs);
+    this.vacuum.claimed(jobs.length);
   }
 
   private notified(type: string, body: string): void {
