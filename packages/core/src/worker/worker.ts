@@ -1,7 +1,6 @@
 /**
- * The worker: claims jobs, runs them, writes how they ended, says that it lives, and keeps house with the other
- * workers. This file puts the parts together and tells how a worker starts, stops and comes back after it was
- * taken for dead.
+ * The worker: claims jobs, runs them, writes how they ended, says that it lives, and keeps house with the other workers.
+ * This file puts the parts together and tells how a worker starts, stops and comes back after it was taken for dead.
  */
 
 import { EventEmitter } from 'node:events';
