@@ -98,6 +98,30 @@ describe.each(versions)('statements that race, on PostgreSQL %i', (version) => {
     });
   }
 
+  test('a job whose place is moved while a claim is on its way to it stays for the next one', async () => {
+    const { ids, worker, jobs, hand } = await claimed(1);
+    await hand.query(statements.returnLeases, [worker, null]);
+    expect(await places(ids)).toEqual(['ready']);
+    // The claim, held up where it has its snapshot and has read nothing.
+    const { text } = statements.claimLane;
+    const heldUp = text
+      .replace('with picked as', 'with held as materialized (select pg_advisory_xact_lock(4711)), picked as')
+      .replace(
+        'where r.lane = $2::integer',
+        'where r.lane = $2::integer and (select count(*) from held) = 1',
+      );
+    expect(heldUp.length).toBeGreaterThan(text.length + 80);
+    await using stranger = await openStranger(site.url);
+    await stranger.query('select pg_advisory_lock(4711)');
+    const claiming = hand.query({ name: '', text: heldUp }, [worker, jobs[0]?.lane.id, 1]);
+    await somebodyWaits();
+    // As the re-prioritiser does it.
+    await site.rows('update lineshaft.ready set priority = priority + 1 where job_id = any ($1)', [ids]);
+    await stranger.query('select pg_advisory_unlock(4711)');
+    expect(await claiming).toEqual([]);
+    expect(await places(ids)).toEqual(['ready']);
+  });
+
   test('a batch that is completed first is never revived by a rescue that had begun', async () => {
     const { ids, worker, jobs, hand } = await claimed(3);
     const group = completion(jobs);

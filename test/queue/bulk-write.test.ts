@@ -144,6 +144,18 @@ describe.each(versions)('a call of many jobs, on PostgreSQL %i', (version) => {
     expect(await waiting()).toEqual(numbers(6_001));
   });
 
+  test('is waited for by the close', async () => {
+    const all = jobs(0, 6_000);
+    const bulk = begin(all.length);
+    for (let from = 0; from < all.length; from += 2_000) bulk.add(all.slice(from, from + 2_000));
+    await until('it to be under way', async () => (await openTransactions()).length >= 1);
+    const closing = enqueuers[0]?.close();
+    const results = await bulk.end();
+    await closing;
+    expect(results).toHaveLength(6_000);
+    expect(await waiting()).toEqual(numbers(6_000));
+  });
+
   test('is refused whole for one wrong job at its end', async () => {
     const requests: { kind: string; payload: unknown }[] = numbers(12_000).map((payload) => ({
       kind: 'many',
