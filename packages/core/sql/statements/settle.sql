@@ -6,7 +6,7 @@ with held as materialized (
   select l.id from lineshaft.lease l where l.id = any ($1::bigint[]) for key share
 ),
 wanted as materialized (
-  -- Looked up one by one, as in complete.
+  -- Looked up one by one, whatever the planner takes the table for: a plan is made once, perhaps while it is empty.
   select w.*, j.place
   from json_to_recordset($3::json) as w (
     id uuid, fence integer, "to" text, attempt smallint, delay double precision, errors jsonb, reason text, detail jsonb,

@@ -101,7 +101,7 @@ export class EncodedBatch {
   }
 }
 
-/** The same as texts, for drivers of others. */
+/** The values of `enqueue_plain.sql` as texts, for drivers of others. */
 export function plainTexts(
   { queue, kind }: PlainBatch,
   jobs: readonly PreparedJob[],
