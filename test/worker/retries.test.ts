@@ -5,7 +5,7 @@ import {
   Lineshaft,
   NonRetryableError,
 } from '../../packages/core/src/index.ts';
-import { openSite, type Site, until, versions } from './site.ts';
+import { gate, openSite, type Site, until, versions } from './site.ts';
 
 const now = { type: 'fixed', delayMs: 0, jitter: 0 } as const;
 const hour = 3_600_000;
@@ -51,6 +51,59 @@ describe.each(versions)('how failed attempts are tried again, on PostgreSQL %i',
     }, {});
     expect(job).toMatchObject({ state: 'failed', attempt: 1 });
     expect(job.errors).toMatchObject([{ name: 'NonRetryableError', message: 'not a CSV file' }]);
+  });
+
+  test('without a delay a job is ready at once, behind what waits', async () => {
+    const queue = await site.queue({ backoff: now, concurrency: 1 });
+    const order: string[] = [];
+    const { id } = await site.lineshaft.enqueue('one', 'first', { queue });
+    const stopped = Promise.withResolvers<void>();
+    const leaving = await site.work(queue, {
+      handlers: {
+        one: (name: string) => {
+          order.push(name);
+          leaving.stop().then(stopped.resolve, stopped.reject);
+          throw new Error('not yet');
+        },
+      },
+    });
+    await stopped.promise;
+    const waiting = await site.lineshaft.showJob(id);
+    expect(waiting).toMatchObject({ state: 'ready', attempt: 1, errors: [{ message: 'not yet' }] });
+    expect(Number(waiting.dueAt)).toBeGreaterThan(Number(waiting.createdAt));
+    const second = await site.lineshaft.enqueue('one', 'second', { queue });
+    // As if it had been enqueued before the first attempt ended.
+    await site.rows('update lineshaft.ready set due = $2 where job_id = $1', [second.id, waiting.createdAt]);
+    await site.work(queue, { handlers: { one: (name: string) => void order.push(name) } });
+    await site.lineshaft.waitFor([id, second.id], { timeoutMs: 10_000 });
+    expect(order).toEqual(['first', 'second', 'first']);
+    await site.rest();
+  });
+
+  test('a job that is ready again is news to the other workers', async () => {
+    const queue = await site.queue({ backoff: now });
+    const started = gate();
+    const fails = gate();
+    const runs: string[] = [];
+    const { id } = await site.lineshaft.enqueue('one', null, { queue });
+    const leaving = await site.work(queue, {
+      handlers: {
+        one: async () => {
+          runs.push('leaving');
+          started.open();
+          await fails.opened;
+          throw new Error('not here');
+        },
+      },
+    });
+    await started.opened;
+    const staying = await site.work(queue, { handlers: { one: () => void runs.push('staying') } });
+    const stopped = leaving.stop();
+    fails.open();
+    // It would look by itself only after a minute.
+    await site.lineshaft.waitFor([id], { timeoutMs: 15_000 });
+    expect(runs).toEqual(['leaving', 'staying']);
+    await Promise.all([stopped, staying.stop()]);
   });
 
   test('rules of the kind go before those of the queue, and the first that matches decides', async () => {

@@ -1,6 +1,8 @@
--- Puts jobs that did not end for good where they go next: ready (given back), later (retry, snooze), dead, blocked.
--- $1 leases bigint[], $2 finished bigint[], $3 moves json: an array of {id, fence, to, attempt, delay (ms), errors, reason, detail, keep (ms)}
--- All or nothing, as complete. Returns queue ids whose ready jobs want a wake.
+-- Puts jobs that did not end for good where they go next: ready (given back, or tried again at once), later (retry, snooze),
+-- dead, blocked. Workers are told of queues that got ready jobs.
+-- $1 leases bigint[], $2 finished bigint[], $3 moves json: an array of {id, fence, to, attempt, delay (ms; without it
+-- the job is due when it was), errors, reason, detail, keep (ms), queue (of those that go to ready)}
+-- All or nothing, as complete.
 -- Locks: key share on the leases, the jobs. Index: lease_pkey, job_pkey. Called by: the completion flusher.
 with held as materialized (
   select l.id from lineshaft.lease l where l.id = any ($1::bigint[]) for key share
@@ -10,10 +12,10 @@ wanted as materialized (
   select w.*, j.place
   from json_to_recordset($3::json) as w (
     id uuid, fence integer, "to" text, attempt smallint, delay double precision, errors jsonb, reason text, detail jsonb,
-    keep double precision
+    keep double precision, queue bigint
   )
   cross join lateral (
-    select k.ctid as place from lineshaft.job k where k.id = w.id and k.fence = w.fence limit 1 for update
+    select k.ctid as place from lineshaft.job k where k.id = w.id and k.fence = w.fence limit 1
   ) j
 ),
 moved as (
@@ -21,10 +23,11 @@ moved as (
   set fence = j.fence + 1,
     attempt = w.attempt,
     errors = coalesce(w.errors, j.errors),
-    due = case when w."to" = 'later' then clock_timestamp() + w.delay * interval '1 millisecond' else j.due end
+    due = coalesce(clock_timestamp() + w.delay * interval '1 millisecond', j.due)
   from wanted w
-  where j.ctid = w.place
-  returning j.id, j.seq, j.due, j.lane, j.priority, w."to", w.reason, w.detail, w.keep
+  -- A job that moves on between the look and this is left out, and the batch is refused.
+  where j.ctid = w.place and not (j.fence is distinct from w.fence)
+  returning j.id, j.seq, j.due, j.lane, j.priority, w."to", w.reason, w.detail, w.keep, w.queue
 ),
 released as (
   delete from lineshaft.lease l where l.id = any ($2::bigint[])
@@ -50,4 +53,8 @@ select lineshaft.demand((select count(*) from held), cardinality($1::bigint[])::
   case
     when exists (select from lineshaft.waiter where until > now())
     then lineshaft.announce(array(select m.id from moved m where m."to" = 'dead'))
+  end,
+  case
+    when exists (select from moved m where m."to" = 'ready')
+    then lineshaft.wake(array(select distinct m.queue from moved m where m."to" = 'ready'), false, 'always')
   end

@@ -11,10 +11,10 @@ wanted as materialized (
   select w.*, j.place
   from json_to_recordset($3::json) as w (
     id uuid, fence integer, "to" text, attempt smallint, delay double precision, errors jsonb, reason text, detail jsonb,
-    keep double precision
+    keep double precision, queue bigint
   )
   cross join lateral (
-    select k.ctid as place from lineshaft.job k where k.id = w.id and k.fence = w.fence limit 1 for update
+    select k.ctid as place from lineshaft.job k where k.id = w.id and k.fence = w.fence limit 1
   ) j
 ),
 moved as (
@@ -22,10 +22,11 @@ moved as (
   set fence = j.fence + 1,
     attempt = w.attempt,
     errors = coalesce(w.errors, j.errors),
-    due = case when w."to" = 'later' then clock_timestamp() + w.delay * interval '1 millisecond' else j.due end
+    due = coalesce(clock_timestamp() + w.delay * interval '1 millisecond', j.due)
   from wanted w
-  where j.ctid = w.place
-  returning j.id, j.seq, j.due, j.lane, j.priority, j.costs, w."to", w.reason, w.detail, w.keep
+  -- A job that moves on between the look and this is left out, and the batch is refused.
+  where j.ctid = w.place and not (j.fence is distinct from w.fence)
+  returning j.id, j.seq, j.due, j.lane, j.priority, j.costs, w."to", w.reason, w.detail, w.keep, w.queue
 ),
 released as (
   delete from lineshaft.lease l where l.id = any ($2::bigint[])
@@ -57,6 +58,10 @@ select lineshaft.demand((select count(*) from held), cardinality($1::bigint[])::
   case
     when exists (select from lineshaft.waiter where until > now())
     then lineshaft.announce(array(select m.id from moved m where m."to" = 'dead'))
+  end,
+  case
+    when exists (select from moved m where m."to" = 'ready')
+    then lineshaft.wake(array(select distinct m.queue from moved m where m."to" = 'ready'), false, 'always')
   end,
   lineshaft.release(array(
     select (m.id, m.lane, m.costs, case m."to" when 'dead' then 'e' else 's' end)::lineshaft.freed from moved m

@@ -64,14 +64,14 @@ export function appendError(kept: readonly ErrorRecord[], next: ErrorRecord): re
 
 /** A stack without the frames of the worker that called the handler: they tell the user nothing. */
 function userFrames(stack: string): string {
-  if (!ownFrame.test(stack)) return stack;
   return stack
     .split('\n')
-    .filter((line) => !ownFrame.test(line))
+    .filter((line) => !(frame.test(line) && ownPlaces.some((place) => line.includes(place))))
     .join('\n');
 }
 
-const ownFrame = /^\s+at .*(\/core\/(dist|src)\/worker\/|node:internal\/)/m;
+const frame = /^\s+at /;
+const ownPlaces = ['/core/dist/worker/', '/core/src/worker/', 'node:internal/'];
 
 function describeCause(thrown: object): string | undefined {
   const cause = (thrown as { cause?: unknown }).cause;

@@ -16,10 +16,12 @@ import type { BoundStatements } from '../store/statements.ts';
 import { ApartLanes, type ApartPlan } from './apart-lanes.ts';
 import type { Circuits } from './circuits.ts';
 import { laneFromRow, pgArray, workerFromRow } from './claim-rows.ts';
+import type { Result } from './completer.ts';
+import { waitsNot } from './completion-groups.ts';
 import { HeldJob, Lease } from './held-job.ts';
 import { KeyedClaims, type KeyedPlan } from './keyed-claims.ts';
 import type { Lane, LaneDirectory } from './lanes.ts';
-import { type Ask, claimMaxJobs, claimMaxLanes, planClaim, type QueueLoad } from './plan-claim.ts';
+import { type Ask, claimMaxJobs, claimMaxLanes, emptied, planClaim, type QueueLoad } from './plan-claim.ts';
 import { type ProbeLane, Probes } from './probes.ts';
 import type { QueueRuntime } from './queue-runtime.ts';
 
@@ -122,6 +124,26 @@ export class Claimer {
   /** A job ended, so there may be room: cheap enough to call for each. */
   kick(): void {
     if (this.asleep) this.loop.wake();
+  }
+
+  /** Attempts have ended, and it is written: there is room, and some of their jobs may go on at once. */
+  onSettled(results: readonly Result[]): void {
+    const freed = new Set<number>();
+    const again: number[] = [];
+    let givenBack = false;
+    for (const { job, ending } of results) {
+      if (job.keyed !== undefined) freed.add(job.runtime.queue.id);
+      else if (ending.type === 'later' && waitsNot(ending)) again.push(job.lane.id);
+      if (ending.type === 'ready') givenBack = true;
+    }
+    // What other queues may have of freed room comes as a message.
+    if (freed.size > 0) this.expectKeyed([...freed]);
+    if (again.length > 0) {
+      this.wakes += 1;
+      this.host.directory.markActive(again);
+    }
+    if (givenBack) this.lookAround();
+    else this.kick();
   }
 
   /** Jobs under limits may go on, of these queues or anywhere: some were enqueued, or room was freed. */
@@ -308,7 +330,7 @@ export class Claimer {
     this.claimMs += (this.clock.monotonic() - startedMs - this.claimMs) * 0.2;
     const perLane = await this.takeIn(rows, needs, probe?.round);
     this.learnOfLanes(asks, perLane);
-    if (wakes === this.wakes) this.forgetEmptyLanes(asks, perLane);
+    if (wakes === this.wakes) for (const lane of emptied(asks, perLane)) this.host.directory.markEmpty(lane);
     return rows.length;
   }
 
@@ -438,23 +460,6 @@ export class Claimer {
       const lane = this.host.directory.lane(ask.lane);
       const runtime = lane === undefined ? undefined : this.host.runtime(lane.queueId);
       runtime?.observeLane(perLane.get(ask.lane) ?? 0, ask.take);
-    }
-  }
-
-  /** A lane is empty when it gave less than it was asked for, and its group was not cut short. */
-  private forgetEmptyLanes(asks: readonly Ask[], perLane: ReadonlyMap<number, number>): void {
-    const groups = new Map<number, { total: number; full: boolean; limit: number }>();
-    for (const ask of asks) {
-      const count = perLane.get(ask.lane) ?? 0;
-      const group = groups.get(ask.group) ?? { total: 0, full: false, limit: ask.limit };
-      group.total += count;
-      group.full ||= count >= ask.take;
-      groups.set(ask.group, group);
-    }
-    for (const ask of asks) {
-      const group = groups.get(ask.group);
-      if (group === undefined || group.full || group.total >= group.limit) continue;
-      this.host.directory.markEmpty(ask.lane);
     }
   }
 

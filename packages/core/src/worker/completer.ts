@@ -351,13 +351,6 @@ export class Completer {
       extras.push([this.statements.enqueueMany, enqueueValues(enqueued, 'always', null)]);
     const settlements = group.results.flatMap(settlementsOf);
     if (settlements.length > 0) extras.push([this.statements.settleLimits, [JSON.stringify(settlements)]]);
-    // Jobs that go back at once are news to the other workers.
-    const returned = new Set(
-      group.results
-        .filter(({ ending }) => ending.type === 'ready')
-        .map(({ job }) => String(job.runtime.queue.id)),
-    );
-    if (returned.size > 0) extras.push([this.statements.wakeQueues, [pgArray([...returned]), 'always']]);
     const progressed = group.results
       .filter((result) => result.job.progressed)
       .map((result) => result.job.jobId);

@@ -195,21 +195,26 @@ function keepMsOf({ job, ending }: Result): number {
   return ending.type === 'cancelled' ? job.keepMs('cancelled') : job.keepMs('succeeded');
 }
 
+/** Whether a job that is tried again is ready at once. */
+export function waitsNot(ending: { readonly delayMs: number }): boolean {
+  return ending.delayMs <= 0;
+}
+
 /** What `settle.sql` is told of a job that goes on waiting, or is dead. */
 function moveOf({ job, ending }: Result): Record<string, unknown> {
   const base = { id: job.jobId, fence: job.fence };
+  const ready = { ...base, to: 'ready', queue: job.runtime.queue.id };
   switch (ending.type) {
     case 'later':
       return {
-        ...base,
-        to: 'later',
+        ...(waitsNot(ending) ? ready : { ...base, to: 'later' }),
         attempt: ending.attempt,
         delay: ending.delayMs,
         reason: ending.reason,
         errors: ending.errors,
       };
     case 'ready':
-      return { ...base, to: 'ready', attempt: ending.attempt };
+      return { ...ready, attempt: ending.attempt };
     case 'dead':
       return {
         ...base,

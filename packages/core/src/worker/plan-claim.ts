@@ -152,3 +152,24 @@ function roomOf(queue: QueueLoad, worker: WorkerLoad): number {
   if (free <= 0 && queue.held - queue.concurrency > ahead / 2) return 0;
   return free + ahead;
 }
+
+/**
+ * The lanes that a claim has left empty: those that gave less than they were asked for, where their group was not cut
+ * short.
+ *
+ * @param perLane how many jobs each gave
+ */
+export function emptied(asks: readonly Ask[], perLane: ReadonlyMap<number, number>): number[] {
+  const groups = new Map<number, { total: number; full: boolean; limit: number }>();
+  for (const ask of asks) {
+    const count = perLane.get(ask.lane) ?? 0;
+    const group = groups.get(ask.group) ?? { total: 0, full: false, limit: ask.limit };
+    group.total += count;
+    group.full ||= count >= ask.take;
+    groups.set(ask.group, group);
+  }
+  return asks.flatMap(({ lane, group: of }) => {
+    const group = groups.get(of);
+    return group === undefined || group.full || group.total >= group.limit ? [] : [lane];
+  });
+}

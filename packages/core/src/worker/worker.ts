@@ -18,6 +18,7 @@ import { Circuits } from './circuits.ts';
 import { Claimer } from './claimer.ts';
 import { keepHeapCompact } from './compact-heap.ts';
 import { Completer, type Result } from './completer.ts';
+import { waitsNot } from './completion-groups.ts';
 import { ExecutorPool } from './executor-pool.ts';
 import { HandedJobs } from './handed-jobs.ts';
 import { createHeartbeat } from './heartbeat.ts';
@@ -473,17 +474,12 @@ export class Worker extends EventEmitter<WorkerEvents> {
       });
     }
     if (!late) this.parts.hooks.finished?.(finishedFacts(results));
-    const freed = new Set(
-      results.flatMap(({ job }) => (job.keyed === undefined ? [] : [job.runtime.queue.id])),
-    );
-    if (freed.size > 0) {
-      // What other queues may have of it now comes as a message.
-      this.claimer.expectKeyed([...freed]);
-      if (this.directory.limits.rated) this.services.message('limited', '');
-    }
-    if (results.some(({ ending }) => ending.type === 'later')) this.services.message('l', '');
-    if (this.options.once || results.some(({ ending }) => ending.type === 'ready')) this.claimer.lookAround();
-    else this.claimer.kick();
+    if (this.directory.limits.rated && results.some(({ job }) => job.keyed !== undefined))
+      this.services.message('limited', '');
+    if (results.some(({ ending }) => ending.type === 'later' && !waitsNot(ending)))
+      this.services.message('l', '');
+    this.claimer.onSettled(results);
+    if (this.options.once) this.claimer.lookAround();
   }
 
   private scheduleCheck(): void {
