@@ -65,6 +65,30 @@ describe.each(versions)('the order of jobs, on PostgreSQL %i', (version) => {
     );
   });
 
+  test('queues of one kind and of several are claimed together, each in its order', async () => {
+    const queues = [await site.queue(), await site.queue(), await site.queue()];
+    const requests = Array.from({ length: 240 }, (_, n) => ({
+      // The second queue has jobs of three kinds, the others of one.
+      kind: n % 3 === 1 ? `kind${n % 4}` : 'kind0',
+      queue: queues[n % 3] ?? '',
+      priority: n % 5,
+      payload: n,
+    }));
+    await site.lineshaft.enqueueMany(requests);
+    const order: number[] = [];
+    const kinds = [...new Set(requests.map((request) => request.kind))];
+    const handlers = Object.fromEntries(kinds.map((kind) => [kind, (n: number) => void order.push(n)]));
+    const worker = site.lineshaft.worker({ queues, once: true, signals: false, slots: 1, handlers });
+    await worker.start();
+    await worker.stopped();
+    for (const [place, queue] of queues.entries()) {
+      const ofQueue = requests.filter((request) => request.queue === queue).map(({ payload }) => payload);
+      expect(order.filter((n) => n % 3 === place)).toEqual(
+        ofQueue.sort((a, b) => (b % 5) - (a % 5) || a - b),
+      );
+    }
+  });
+
   test('one call with thousands of jobs keeps their order', async () => {
     const queue = await site.queue({ concurrency: 1 });
     const requests = Array.from({ length: 3_500 }, (_, n) => ({ kind: 'one', queue, payload: n }));

@@ -21,6 +21,7 @@ import {
   plainBatch,
   type WakeMode,
 } from './enqueue-batch.ts';
+import { MetLanes } from './met-lanes.ts';
 import type { Takers } from './takers.ts';
 
 interface Call {
@@ -48,6 +49,7 @@ export class Enqueuer {
   private readonly route: Route;
   private readonly wake: WakeMode;
   private readonly calls = new Set<BulkWrite>();
+  private readonly metLanes = new MetLanes();
   private closed = false;
 
   /** @param takers who may be handed a job that comes alone */
@@ -111,7 +113,13 @@ export class Enqueuer {
       return await this.write(session, batch.jobs(), wake, since);
     }
     const values = enqueueValues(batch, wake, since);
-    const named = await writeBriefly(session, this.statements, batch, values, this.patience);
+    const named = await this.metLanes
+      .write(batch, () => writeBriefly(session, this.statements, batch, values))
+      .catch((error: unknown) => {
+        // On the connection that others share it has waited long enough.
+        if (isLockTimeout(error)) return this.patience.write(values);
+        throw error;
+      });
     return enqueueResults(
       batch.map((job) => job.id),
       named,
@@ -131,25 +139,18 @@ async function writePlainly(
 }
 
 /**
- * Writes a batch. One that may meet a stranger's open transaction, which holds a key or an id, waits only a moment
- * on the connection that others share; then elsewhere, with patience.
+ * Writes a batch. One that may meet a stranger's open transaction, which holds a key or an id, waits only a moment.
+ * @throws LineshaftError with sqlstate 55P03 in its details where that was not enough: nothing was written
  */
 async function writeBriefly(
   session: Session,
   statements: BoundStatements,
   jobs: readonly PreparedJob[],
   values: unknown[],
-  patience: Patience | undefined,
 ): Promise<Named> {
-  if (!jobs.some((job) => job.uniqueKey !== undefined || job.resend)) {
-    return await session.query(statements.enqueueMany, values);
-  }
-  try {
-    return await session.query(statements.enqueueWaiting, [...values, shortWait]);
-  } catch (error) {
-    if (patience === undefined || !isLockTimeout(error)) throw error;
-    return await patience.write(values);
-  }
+  const mayMeet = jobs.some((job) => job.uniqueKey !== undefined || job.resend);
+  if (!mayMeet) return await session.query(statements.enqueueMany, values);
+  return await session.query(statements.enqueueWaiting, [...values, shortWait]);
 }
 
 /** One connection with calls that wait for it. */
@@ -258,7 +259,7 @@ class Flusher {
       }
       // Alone with its trouble, a call would hold up all that come after it: it waits elsewhere.
       const values = enqueueValues(jobs, this.wake, null);
-      settle(calls, await writeBriefly(this.session, this.statements, jobs, values, undefined));
+      settle(calls, await writeBriefly(this.session, this.statements, jobs, values));
     } catch (error) {
       if (calls.length === 1 && isLockTimeout(error)) {
         this.patience.write(enqueueValues(jobs, this.wake, null)).then(
