@@ -183,6 +183,92 @@ describe.each(versions)('PostgreSQL %s', (version) => {
     await expectNothingInUse(site);
   });
 
+  it('opens as many lanes as there is room for, where keys share a limit', async () => {
+    const queue = await site.queue();
+    const perKey = freshName('key');
+    const all = freshName('all');
+    const key = { payload: 'key' };
+    await site.lineshaft.declareLimit({ name: perKey, concurrency: 1, key, queues: [queue] });
+    await site.lineshaft.declareLimit({ name: all, concurrency: 2, queues: [queue] });
+    const gates = new Map(['a', 'b', 'c'].map((each) => [each, gate()]));
+    const running: string[] = [];
+    const handlers = {
+      work: async (payload: { key: string }) => {
+        running.push(payload.key);
+        await gates.get(payload.key)?.opened;
+      },
+    };
+    const jobs = await site.lineshaft.enqueueMany(
+      ['a', 'a', 'b', 'b', 'c', 'c'].map((each) => ({ kind: 'work', queue, payload: { key: each } })),
+    );
+    const worker = await site.work(queue, { handlers, slots: 10, graceMs: 60_000 });
+    const places = async (): Promise<string[]> => {
+      const rows = await site.rows<{ place: string }>(
+        `select k.key || ' in ' || coalesce(m.name, 'turn') as place
+        from lineshaft.lane l
+        cross join lateral unnest(l.keys) as k (key)
+        left join lineshaft.parked p on p.lane = l.id
+        left join lineshaft.limit m on m.id = p.limit_id
+        where k.key <> '' and (select id from lineshaft.limit where name = $1) = any (l.limits)
+          and (p.lane is not null or exists (select from lineshaft.turn t where t.lane = l.id))
+        order by 1`,
+        [perKey],
+      );
+      return rows.map(({ place }) => place);
+    };
+    await until('two run', async () => running.length === 2 && (await places()).length === 3);
+    const [first = '', second = ''] = running;
+    const third = [...gates.keys()].find((each) => !running.includes(each)) ?? '';
+    const stopped = worker.stop();
+    gates.get(first)?.open();
+    await until('one has ended', async () => (await places()).includes(`${third} in turn`));
+    // The third has waited longest. That of the first has room under its key, but none is left for it under the other.
+    expect(await places()).toEqual(
+      [`${first} in ${all}`, `${second} in ${perKey}`, `${third} in turn`].sort(),
+    );
+    for (const each of gates.values()) each.open();
+    await stopped;
+    await site.work(queue, { handlers, slots: 10 });
+    await site.lineshaft.waitFor(
+      jobs.map(({ id }) => id),
+      { timeoutMs: 60_000 },
+    );
+    await expectNothingInUse(site);
+  });
+
+  it('has jobs that end together written in small portions while others wait for their room', async () => {
+    const queue = await site.queue({ concurrency: 40 });
+    await site.lineshaft.declareLimit({ name: freshName('all'), concurrency: 20, queues: [queue] });
+    const hold = gate();
+    let begun = 0;
+    const handlers = {
+      work: async () => {
+        begun += 1;
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        await hold.opened;
+      },
+    };
+    const jobs = await site.lineshaft.enqueueMany(
+      Array.from({ length: 60 }, (_, n) => ({ kind: 'work', queue, payload: { n } })),
+    );
+    await site.work(queue, { handlers, slots: 40 });
+    await until('there is no more room', () => begun === 20);
+    hold.open();
+    await site.lineshaft.waitFor(
+      jobs.map(({ id }) => id),
+      { timeoutMs: 60_000 },
+    );
+    const [row] = await site.rows<{ most: number; all: number }>(
+      `select max(cardinality(h.ids)) as most, sum(cardinality(h.ids))::integer as all
+      from lineshaft.history h where h.ids && $1::uuid[]`,
+      [jobs.map(({ id }) => id)],
+    );
+    expect(row?.all).toBe(60);
+    // A quarter of what waits, or four.
+    expect(row?.most).toBeLessThanOrEqual(5);
+    await expectNothingInUse(site);
+  });
+
   it('holds for plain jobs that come in a transaction of the caller', async () => {
     const queue = await site.queue({ concurrency: 20 });
     const name = freshName('tx');

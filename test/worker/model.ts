@@ -302,6 +302,7 @@ function makeWorker(session: Session): ModelWorker {
     workerName: 'model',
     clockOffsetMs: () => 0,
     pause: () => Promise.resolve(),
+    limitsBind: () => false,
     endSteps: (steps) => {
       for (const { settle } of steps) settle('left');
     },

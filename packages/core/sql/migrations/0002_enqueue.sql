@@ -288,7 +288,7 @@ $$;
 -- others: NOTIFY takes a lock that serialises the commits of the whole database, so of the transactions that enqueue
 -- in the same tenth of a second only one at a time carries it per queue; the others rely on that one and on the
 -- second looks that a worker takes after each such wake. A transaction that stays open holds up the wakes of
--- its own tenth of a second only. `after` is for callers that wake by themselves after the commit. A queue that says
+-- its own tenth of a second only. `room` is always, of jobs under limits that may go on. `after` is for callers that wake by themselves after the commit. A queue that says
 -- `always` gets its NOTIFY in the transaction in either case.
 create function lineshaft.wake(queues bigint[], later boolean, mode text)
 returns void language plpgsql as $$
@@ -305,13 +305,13 @@ begin
     continue when position(',' || of_queue || ',' in woken || ',') > 0;
     select q.wake into setting from lineshaft.queue q where q.id = of_queue;
     continue when setting = 'never' or not found;
-    if mode = 'always' or setting = 'always'
+    if mode in ('always', 'room') or setting = 'always'
       or (mode = 'auto' and pg_try_advisory_xact_lock(slot, (of_queue % 2000000000)::integer)) then
       woken := woken || ',' || of_queue;
     end if;
   end loop;
   if woken <> '' then
-    perform pg_notify('lineshaft', left(case mode when 'always' then 'r' else 'a' end || substr(woken, 2), 7000));
+    perform pg_notify('lineshaft', left(case mode when 'always' then 'r' when 'room' then 'u' else 'a' end || substr(woken, 2), 7000));
   end if;
   if later and (mode = 'always' or (mode = 'auto' and pg_try_advisory_xact_lock(slot, 0))) then
     perform pg_notify('lineshaft', 'l');

@@ -7,6 +7,9 @@
 
 -- Opens parked lanes as far as there is room in their counters, which the caller has locked, and says when time alone
 -- makes room for the others. `forced` opens all, to be judged anew. Returns the queues that may go on.
+-- A job that ends makes room in several counters, of its key and of all, and lanes wait for either. Where the lanes of several
+-- share one counter that has not enough for them, those that have waited for less time go on to wait for that one, without
+-- a claim that would look at them in vain.
 create function lineshaft.unpark(limits integer[], keys text[], forced boolean default false)
 returns bigint[] language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
 declare
@@ -16,6 +19,7 @@ declare
   p_key text[];
   opened_lanes integer[];
   keeps boolean;
+  timed boolean;
 begin
   select array_agg(p.limit_id), array_agg(p.key) into p_limit, p_key
   from unnest(limits, keys) as p (limit_id, key)
@@ -25,10 +29,12 @@ begin
   end if;
 
   with roomy as materialized (
-    select p.limit_id, p.key, c.short_lane, g.most, case when forced or l.id is null then 1000000000
-      else lineshaft.room_of(c, e.concurrency, e.per_ms, e.burst, present) end as room,
-      case when forced or l.id is null or c.short_lane is null then 0 else lineshaft.held_back(c, g.most, present) end as held
-    from unnest(p_limit, p_key) as p (limit_id, key)
+    select p.limit_id, p.key, c.short_lane, g.most,
+      case when forced or l.id is null then 1000000000 else lineshaft.room_of(c, e.concurrency, e.per_ms, e.burst, present) end as room,
+      case when forced or l.id is null or c.short_lane is null then 0 else lineshaft.held_back(c, g.most, present) end as held,
+      e.per_ms is not null or c.closed_until is not null or c.wake_at is not null
+        or c.short_lane is not null or c.short_opened is not null as timed
+    from unnest(limits, keys) as p (limit_id, key)
     left join lateral (
       select * from lineshaft.counter c where c.limit_id = p.limit_id and c.key = p.key limit 1
     ) c on true
@@ -42,36 +48,69 @@ begin
       ) end as most
     ) g
   ),
+  candidate as materialized (
+    select h.place, h.lane, h.priority, h.at, h.need
+    from roomy r
+    cross join lateral (
+      (
+        select k.ctid as place, k.lane, k.priority, k.at, k.need
+        from lineshaft.parked k
+        where k.limit_id = r.limit_id and k.key = r.key and (least(k.need, greatest(r.most, 1)) <= r.room - r.held or forced)
+        order by k.priority desc, k.at
+        limit greatest(r.room - r.held, 0)
+      )
+      union all
+      (
+        select k.ctid as place, k.lane, k.priority, k.at, k.need
+        from lineshaft.parked k
+        where r.held > 0 and k.lane = r.short_lane and k.limit_id = r.limit_id and k.key = r.key
+          and least(k.need, greatest(r.most, 1)) <= r.room
+      )
+    ) h
+  ),
+  -- Which of these counters a candidate needs room of, where each needs one unit and no order is to be kept.
+  wanting as materialized (
+    select c.place, c.priority, c.at, r.limit_id, r.key, r.room
+    from candidate c
+    cross join lateral (
+      select o.limits, o.keys, o.fifo is not null or o.fair is not null as ordered from lineshaft.lane o where o.id = c.lane limit 1
+    ) l
+    cross join lateral unnest(l.limits, l.keys) as u (limit_id, key)
+    join roomy r on r.limit_id = u.limit_id and r.key = u.key
+    where not forced and cardinality(unpark.limits) > 1 and not l.ordered and c.need = 1 and r.short_lane is null
+  ),
+  crowded as materialized (
+    select w.limit_id, w.key, w.room from wanting w group by 1, 2, 3 having count(*) > w.room
+  ),
+  -- Of several such counters a claim finds out who may go.
+  left_waiting as materialized (
+    select x.place, x.limit_id, x.key
+    from (
+      select w.place, w.limit_id, w.key, row_number() over (order by w.priority desc, w.at, w.place) as n, c.room
+      from wanting w
+      join crowded c on c.limit_id = w.limit_id and c.key = w.key
+      where (select count(*) from crowded) = 1
+    ) x
+    where x.n > x.room
+  ),
+  passed_on as (
+    update lineshaft.parked k
+    set limit_id = w.limit_id, key = w.key
+    from left_waiting w
+    where k.ctid = w.place and (k.limit_id <> w.limit_id or k.key <> w.key)
+  ),
   moved as (
     delete from lineshaft.parked k
-    where k.ctid = any (array(
-      select h.ctid
-      from roomy r
-      cross join lateral (
-        (
-          select k.ctid
-          from lineshaft.parked k
-          where k.limit_id = r.limit_id and k.key = r.key and (least(k.need, greatest(r.most, 1)) <= r.room - r.held or forced)
-          order by k.priority desc, k.at
-          limit greatest(r.room - r.held, 0)
-        )
-        union all
-        (
-          select k.ctid
-          from lineshaft.parked k
-          where r.held > 0 and k.lane = r.short_lane and k.limit_id = r.limit_id and k.key = r.key
-            and least(k.need, greatest(r.most, 1)) <= r.room
-        )
-      ) h
-    ))
+    where k.ctid = any (array(select c.place from candidate c where c.place <> all (array(select w.place from left_waiting w))))
     returning k.base, k.priority, k.at, k.lane
   ),
   opened as (
     insert into lineshaft.turn (base, priority, at, lane)
     select m.base, m.priority, m.at, m.lane from moved m
   )
-  select array_agg(distinct l.queue_id), array_agg(m.lane), (select bool_or(r.short_lane is not null) from roomy r)
-  into queues, opened_lanes, keeps
+  select array_agg(distinct l.queue_id), array_agg(m.lane), (select bool_or(r.short_lane is not null) from roomy r),
+    (select bool_or(r.timed) from roomy r)
+  into queues, opened_lanes, keeps, timed
   from moved m
   join lineshaft.lane l on l.id = m.base;
   if keeps then
@@ -84,6 +123,9 @@ begin
     where c.ctid = k.place and c.short_lane = any (opened_lanes);
   end if;
 
+  if not timed then
+    return coalesce(queues, '{}');
+  end if;
   -- What still waits for tokens, or for an end of being closed, is woken by the clock.
   with wake as materialized (
     select c.place, c.wake_at as before, least(case
@@ -209,7 +251,7 @@ begin
     if force_limits is not null then
       queues := queues || lineshaft.unpark(force_limits, force_keys, true);
     end if;
-    perform lineshaft.wake(queues, false, 'always');
+    perform lineshaft.wake(queues, false, 'room');
   end if;
 end
 $$;
@@ -284,6 +326,6 @@ begin
       closed_until = greatest(k.closed_until, present + one.closed * interval '1 millisecond')
     where k.ctid = one.place;
   end loop;
-  perform lineshaft.wake(lineshaft.unpark(p_limit, p_key), false, 'always');
+  perform lineshaft.wake(lineshaft.unpark(p_limit, p_key), false, 'room');
 end
 $$;

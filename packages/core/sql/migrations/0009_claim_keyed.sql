@@ -679,7 +679,7 @@ begin
     end if;
   end loop;
   -- Room that these lanes could not use goes to others that wait for it.
-  perform lineshaft.wake(lineshaft.unpark(array_agg(p.limit_id), array_agg(p.key)), false, 'always')
+  perform lineshaft.wake(lineshaft.unpark(array_agg(p.limit_id), array_agg(p.key)), false, 'room')
   from unnest(c_limit, c_key, c_room, c_parks, c_timed) as p (limit_id, key, room, parks, timed)
   where p.room > 0 or (p.parks and p.timed);
 

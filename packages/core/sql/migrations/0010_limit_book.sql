@@ -112,7 +112,7 @@ begin
   end if;
   insert into lineshaft.counter as c (limit_id, key, closed_until) values (of_limit, kept, until_time)
   on conflict (limit_id, key) do update set closed_until = excluded.closed_until;
-  perform lineshaft.wake(lineshaft.unpark(array[of_limit], array[kept]), false, 'always');
+  perform lineshaft.wake(lineshaft.unpark(array[of_limit], array[kept]), false, 'room');
   return true;
 end
 $$;
@@ -140,7 +140,7 @@ begin
       select t.ctid as place from lineshaft.counter t where t.limit_id = p.limit_id and t.key = p.key limit 1
     ) k
   ));
-  perform lineshaft.wake(lineshaft.unpark(limits, keys), false, 'always');
+  perform lineshaft.wake(lineshaft.unpark(limits, keys), false, 'room');
   return cardinality(limits);
 end
 $$;

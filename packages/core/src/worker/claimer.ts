@@ -27,6 +27,8 @@ import type { QueueRuntime } from './queue-runtime.ts';
 
 export interface ClaimerHost {
   readonly directory: LaneDirectory;
+  /** The connection on which results are written. */
+  readonly completions: Session;
   /** After so long, what a lane needs is kept for it. */
   readonly reserveAfterMs: number;
   /** The row of this worker, which fences its claims. */
@@ -97,10 +99,10 @@ export class Claimer {
     this.session = options.session;
     this.statements = options.statements;
     this.clock = options.clock;
-    const { directory, reserveAfterMs } = options.host;
+    const { directory, reserveAfterMs, completions } = options.host;
     this.apart = new ApartLanes({ directory, offers: directory.worker.offers, reserveAfterMs });
     this.probes = new Probes(options.host);
-    this.keyed = new KeyedClaims({ ...options, directory, free: () => this.apart.freeAmounts });
+    this.keyed = new KeyedClaims({ ...options, directory, completions, free: () => this.apart.freeAmounts });
     this.loop = new Loop({
       name: 'claim',
       clock: options.clock,
@@ -162,6 +164,11 @@ export class Claimer {
         this.expectJobs(queueIds);
       }),
     );
+  }
+
+  /** Whether limits had a say in the last claim under limits. */
+  get limitsBind(): boolean {
+    return this.keyed.careful;
   }
 
   /** Asks the database where jobs wait, as after a lost connection or a change of queues. */
@@ -324,7 +331,7 @@ export class Claimer {
     const { wakes } = this;
     this.claims += 1;
     this.turn += new Set(asks.map((ask) => this.host.directory.lane(ask.lane)?.queueId)).size;
-    const needs = probe?.needs ?? this.needsOf(asks);
+    const needs = probe?.needs ?? this.host.directory.apartNeeds(asks);
     const rows = await this.ask(asks);
     if (rows === undefined) return 0;
     this.claimMs += (this.clock.monotonic() - startedMs - this.claimMs) * 0.2;
@@ -332,17 +339,6 @@ export class Claimer {
     this.learnOfLanes(asks, perLane);
     if (wakes === this.wakes) for (const lane of emptied(asks, perLane)) this.host.directory.markEmpty(lane);
     return rows.length;
-  }
-
-  /** What the jobs of each lane were planned to need; the settings of its queue may change while the claim is away. */
-  private needsOf(asks: readonly { readonly lane: number }[]): ReadonlyMap<number, Amounts> {
-    const needs = new Map<number, Amounts>();
-    if (!this.host.directory.hasApart) return needs;
-    for (const { lane } of asks) {
-      const apart = this.host.directory.apartLane(lane);
-      if (apart !== undefined) needs.set(lane, apart.needs);
-    }
-    return needs;
   }
 
   /** Takes claimed jobs in and lets them start. Returns how many there were of each lane. */
@@ -381,7 +377,7 @@ export class Claimer {
     const apart = this.host.directory.apartLane(id);
     if (apart === undefined) return;
     const { wakes } = this;
-    const needs = this.needsOf([{ lane: id }]);
+    const needs = this.host.directory.apartNeeds([{ lane: id }]);
     const leaveMs = leaveForMs(
       apart.lane.wants,
       this.host.directory.worker.tags,

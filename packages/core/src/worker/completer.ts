@@ -46,6 +46,14 @@ export type EndSteps = (steps: readonly EndingStep[]) => void;
 
 /** Jobs in one write. */
 const flushMax = 1_000;
+/**
+ * Jobs in one write where limits bind. Jobs that end together make room together, begin together, and end together again: in
+ * one large write the first would wait for the last, over and over. In small ones they drift apart.
+ */
+const boundMin = 4;
+/** Not where the writes would cost more than the jobs, and not while results pile up. */
+const boundMeanMs = 20;
+const boundShare = 1 / 4;
 
 export class Completer {
   private readonly session: Session;
@@ -55,6 +63,7 @@ export class Completer {
   private readonly clockOffsetMs: () => number;
   private readonly pause: (ms: number) => Promise<void>;
   private readonly endSteps: EndSteps;
+  private readonly limitsBind: () => boolean;
   private waiting: Result[] = [];
   private inFlight = 0;
   /** Steps that end with their runs, and are not written yet. */
@@ -77,6 +86,8 @@ export class Completer {
     clockOffsetMs: () => number;
     pause: (ms: number) => Promise<void>;
     endSteps: EndSteps;
+    /** Whether jobs under limits wait for room. */
+    limitsBind: () => boolean;
   }) {
     this.session = options.session;
     this.statements = options.statements;
@@ -85,6 +96,7 @@ export class Completer {
     this.clockOffsetMs = options.clockOffsetMs;
     this.pause = options.pause;
     this.endSteps = options.endSteps;
+    this.limitsBind = options.limitsBind;
   }
 
   /** Results that are not written yet. The claim loop stops while there are too many. */
@@ -125,12 +137,20 @@ export class Completer {
     // Results of the same turn of the event loop go together.
     await new Promise<void>((resolve) => setImmediate(resolve));
     while (this.waiting.length > 0 && !this.abandoned) {
-      const batch = this.waiting.length <= flushMax ? this.waiting : this.waiting.slice(0, flushMax);
-      this.waiting = this.waiting.length <= flushMax ? [] : this.waiting.slice(flushMax);
+      const most = this.mostInOneWrite();
+      const batch = this.waiting.length <= most ? this.waiting : this.waiting.slice(0, most);
+      this.waiting = this.waiting.length <= most ? [] : this.waiting.slice(most);
       this.inFlight = batch.length;
       await this.writeBatch(batch);
       this.inFlight = 0;
     }
+  }
+
+  private mostInOneWrite(): number {
+    const job = this.waiting[0]?.job;
+    if (job?.keyed === undefined || (job.runtime.meanMs ?? 0) < boundMeanMs || !this.limitsBind())
+      return flushMax;
+    return Math.min(Math.max(boundMin, Math.ceil(this.waiting.length * boundShare)), flushMax);
   }
 
   /** Writes what came together: steps with their runs, without waiting for that; what is left of them as the other results. */

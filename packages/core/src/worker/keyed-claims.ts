@@ -35,6 +35,7 @@ export interface KeyedPlan {
 export class KeyedClaims {
   private readonly directory: LaneDirectory;
   private readonly session: Session;
+  private readonly completions: Session;
   private readonly statements: BoundStatements;
   private readonly clock: Clock;
   private readonly free: () => Amounts;
@@ -54,13 +55,14 @@ export class KeyedClaims {
   private busy = 0;
   private busyUntilMs = Number.NEGATIVE_INFINITY;
   /** A limit had a say in the last claim that looked at any: the next locks their counters first. */
-  private careful = false;
+  careful = false;
   /** Counts claims, so that lanes that need amounts take turns. */
   private rotation = 0;
 
   constructor(options: {
     directory: LaneDirectory;
     session: Session;
+    completions: Session;
     statements: BoundStatements;
     clock: Clock;
     /** The amounts that are not held. */
@@ -68,6 +70,7 @@ export class KeyedClaims {
   }) {
     this.directory = options.directory;
     this.session = options.session;
+    this.completions = options.completions;
     this.statements = options.statements;
     this.clock = options.clock;
     this.free = options.free;
@@ -198,7 +201,10 @@ export class KeyedClaims {
     const lanes = Math.ceil(this.lanesPerJob * Math.max(...rooms));
     const most = Math.min(Math.max(lanes, lanesMin), lanesMax);
     const values = [workerRow, array(bases), array(groups), array(rooms), most, this.careful];
-    return await this.session.query(this.statements.claimKeyed, values);
+    // Where limits bind, a claim follows each write that makes room, and both want the same counters: on one connection a
+    // server process that is warm does both.
+    const session = this.careful ? this.completions : this.session;
+    return await session.query(this.statements.claimKeyed, values);
   }
 
   /** Remembers how a claim went. Returns whether time alone will open lanes that it parked. */

@@ -242,6 +242,17 @@ export class LaneDirectory {
     return lane === undefined ? undefined : this.apart.get(lane.queueId)?.get(laneId);
   }
 
+  /** What the jobs of lanes that are asked apart need, to be kept: settings may change while a claim is away. */
+  apartNeeds(asks: readonly { readonly lane: number }[]): ReadonlyMap<number, Amounts> {
+    const needs = new Map<number, Amounts>();
+    if (!this.hasApart) return needs;
+    for (const { lane } of asks) {
+      const apart = this.apartLane(lane);
+      if (apart !== undefined) needs.set(lane, apart.needs);
+    }
+    return needs;
+  }
+
   /** After a look at all lanes with jobs: what was not seen is empty. Only of those that are asked apart. */
   keepApart(seen: ReadonlySet<number>): void {
     for (const lanes of [...this.apart.values()])

@@ -136,6 +136,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
         onStepsEnded: (ended) => parts.steps.ended(ended),
       },
       endSteps: (steps) => parts.steps.end(steps),
+      limitsBind: () => this.claimer.limitsBind,
     });
     this.circuits = new Circuits({
       ...trouble,
@@ -399,6 +400,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
   private notified(type: string, body: string): void {
     if (type !== 'd') this.rest?.wake();
     if (type === 'r' || type === 'a') this.claimer.wakeQueues(body.split(',').map(Number), type === 'a');
+    else if (type === 'u') this.claimer.expectKeyed(body.split(',').map(Number));
     else if (type === 'n') this.claimer.lookAround();
     else if (type === 'c') this.runner.cancel(body, this.options.graceMs);
     else if (type === 'j') this.runner.leaseLost(body, this.options.graceMs);
@@ -409,6 +411,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
   private claimerHost(): ConstructorParameters<typeof Claimer>[0]['host'] {
     return {
       directory: this.directory,
+      completions: this.sessions.complete,
       reserveAfterMs: this.options.reserveAfterMs,
       circuits: this.circuits,
       rest: this.rest,

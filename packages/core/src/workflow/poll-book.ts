@@ -217,7 +217,7 @@ export class PollBook implements ClaimsBeside {
   private heard(type: string, body: string): void {
     // Ready jobs, or settings of queues: one may have been resumed.
     if (type === 'q') this.queueId = undefined;
-    else if (type !== 'r' && type !== 'a') return;
+    else if (type !== 'r' && type !== 'a' && type !== 'u') return;
     else if (this.queueId !== undefined && !body.split(',').includes(this.queueId)) return;
     this.lookSoon();
   }
