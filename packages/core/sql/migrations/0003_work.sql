@@ -4,8 +4,8 @@
 -- Lock cost: new objects only: functions, and the first partitions of history.
 
 -- A job that stops running, or will never run: `s` it stopped and goes on waiting, `e` it ran and is final, `g` it
--- waited and is final.
-create type lineshaft.freed as (job_id uuid, lane integer, costs integer[], how "char");
+-- waited and is final. Jobs of one lane and one cost may go together.
+create type lineshaft.freed as (lane integer, costs integer[], how "char", jobs uuid[]);
 
 -- The lane of history for a lane: history outlives keyed lanes.
 create function lineshaft.base_of(of_lane integer)
@@ -150,7 +150,7 @@ begin
     end if;
     perform lineshaft.release_key(j, 16::smallint);
     if j.lane < 0 then
-      freed := freed || (target, j.lane, j.costs, case place when 'running' then 'e' else 'g' end)::lineshaft.freed;
+      freed := freed || (j.lane, j.costs, case place when 'running' then 'e' else 'g' end, array[target])::lineshaft.freed;
     end if;
     if place = 'running' then
       insert into lineshaft.cancellation (job_id, reason) values (target, why) on conflict do nothing;
@@ -199,7 +199,7 @@ begin
   with gone as (
     delete from lineshaft.job j where j.id = any (known) returning j.id, j.lane, j.costs
   )
-  select array_agg((g.id, g.lane, g.costs, case when g.id in (select unnest(running)) then 'e' else 'g' end)::lineshaft.freed)
+  select array_agg((g.lane, g.costs, case when g.id in (select unnest(running)) then 'e' else 'g' end, array[g.id])::lineshaft.freed)
     filter (where g.lane < 0)
   into freed
   from gone g;
@@ -472,7 +472,7 @@ begin
             'type', 'reported', 'status', 'CANCELED', 'output', '{}'::jsonb, 'merge', true, 'reason', 'its job was removed'));
         end if;
         if j.lane < 0 then
-          freed := freed || (target, j.lane, null, 'g')::lineshaft.freed;
+          freed := freed || (j.lane, null, 'g', array[target])::lineshaft.freed;
         end if;
         result := 'deleted';
       end if;
@@ -566,7 +566,7 @@ returns void language plpgsql as $$
 declare
   freed lineshaft.freed[];
 begin
-  select array_agg((j.id, j.lane, j.costs, case when d.job_id is null then 's' else 'e' end)::lineshaft.freed) into freed
+  select array_agg((j.lane, j.costs, case when d.job_id is null then 's' else 'e' end, array[j.id])::lineshaft.freed) into freed
   from lineshaft.job j
   left join lineshaft.dead d on d.job_id = j.id
   where j.id = any (ids) and j.lane < 0;
@@ -604,7 +604,7 @@ begin
     elsif j.rescued + 1 >= max_rescues and lineshaft.is_of_steps(j.lane) then
       delete from lineshaft.job where id = j.id;
       if j.lane < 0 then
-        perform lineshaft.release(array[(j.id, j.lane, j.costs, 'e')::lineshaft.freed]);
+        perform lineshaft.release(array[(j.lane, j.costs, 'e', array[j.id])::lineshaft.freed]);
       end if;
       perform lineshaft.mark_step(j.id, jsonb_build_object('type', 'reported', 'status', 'FAILED_WITH_TERMINAL_ERROR',
         'output', '{}'::jsonb, 'merge', true, 'reason', why ->> 'message'));
@@ -797,7 +797,7 @@ begin
   with gone as (
     delete from lineshaft.job j where j.lane = any (of_lanes) returning j.id, j.lane
   )
-  select array_agg((g.id, g.lane, null, 'g')::lineshaft.freed) into freed from gone g where g.lane < 0;
+  select array_agg((g.lane, null, 'g', array[g.id])::lineshaft.freed) into freed from gone g where g.lane < 0;
   delete from lineshaft.turn t where t.lane = any (of_lanes);
   delete from lineshaft.parked k where k.lane = any (of_lanes);
   perform lineshaft.release(freed);

@@ -180,7 +180,7 @@ declare
   queues bigint[];
 begin
   with of_lane as (
-    select f.lane, f.costs, count(*) filter (where f.how <> 'g') as n
+    select f.lane, f.costs, sum(cardinality(f.jobs)) filter (where f.how <> 'g') as n
     from unnest(jobs) as f
     where f.lane < 0
     group by 1, 2
@@ -229,8 +229,9 @@ begin
   -- Of a FIFO limit all lanes are judged anew: the job that went may have been the one that another lane waited behind.
   if in_order then
     with over as (
-      select l.fifo, l.fifo_key, f.job_id
+      select l.fifo, l.fifo_key, j.job_id
       from unnest(jobs) as f
+      cross join lateral unnest(f.jobs) as j (job_id)
       join lineshaft.lane l on l.id = f.lane
       where f.how <> 's' and l.fifo is not null
     ),

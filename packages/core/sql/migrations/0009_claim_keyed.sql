@@ -25,7 +25,7 @@ declare
   -- counters (c).
   t_place tid[]; t_lane integer[];
   l_id integer[]; l_base integer[]; l_share integer[]; l_stale integer[]; l_kept integer[];
-  h_place tid[]; h_id uuid[]; h_base integer[];
+  h_place tid[]; h_id uuid[];
   g_lane integer[]; g_base integer[]; g_jobs bigint[];
   w_lane integer[]; w_costs text[]; w_jobs bigint[];
   c_limit integer[]; c_key text[]; c_units integer[]; c_new boolean[];
@@ -111,7 +111,7 @@ begin
   if l_id is not null and not bound then
     -- A lateral join with a limit is a nested loop: rows come in order within each lane.
     with head as materialized (
-      select a.n, a.lane, a.base, r.place, r.job_id, r.priority, r.due, r.seq
+      select a.n, a.lane, a.base, r.place, r.job_id
       from unnest(l_id, l_base, l_share) with ordinality as a (lane, base, share, n)
       left join lateral (
         select r.ctid as place, r.job_id, r.priority, r.due, r.seq
@@ -122,11 +122,10 @@ begin
         for update skip locked
       ) r on true
     )
-    select h.places, h.ids, h.bases, g.lanes, g.bases, g.jobs, g.kept
-    into h_place, h_id, h_base, g_lane, g_base, g_jobs, l_kept
+    select h.places, h.ids, g.lanes, g.bases, g.jobs, g.kept
+    into h_place, h_id, g_lane, g_base, g_jobs, l_kept
     from (
-      select array_agg(o.place) as places, array_agg(o.job_id) as ids, array_agg(o.base) as bases
-      from (select * from head where place is not null order by priority desc, due, seq) o
+      select array_agg(e.place) as places, array_agg(e.job_id) as ids from head e where e.place is not null
     ) h
     cross join (
       select array_agg(g.lane) filter (where g.jobs > 0) as lanes, array_agg(g.base) filter (where g.jobs > 0) as bases,
@@ -186,10 +185,11 @@ begin
       delete from lineshaft.ready r where r.ctid = any (h_place)
     ),
     mine as materialized (
-      -- The fence makes it a loop over what was picked, which keeps the order without sorting wide rows.
-      select j.*, h.base
-      from unnest(h_id, h_base) as h (job_id, base)
-      cross join lateral (select k.* from lineshaft.job k where k.id = h.job_id offset 0) j
+      select j.*,
+        case when cardinality(bases) = 1 then bases[1] else (select l.base from lineshaft.lane l where l.id = j.lane limit 1) end as base
+      from lineshaft.job j
+      where j.id = any (h_id)
+      order by j.priority desc, j.due, j.seq
     ),
     leased as (
       -- Refers to the worker's row: one that is not known any more claims nothing.

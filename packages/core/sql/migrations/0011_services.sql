@@ -135,7 +135,7 @@ begin
     perform pg_notify('lineshaft', 'j' || j.id);
   end if;
   if j.lane < 0 then
-    perform lineshaft.release(array[(j.id, j.lane, j.costs, 'e')::lineshaft.freed]);
+    perform lineshaft.release(array[(j.lane, j.costs, 'e', array[j.id])::lineshaft.freed]);
   end if;
   return true;
 end

@@ -37,4 +37,6 @@ select lineshaft.demand((select count(*) from held), cardinality($1::bigint[])::
   lineshaft.demand((select count(*) from done), cardinality($2::uuid[])::bigint),
   case when exists (select from lineshaft.waiter where until > now()) then lineshaft.announce($2::uuid[]) end,
   (select count(*) from kept),
-  lineshaft.release(array(select (d.id, d.lane, d.costs, 'e')::lineshaft.freed from done d))
+  lineshaft.release(array(
+    select (d.lane, d.costs, 'e', array_agg(d.id))::lineshaft.freed from done d group by d.lane, d.costs
+  ))

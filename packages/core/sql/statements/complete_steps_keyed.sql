@@ -33,6 +33,8 @@ select c.held, c.done, m.id, m.run_id, m.step_id, c.freed is null as freed
 from (
   select lineshaft.demand((select count(*) from held), cardinality($1::bigint[])::bigint) as held,
     lineshaft.demand((select count(*) from done), cardinality($2::uuid[])::bigint) as done,
-    lineshaft.release(array(select (d.id, d.lane, d.costs, 'e')::lineshaft.freed from done d)) as freed
+    lineshaft.release(array(
+    select (d.lane, d.costs, 'e', array_agg(d.id))::lineshaft.freed from done d group by d.lane, d.costs
+  )) as freed
 ) c
 left join marked m on true

@@ -64,5 +64,5 @@ select lineshaft.demand((select count(*) from held), cardinality($1::bigint[])::
     then lineshaft.wake(array(select distinct m.queue from moved m where m."to" = 'ready'), false, 'always')
   end,
   lineshaft.release(array(
-    select (m.id, m.lane, m.costs, case m."to" when 'dead' then 'e' else 's' end)::lineshaft.freed from moved m
+    select (m.lane, m.costs, case m."to" when 'dead' then 'e' else 's' end, array[m.id])::lineshaft.freed from moved m
   ))
