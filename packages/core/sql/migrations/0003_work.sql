@@ -53,26 +53,28 @@ $$;
 create function lineshaft.release_keys(projects bigint[], keys text[], holders uuid[], state_bit smallint)
 returns void language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
 declare
+  kept tid[];
+  freed tid[];
+begin
   -- Looked up one by one, whatever the planner takes the table for, and locked, in the order in which those who enqueue lock
   -- them: so they stay for what follows.
-  places tid[] := array(
-    select h.place
-    from (
-      select * from unnest(projects, keys, holders) as k (project_id, key, job_id)
-      order by k.key collate "C", k.project_id offset 0
-    ) k
-    cross join lateral (
-      select u.ctid as place from lineshaft.unique_key u
-      where u.project_id = k.project_id and u.key = k.key and u.job_id = k.job_id
-      limit 1
-      for update
-    ) h
-  );
-begin
-  update lineshaft.unique_key u
-  set until = clock_timestamp() + u.keep_ms * interval '1 millisecond'
-  where u.ctid = any (places) and u.states & state_bit <> 0;
-  delete from lineshaft.unique_key u where u.ctid = any (places) and u.states & state_bit = 0;
+  select array_agg(h.place) filter (where h.keeps), array_agg(h.place) filter (where not h.keeps) into kept, freed
+  from (
+    select * from unnest(projects, keys, holders) as k (project_id, key, job_id)
+    order by k.key collate "C", k.project_id offset 0
+  ) k
+  cross join lateral (
+    select u.ctid as place, u.states & state_bit <> 0 as keeps from lineshaft.unique_key u
+    where u.project_id = k.project_id and u.key = k.key and u.job_id = k.job_id
+    limit 1
+    for update
+  ) h;
+  if kept is not null then
+    update lineshaft.unique_key u set until = clock_timestamp() + u.keep_ms * interval '1 millisecond' where u.ctid = any (kept);
+  end if;
+  if freed is not null then
+    delete from lineshaft.unique_key u where u.ctid = any (freed);
+  end if;
 end
 $$;
 

@@ -68,7 +68,8 @@ begin
       )
     ) h
   ),
-  -- Which of these counters a candidate needs room of, where each needs one unit and no order is to be kept.
+  -- Which of these counters a candidate needs room of, where each needs one unit and no order is to be kept. Not counters in
+  -- which time makes room: a claim that parks a lane there also says when to wake it.
   wanting as materialized (
     select c.place, c.priority, c.at, r.limit_id, r.key, r.room
     from candidate c
@@ -77,7 +78,7 @@ begin
     ) l
     cross join lateral unnest(l.limits, l.keys) as u (limit_id, key)
     join roomy r on r.limit_id = u.limit_id and r.key = u.key
-    where not forced and cardinality(unpark.limits) > 1 and not l.ordered and c.need = 1 and r.short_lane is null
+    where not forced and cardinality(unpark.limits) > 1 and not l.ordered and c.need = 1 and not r.timed
   ),
   crowded as materialized (
     select w.limit_id, w.key, w.room from wanting w group by 1, 2, 3 having count(*) > w.room

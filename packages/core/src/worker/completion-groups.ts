@@ -150,6 +150,7 @@ function makeGroup(
       const fences = `{${results.map((result) => result.job.fence).join(',')}}`;
       if (kind === 'forget') return [leases, ids, fences, ended];
       if (kind === 'step') return [leases, ids, fences, ended, JSON.stringify(events)];
+      const workerText = JSON.stringify(workerName);
       const keepMs = results[0] === undefined ? 0 : keepMsOf(results[0]);
       const lanes = `{${[...new Set(results.map((result) => result.job.lane.id))].join(',')}}`;
       return [
@@ -159,7 +160,7 @@ function makeGroup(
         ended,
         keepMs,
         lanes,
-        results.map((result) => entryOf(result, workerName)).join('\n'),
+        results.map((result) => entryOf(result, workerText)).join('\n'),
         label.includes('cancelled') ? 'cancelled' : 'succeeded',
         ...spanOf(results),
       ];
@@ -169,14 +170,14 @@ function makeGroup(
 
 /** When the first and the last of the jobs was made. */
 function spanOf(results: readonly Result[]): [number, number] {
-  let from = Number.POSITIVE_INFINITY;
-  let to = Number.NEGATIVE_INFINITY;
+  let from = results[0]?.job.createdMs ?? '';
+  let to = from;
+  // As texts, of one length for 300 years: this runs for every job.
   for (const { job } of results) {
-    const createdMs = Number(job.createdMs);
-    if (createdMs < from) from = createdMs;
-    if (createdMs > to) to = createdMs;
+    if (job.createdMs < from) from = job.createdMs;
+    else if (job.createdMs > to) to = job.createdMs;
   }
-  return [from, to];
+  return [Number(from), Number(to)];
 }
 
 /** Jobs are locked in the order of their ids; results mostly come in it. */
@@ -241,15 +242,17 @@ function moveOf({ job, ending }: Result): Record<string, unknown> {
 /**
  * A line of history: [lane, outcome, attempt, createdMs, startedMs, finishedMs, worker, payload, output, extra].
  * Built by hand: payload and output are JSON text already, and this runs for every job.
+ *
+ * @param workerText the name of the worker, as JSON
  */
-export function entryOf({ job, ending, finishedMs }: Result, workerName: string): string {
+export function entryOf({ job, ending, finishedMs }: Result, workerText: string): string {
   const output = ending.type === 'succeeded' ? (ending.outputText ?? 'null') : 'null';
   const reason = ending.type === 'cancelled' ? ending.reason : undefined;
   const extra = reason === undefined && job.isPlain ? '{}' : extraOf(job, reason);
   const attempt = job.attemptsBefore + 1;
   const line =
     `[${job.lane.id},"${ending.type}",${attempt},${job.createdMs},${job.startedMs},${finishedMs},` +
-    `${JSON.stringify(workerName)},${job.sentText},${output},${extra}]`;
+    `${workerText},${job.sentText},${output},${extra}]`;
   return line.includes('\n') ? line.replaceAll('\n', ' ') : line;
 }
 
@@ -263,12 +266,10 @@ function extraOf(job: HeldJob, reason: string | undefined): string {
 
 /** Cuts a batch where the times in its ids are far apart, at the widest gaps first. */
 function splitByIdTime(results: Result[]): Result[][] {
+  if (idSpanOf(results) <= idSpanMs) return [results];
   const sorted = results
     .map((result) => ({ result, ms: idTimeMs(result.job.jobId) }))
     .sort((a, b) => a.ms - b.ms);
-  const first = sorted[0];
-  const last = sorted.at(-1);
-  if (first === undefined || last === undefined || last.ms - first.ms <= idSpanMs) return [results];
   const gaps: { at: number; width: number }[] = [];
   for (let at = 1; at < sorted.length; at += 1) {
     const width = (sorted[at]?.ms ?? 0) - (sorted[at - 1]?.ms ?? 0);
@@ -284,6 +285,17 @@ function splitByIdTime(results: Result[]): Result[][] {
     parts.push(sorted.slice(start, cuts[place] ?? sorted.length).map((item) => item.result));
   }
   return parts;
+}
+
+/** How far apart the times in ids are: they sort as texts. */
+function idSpanOf(results: readonly Result[]): number {
+  let first = results[0]?.job.jobId ?? '';
+  let last = first;
+  for (const { job } of results) {
+    if (job.jobId < first) first = job.jobId;
+    else if (job.jobId > last) last = job.jobId;
+  }
+  return idTimeMs(last) - idTimeMs(first);
 }
 
 function idTimeMs(id: string): number {
