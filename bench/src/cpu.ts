@@ -28,20 +28,29 @@ export function treeCpuSeconds(root: number): number {
 
 /** The most memory that a process and its living descendants ever had resident, each at its own peak. */
 export function treePeakMegabytes(root: number): number {
+  return treeMegabytes(root, 'VmHWM');
+}
+
+/** The memory that a process and its living descendants have resident now. */
+export function treeResidentMegabytes(root: number): number {
+  return treeMegabytes(root, 'VmRSS');
+}
+
+function treeMegabytes(root: number, field: 'VmHWM' | 'VmRSS'): number {
   const children = Map.groupBy(allProcesses(), (each) => each.parent);
   const queue = [root];
   let kilobytes = 0;
   for (let pid = queue.pop(); pid !== undefined; pid = queue.pop()) {
-    kilobytes += peakKilobytes(pid);
+    kilobytes += kilobytesOf(pid, field);
     queue.push(...(children.get(pid) ?? []).map((child) => child.pid));
   }
   return kilobytes / 1024;
 }
 
-function peakKilobytes(pid: number): number {
+function kilobytesOf(pid: number, field: string): number {
   try {
     const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-    return Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1] ?? 0);
+    return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? 0);
   } catch {
     return 0;
   }

@@ -2,7 +2,7 @@
 import { performance } from 'node:perf_hooks';
 import { alternate, type Metrics } from '../alternate.ts';
 import type { Bench, Context, Seat } from '../context.ts';
-import { treeCpuSeconds, treePeakMegabytes } from '../cpu.ts';
+import { treeCpuSeconds, treeResidentMegabytes } from '../cpu.ts';
 import { countTransactions } from '../measure/statements.ts';
 import { findSystem } from '../systems/catalog.ts';
 
@@ -57,7 +57,7 @@ async function measureIdle(context: Context, periodMs: number): Promise<Metrics>
     const metrics = {
       busy_ratio: busy,
       statements_per_s: (await counted.since()) / seconds,
-      rss_mb: treePeakMegabytes(agent.pid),
+      rss_mb: treeResidentMegabytes(agent.pid),
       db_busy_ratio: (store.cpuSeconds() - dbBefore) / seconds,
     };
     await agent.call('stopWorker', {});

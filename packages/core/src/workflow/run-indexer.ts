@@ -10,6 +10,7 @@ import { eachWord, eachWordOfJson } from '../domain/workflow/search-words.ts';
 import { textArray } from '../queue/enqueue-batch.ts';
 import type { Pool } from '../store/pool.ts';
 import type { BoundStatements } from '../store/statements.ts';
+import type { Indexed } from './step-runs.ts';
 
 /** So many changes of runs are indexed together, and so many wait until then: mostly the start and the end of each. */
 const changesMost = 2 * segmentMax;
@@ -36,13 +37,13 @@ export class RunIndexer {
   /**
    * Indexes runs, if there are enough of them.
    * @param least so many changes of runs must wait
-   * @returns whether there were enough
+   * @returns whether there were enough, and else how many wait
    */
-  async index(least = changesMost): Promise<boolean> {
+  async index(least = changesMost): Promise<Indexed> {
     const { pool, statements } = this;
     const [counted] = await pool.query<{ pending: string }>(statements.searchPendingCount, [least]);
     const pending = Number(counted?.pending ?? 0);
-    if (pending < least || pending === 0) return false;
+    if (pending < least || pending === 0) return { any: false, waiting: pending };
     const rows = await pool.query<PendingRow>(statements.searchPendingRuns, [changesMost]);
     const runs = rows.filter(({ name }) => name !== null);
     const removed = rows.filter(({ name }) => name === null);
@@ -52,7 +53,7 @@ export class RunIndexer {
       const from = Math.floor((runs.length * n) / segments);
       await this.write(runs.slice(from, Math.floor((runs.length * (n + 1)) / segments)), []);
     }
-    return true;
+    return { any: true, waiting: 0 };
   }
 
   private async write(runs: readonly PendingRow[], removed: readonly PendingRow[]): Promise<void> {

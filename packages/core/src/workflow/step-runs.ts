@@ -24,6 +24,12 @@ export interface EndingStep {
   readonly settle: (how: 'written' | 'left' | 'unsure') => void;
 }
 
+/** Whether words of runs were indexed, and how many changes wait for more to come. */
+export interface Indexed {
+  readonly any: boolean;
+  readonly waiting: number;
+}
+
 export interface StepRuns {
   /** What is not written yet, of runs that go on here. A worker takes no more steps while it is much. */
   readonly backlog: number;
@@ -41,6 +47,6 @@ export interface StepRuns {
   prunePayloads(signal: AbortSignal): Promise<number>;
   /** Starts the runs of ticks of schedules that have none yet. @returns how many were started, or could not be */
   startScheduled(signal: AbortSignal): Promise<number>;
-  /** Indexes the words of runs, if there are enough. @returns whether there may be enough again */
-  indexRuns(): Promise<boolean>;
+  /** Indexes the words of runs, if there are enough. */
+  indexRuns(): Promise<Indexed>;
 }
