@@ -3,10 +3,10 @@
  * that comes back by itself. Behind a pooler there is none; everybody then lives by polling.
  *
  * Messages: `r1,2` queues 1 and 2 have ready jobs; `a…` the same, from a transaction of somebody else, so look
- * twice; `u1` jobs under limits of queue 1 may go on; `l` something is to come due; `q` settings of queues changed; `c<id>` a running job was cancelled;
- * `d<ids>` jobs finished; `s` a schedule has changed; `e` the leader has resigned; `n` there is a new lane;
- * `k` an API key was made or revoked; `t` a step was polled whose worker must be heard of by some time;
- * `m` there is a mark that whoever left it does not decide on; `w<ids>` runs have changed.
+ * twice; `u1` jobs under limits of queue 1 may go on; `l` something is to come due; `q` settings of queues changed;
+ * `c<id>` a running job was cancelled; `d<ids>` jobs finished; `s` a schedule has changed; `e` the leader has resigned;
+ * `n` there is a new lane; `k` an API key was made or revoked; `t` a step was polled whose worker must be heard of by
+ * some time; `m` there is a mark that whoever left it does not decide on; `w<ids>` runs have changed.
  */
 
 import type { Clock } from '../domain/clock.ts';
