@@ -219,7 +219,7 @@ describe.each(versions)('PostgreSQL %i', (version) => {
     );
     const { workflows } = site.lineshaft;
     for (const state of ['pending', 'indexed']) {
-      if (state === 'indexed') while (await indexer.index(1));
+      if (state === 'indexed') while ((await indexer.index(1)).any);
       expect(await find('plenty')).toMatchObject({ hits: 12_000 });
       expect(await find('plenty v2', 'workflowType = many')).toMatchObject({ hits: 4_000 });
       expect(await find('plenty', 'version = 2')).toMatchObject({ hits: 4_000 });
