@@ -288,8 +288,8 @@ $$;
 -- others: NOTIFY takes a lock that serialises the commits of the whole database, so of the transactions that enqueue
 -- in the same tenth of a second only one at a time carries it per queue; the others rely on that one and on the
 -- second looks that a worker takes after each such wake. A transaction that stays open holds up the wakes of
--- its own tenth of a second only. `room` is always, of jobs under limits that may go on. `after` is for callers that wake by themselves after the commit. A queue that says
--- `always` gets its NOTIFY in the transaction in either case.
+-- its own tenth of a second only. `room` notifies at once too, of jobs under limits that may go on. `after` is for callers
+-- that wake by themselves after the commit. A queue that says `always` gets its NOTIFY in the transaction in either case.
 create function lineshaft.wake(queues bigint[], later boolean, mode text)
 returns void language plpgsql as $$
 declare
@@ -311,7 +311,8 @@ begin
     end if;
   end loop;
   if woken <> '' then
-    perform pg_notify('lineshaft', left(case mode when 'always' then 'r' when 'room' then 'u' else 'a' end || substr(woken, 2), 7000));
+    perform pg_notify('lineshaft',
+      left(case mode when 'always' then 'r' when 'room' then 'u' else 'a' end || substr(woken, 2), 7000));
   end if;
   if later and (mode = 'always' or (mode = 'auto' and pg_try_advisory_xact_lock(slot, 0))) then
     perform pg_notify('lineshaft', 'l');

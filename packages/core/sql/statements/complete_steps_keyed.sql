@@ -34,7 +34,7 @@ from (
   select lineshaft.demand((select count(*) from held), cardinality($1::bigint[])::bigint) as held,
     lineshaft.demand((select count(*) from done), cardinality($2::uuid[])::bigint) as done,
     lineshaft.release(array(
-    select (d.lane, d.costs, 'e', array_agg(d.id))::lineshaft.freed from done d group by d.lane, d.costs
-  )) as freed
+      select (d.lane, d.costs, 'e', array_agg(d.id))::lineshaft.freed from done d group by d.lane, d.costs
+    )) as freed
 ) c
 left join marked m on true

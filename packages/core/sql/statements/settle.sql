@@ -1,8 +1,7 @@
 -- Puts jobs that did not end for good where they go next: ready (given back, or tried again at once), later (retry, snooze),
--- dead, blocked. Workers are told of queues that got ready jobs.
+-- dead, blocked. Workers are told of queues that got ready jobs. All or nothing, as complete.
 -- $1 leases bigint[], $2 finished bigint[], $3 moves json: an array of {id, fence, to, attempt, delay (ms; without it
 -- the job is due when it was), errors, reason, detail, keep (ms), queue (of those that go to ready)}
--- All or nothing, as complete.
 -- Locks: key share on the leases, the jobs. Index: lease_pkey, job_pkey. Called by: the completion flusher.
 with held as materialized (
   select l.id from lineshaft.lease l where l.id = any ($1::bigint[]) for key share

@@ -17,7 +17,7 @@ import { ApartLanes, type ApartPlan } from './apart-lanes.ts';
 import type { Circuits } from './circuits.ts';
 import { laneFromRow, pgArray, workerFromRow } from './claim-rows.ts';
 import type { Result } from './completer.ts';
-import { waitsNot } from './completion-groups.ts';
+import { isReadyAtOnce } from './completion-groups.ts';
 import { HeldJob, Lease } from './held-job.ts';
 import { KeyedClaims, type KeyedPlan } from './keyed-claims.ts';
 import type { Lane, LaneDirectory } from './lanes.ts';
@@ -135,7 +135,7 @@ export class Claimer {
     let givenBack = false;
     for (const { job, ending } of results) {
       if (job.keyed !== undefined) freed.add(job.runtime.queue.id);
-      else if (ending.type === 'later' && waitsNot(ending)) again.push(job.lane.id);
+      else if (ending.type === 'later' && isReadyAtOnce(ending)) again.push(job.lane.id);
       if (ending.type === 'ready') givenBack = true;
     }
     // What other queues may have of freed room comes as a message.
@@ -168,7 +168,7 @@ export class Claimer {
 
   /** Whether limits had a say in the last claim under limits. */
   get limitsBind(): boolean {
-    return this.keyed.careful;
+    return this.keyed.limitsBind;
   }
 
   /** Asks the database where jobs wait, as after a lost connection or a change of queues. */

@@ -197,7 +197,7 @@ function keepMsOf({ job, ending }: Result): number {
 }
 
 /** Whether a job that is tried again is ready at once. */
-export function waitsNot(ending: { readonly delayMs: number }): boolean {
+export function isReadyAtOnce(ending: { readonly delayMs: number }): boolean {
   return ending.delayMs <= 0;
 }
 
@@ -208,7 +208,7 @@ function moveOf({ job, ending }: Result): Record<string, unknown> {
   switch (ending.type) {
     case 'later':
       return {
-        ...(waitsNot(ending) ? ready : { ...base, to: 'later' }),
+        ...(isReadyAtOnce(ending) ? ready : { ...base, to: 'later' }),
         attempt: ending.attempt,
         delay: ending.delayMs,
         reason: ending.reason,

@@ -55,7 +55,7 @@ export class KeyedClaims {
   private busy = 0;
   private busyUntilMs = Number.NEGATIVE_INFINITY;
   /** A limit had a say in the last claim that looked at any: the next locks their counters first. */
-  careful = false;
+  private careful = false;
   /** Counts claims, so that lanes that need amounts take turns. */
   private rotation = 0;
 
@@ -86,6 +86,11 @@ export class KeyedClaims {
     this.empty.clear();
     this.busy = 0;
     this.busyUntilMs = Number.NEGATIVE_INFINITY;
+  }
+
+  /** Whether limits had a say in the last claim that looked at any lane. */
+  get limitsBind(): boolean {
+    return this.careful;
   }
 
   get any(): boolean {

@@ -1,6 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { claimMaxJobs, claimMaxLanes, heldMax, planClaim, prefetch, type QueueLoad } from './plan-claim.ts';
+import {
+  type Ask,
+  claimMaxJobs,
+  claimMaxLanes,
+  emptied,
+  heldMax,
+  planClaim,
+  prefetch,
+  type QueueLoad,
+} from './plan-claim.ts';
 
 const idle = { slots: 100, held: 0, claimMs: 5 };
 
@@ -149,5 +158,27 @@ describe('the plan of a claim', () => {
       else if (room && state.held < state.slots) expect(asks.length).toBeGreaterThan(0);
     });
     fc.assert(property, { numRuns: 300 });
+  });
+});
+
+describe('a claim leaves lanes empty', () => {
+  const ask = (lane: number, take: number, group: number, limit: number): Ask => ({
+    lane,
+    take,
+    group,
+    limit,
+  });
+  const merged = [ask(1, 10, 7, 15), ask(2, 10, 7, 15)];
+  test.each([
+    ['one that gave less than it was asked for', [ask(1, 10, 1, 10)], { 1: 9 }, [1]],
+    ['one that gave nothing', [ask(1, 10, 1, 10)], {}, [1]],
+    ['not one that gave all it was asked for', [ask(1, 10, 1, 10)], { 1: 10 }, []],
+    ['both of a group that gave less than its limit', merged, { 1: 4, 2: 9 }, [1, 2]],
+    ['none of a group of which one gave all', merged, { 1: 10, 2: 1 }, []],
+    ['none of a group that was cut short by its limit', merged, { 1: 9, 2: 6 }, []],
+    ['each group for itself', [ask(1, 5, 1, 5), ask(2, 5, 2, 5)], { 1: 5, 2: 1 }, [2]],
+  ] as const)('%s', (_, asks, gave, lanes) => {
+    const perLane = new Map(Object.entries(gave).map(([lane, jobs]) => [Number(lane), jobs]));
+    expect(emptied(asks, perLane)).toEqual(lanes);
   });
 });

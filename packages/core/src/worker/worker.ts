@@ -18,7 +18,7 @@ import { Circuits } from './circuits.ts';
 import { Claimer } from './claimer.ts';
 import { keepHeapCompact } from './compact-heap.ts';
 import { Completer, type Result } from './completer.ts';
-import { waitsNot } from './completion-groups.ts';
+import { isReadyAtOnce } from './completion-groups.ts';
 import { ExecutorPool } from './executor-pool.ts';
 import { HandedJobs } from './handed-jobs.ts';
 import { createHeartbeat } from './heartbeat.ts';
@@ -479,7 +479,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
     if (!late) this.parts.hooks.finished?.(finishedFacts(results));
     if (this.directory.limits.rated && results.some(({ job }) => job.keyed !== undefined))
       this.services.message('limited', '');
-    if (results.some(({ ending }) => ending.type === 'later' && !waitsNot(ending)))
+    if (results.some(({ ending }) => ending.type === 'later' && !isReadyAtOnce(ending)))
       this.services.message('l', '');
     this.claimer.onSettled(results);
     if (this.options.once) this.claimer.lookAround();
