@@ -7,8 +7,8 @@ import type { Draft } from './draft.ts';
 import { inLine } from './rate-limit.ts';
 import type { Step } from './run.ts';
 import { attemptAgain } from './settle.ts';
-import { isJoin } from './state.ts';
 import { goesOn, hasEnded, isTerminal, isUnsuccessful } from './status.ts';
+import { isWaiter, waitAgainAll } from './wait-again.ts';
 
 export function reopen(draft: Draft, step: Step): void {
   const ended = hasEnded(draft.run.status);
@@ -33,24 +33,10 @@ export function reopen(draft: Draft, step: Step): void {
 
 /** What the end of the run had cancelled is tried again, and what waited waits again. */
 export function reopenOthers(draft: Draft): void {
-  for (const other of draft.allSteps()) {
-    if (waitsAgain(other)) waitAgain(draft, other);
+  const ended = [...draft.allSteps()].filter((step) => isUnsuccessful(step.status) && !step.retried);
+  for (const step of ended) {
     // The end of the run had cancelled it.
-    else if (other.status === 'CANCELED' && !other.executed && !other.retried) attemptAgain(draft, other);
+    if (!isWaiter(step) && step.status === 'CANCELED' && !step.executed) attemptAgain(draft, step);
   }
-}
-
-function waitsAgain(step: Step): boolean {
-  return (isJoin(step) || step.type === 'DO_WHILE') && isUnsuccessful(step.status) && !step.retried;
-}
-
-function waitAgain(draft: Draft, step: Step): void {
-  const output = step.type === 'DO_WHILE' ? { iteration: step.iteration } : {};
-  draft.change(step, {
-    status: 'IN_PROGRESS',
-    executed: false,
-    endedAt: undefined,
-    reason: undefined,
-    output,
-  });
+  waitAgainAll(draft, ended.filter(isWaiter));
 }

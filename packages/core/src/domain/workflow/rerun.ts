@@ -13,7 +13,8 @@ import { awaitedRefs, isJoin, nodeOf, type RunState, suffixOf } from './state.ts
 import { hasEnded, isDone, isTerminal } from './status.ts';
 import { forkedBranches } from './steps/dynamic-branches.ts';
 import { branchReached } from './steps/dynamic-fork.ts';
-import { beginAnew, carryOn, noFailures, reopened, waitAgain } from './try-again.ts';
+import { beginAnew, carryOn, noFailures, reopened } from './try-again.ts';
+import { waitAgain } from './wait-again.ts';
 
 /** What is other than it was. */
 export interface RerunOptions {

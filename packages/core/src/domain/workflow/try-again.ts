@@ -9,9 +9,9 @@ import { inLine } from './rate-limit.ts';
 import { nameOf, refusal } from './refusal.ts';
 import type { Run, Step } from './run.ts';
 import { attemptAgain } from './settle.ts';
-import { isJoin, type RunState, readState } from './state.ts';
+import { type RunState, readState } from './state.ts';
 import { goesOn, hasEnded, isUnsuccessful } from './status.ts';
-import { typeOfStep } from './steps/registry.ts';
+import { isWaiter, waitAgainAll } from './wait-again.ts';
 
 /** What is other than it was, of a run that begins anew. */
 export interface Anew {
@@ -93,10 +93,8 @@ export function retry(state: RunState, context: DecideContext): Decision {
 export function tryFailed(draft: Draft): void {
   const failed = retriable(draft.state);
   // First what they wait for. What is reached last begins first.
-  for (const step of failed.toReversed()) if (!waits(step)) attemptAgain(draft, step);
-  const waiting = failed.filter(waits).map((step) => waitAgain(draft, step));
-  // One that failed by itself, and nothing in it, is looked at again at once.
-  for (const step of waiting) typeOfStep(step).look?.(draft, step);
+  for (const step of failed.toReversed()) if (!isWaiter(step)) attemptAgain(draft, step);
+  waitAgainAll(draft, failed.filter(isWaiter));
 }
 
 /** Steps that ended badly and have no later attempt, in their order. */
@@ -105,25 +103,6 @@ function retriable(state: RunState): Step[] {
     .flatMap((seq) => state.steps.get(seq) ?? [])
     .filter((step) => !step.retried && isUnsuccessful(step.status) && state.latest.get(step.ref) === step)
     .sort((a, b) => a.seq - b.seq);
-}
-
-/** What does nothing itself but wait for others. */
-function waits(step: Step): boolean {
-  return isJoin(step) || step.type === 'DO_WHILE';
-}
-
-/** A join or a loop is in progress again; of a loop, in the iteration in which it was. */
-export function waitAgain(draft: Draft, step: Step, iteration = step.iteration): Step {
-  const output = step.type === 'DO_WHILE' ? { iteration } : {};
-  return draft.change(step, {
-    status: 'IN_PROGRESS',
-    executed: false,
-    endedAt: undefined,
-    reason: undefined,
-    dueAt: undefined,
-    ...(step.type === 'DO_WHILE' ? { iteration } : {}),
-    output,
-  });
 }
 
 /** As a run is that goes on after its end; which steps have failed in it is remembered. */

@@ -137,6 +137,25 @@ test('what the end of the parent had cancelled is tried again with it', () => {
   expect(run.run.status).toBe('COMPLETED');
 });
 
+test('a child that goes on does not mend the step that had failed: a join on that one fails again, and the run', () => {
+  const work = { name: 'w', taskReferenceName: 'w', type: 'SIMPLE' };
+  const run = new SimulatedRun([
+    { name: 'f', taskReferenceName: 'f', type: 'FORK_JOIN', forkTasks: [sub(), [work]] },
+    { name: 'j', taskReferenceName: 'j', type: 'JOIN', joinOn: ['w'] },
+  ]);
+  run.fail('w', 'no', 'FAILED_WITH_TERMINAL_ERROR');
+  expect([run.step('s').status, run.step('j').status]).toEqual(['CANCELED', 'CANCELED']);
+  const [start] = run.started;
+  run.tell({ type: 'run-reopened', stepId: run.step('s').id, runId: start?.runId ?? '' });
+  expect(run.run.status).toBe('FAILED');
+  expect(run.run.reason).toContain(`Task ${run.step('j').id} failed`);
+  // It had gone on by itself, and is told.
+  expect(run.last.terminates.map(({ runId }) => runId)).toEqual([start?.runId]);
+  const { revision } = run.run;
+  run.tell();
+  expect(run.run.revision).toBe(revision);
+});
+
 test('START_WORKFLOW starts a run that goes its own way', () => {
   const start = (startWorkflow: unknown) =>
     new SimulatedRun([
