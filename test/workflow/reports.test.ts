@@ -165,8 +165,11 @@ describe.each(versions)('reports on PostgreSQL %s', (version) => {
   });
 
   it('keep a lease from running out, and a step whose worker is silent is tried again', async () => {
-    const { runId, kind } = await flow({ a: { responseTimeoutSeconds: 1 } });
+    const { runId, kind } = await flow({ a: { responseTimeoutSeconds: 4 } });
     await site.work('none', { handlers: {} });
+    // Connected before the time begins.
+    const other = site.other();
+    await other.workflows.show(runId);
     const { step } = await take(kind('a'));
     const until_ = async (): Promise<number> => {
       const [row] = await site.rows<{ until: Date }>(
@@ -176,9 +179,8 @@ describe.each(versions)('reports on PostgreSQL %s', (version) => {
       return row?.until.getTime() ?? 0;
     };
     // Until its server has told that the answer was sent it has another time.
-    await until('it has its response time', async () => (await until_()) < Date.now() + 2_000);
+    await until('it has its response time', async () => (await until_()) < Date.now() + 5_000);
     const before = await until_();
-    const other = site.other();
     await report({ stepId: step.id, status: 'IN_PROGRESS', extendLease: true }, other);
     expect(await until_()).toBeGreaterThan(before);
     const again = await take(kind('a'));
