@@ -95,7 +95,8 @@ const rawTypes = { getTypeParser: () => (value: string) => value };
 export class Session {
   private readonly route: Route;
   private readonly plan: 'hot' | 'plain';
-  private readonly timeoutMs: number;
+  /** After so long without an answer to a statement the connection is given up. */
+  readonly timeoutMs: number;
   private client: pg.Client | undefined;
   private connecting: Promise<pg.Client> | undefined;
   private closed = false;
@@ -112,9 +113,17 @@ export class Session {
     this.timeoutMs = timeoutMs ?? route.settings.statementTimeoutMs;
   }
 
-  /** Runs a statement; rows are arrays of texts. Retries after deadlocks, never after a lost connection. */
-  query(statement: Statement, values: readonly unknown[] = []): Promise<Row[]> {
-    return this.exclusively(() => this.run(statement, values));
+  /** Whether anything is under way on the connection, or waits for it. */
+  get isBusy(): boolean {
+    return this.busy !== undefined;
+  }
+
+  /**
+   * Runs a statement; rows are arrays of texts. Retries after deadlocks, never after a lost connection.
+   * @param timeoutMs in place of that of the session
+   */
+  query(statement: Statement, values: readonly unknown[] = [], timeoutMs?: number): Promise<Row[]> {
+    return this.exclusively(() => this.run(statement, values, timeoutMs));
   }
 
   /** Runs statements in one transaction. On an error it is rolled back and the error thrown. */
@@ -146,7 +155,11 @@ export class Session {
     if (this.busy === held) this.busy = undefined;
   }
 
-  private async run(statement: Statement, values: readonly unknown[]): Promise<Row[]> {
+  private async run(
+    statement: Statement,
+    values: readonly unknown[],
+    timeoutMs: number | undefined,
+  ): Promise<Row[]> {
     for (let attempt = 1; ; attempt += 1) {
       const client = await this.ready();
       this.route.count(statement);
@@ -156,6 +169,7 @@ export class Session {
           values: values as unknown[],
           rowMode: 'array',
           types: rawTypes,
+          ...(timeoutMs === undefined ? {} : { query_timeout: timeoutMs }),
           ...(this.route.pooled || statement.name === '' ? {} : { name: statement.name }),
         });
         return result.rows as Row[];

@@ -207,9 +207,9 @@ export class KeyedClaims {
     const most = Math.min(Math.max(lanes, lanesMin), lanesMax);
     const values = [workerRow, array(bases), array(groups), array(rooms), most, this.careful];
     // Where limits bind, a claim follows each write that makes room, and both want the same counters: on one connection a
-    // server process that is warm does both.
-    const session = this.careful ? this.completions : this.session;
-    return await session.query(this.statements.claimKeyed, values);
+    // server process that is warm does both. Never behind a write: one that gets no answer must not hold claims up too.
+    const session = this.careful && !this.completions.isBusy ? this.completions : this.session;
+    return await session.query(this.statements.claimKeyed, values, this.session.timeoutMs);
   }
 
   /** Remembers how a claim went. Returns whether time alone will open lanes that it parked. */
