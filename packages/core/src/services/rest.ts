@@ -1,8 +1,8 @@
 /**
- * Lets the database sleep: while a worker has nothing to do and nothing comes due, none of its loops asks anything. One
- * gate for all of them: a loop waits here before each round. Before it closes, one question says how long nothing
- * comes due; a notification, a wake of any loop, or that time opens it, and the lease of the worker is renewed before
- * the first round, so that nothing is claimed under a lease that has run out.
+ * Lets the database sleep: while a worker has nothing to do and nothing comes due, none of its loops asks anything: each
+ * waits here before its round. Before they do, one question says how long nothing comes due. A notification, a wake of any
+ * loop, or that time ends the rest. The lease of the worker is renewed then; the loop that claims does not wait for that,
+ * but nothing that it claims may start before (`renewing`). The others begin when its first round is over.
  */
 
 import type { Clock } from '../domain/clock.ts';
@@ -13,7 +13,7 @@ export interface RestHost {
   quiet(): boolean;
   /** How long until something comes due, in ms; 0: there is work. One statement or two. */
   nextMs(): Promise<number>;
-  /** Says that the worker lives, or registers it anew. */
+  /** Says that the worker lives, or registers it anew. Asked once more as the rest begins: so the connection knows the statement. */
   renew(): Promise<void>;
   onRest(): void;
 }
@@ -26,12 +26,25 @@ const shortestMs = 15_000;
 /** History needs its partitions some days ahead; nobody rests longer. */
 const longestMs = 6 * 3_600_000;
 const renewPauseMs = 200;
+/** So long the other loops wait for the first round of the one that claims. */
+const headStartMs = 50;
+
+/** Opens once. */
+interface Gate {
+  readonly opened: Promise<void>;
+  readonly open: () => void;
+}
 
 export class Rest {
   private readonly host: RestHost;
   private phase: 'awake' | 'entering' | 'resting' | 'waking' | 'stopped' = 'awake';
-  private gate: { readonly opened: Promise<void>; readonly open: () => void } | undefined;
+  /** For loops that go first, and for the others. */
+  private firstGate: Gate | undefined;
+  private gate: Gate | undefined;
   private rounds = 0;
+  private onIdle: (() => void) | undefined;
+  /** Out of a rest, until the lease is renewed: others may still take what is claimed. */
+  renewing: Promise<void> | undefined;
   /** When a rest ended and the lease was renewed for it. */
   renewedAtMs = Number.NEGATIVE_INFINITY;
   private lastMs: number;
@@ -60,9 +73,9 @@ export class Rest {
     this.open();
   }
 
-  /** What a loop waits for before a round; undefined: nothing. */
-  parked(): Promise<void> | undefined {
-    return this.gate?.opened;
+  /** What a loop waits for before a round; undefined: nothing. `first`: not for the lease. */
+  parked(first = false): Promise<void> | undefined {
+    return (first ? this.firstGate : this.gate)?.opened;
   }
 
   begin(): void {
@@ -71,6 +84,7 @@ export class Rest {
 
   end(): void {
     this.rounds -= 1;
+    if (this.rounds === 0) this.onIdle?.();
   }
 
   /** Something happened, or is to happen now. */
@@ -91,13 +105,15 @@ export class Rest {
 
   private async enter(): Promise<void> {
     this.phase = 'entering';
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.gate = { opened: promise, open: resolve };
+    this.firstGate = newGate();
+    this.gate = newGate();
     let nextMs = 0;
     try {
       nextMs = await this.host.nextMs();
+      if (nextMs >= shortestMs) await this.host.renew();
     } catch {
       // The loops find out what is wrong with the database.
+      nextMs = 0;
     }
     // It may have been woken, or stopped, while the answer was on its way.
     const undisturbed = (this.phase as string) === 'entering';
@@ -115,6 +131,9 @@ export class Rest {
   private async getUp(): Promise<void> {
     this.phase = 'waking';
     this.takeBackTimer?.();
+    const renewed = newGate();
+    this.renewing = renewed.opened;
+    this.openFirst();
     while ((this.phase as string) === 'waking') {
       try {
         await this.host.renew();
@@ -124,12 +143,37 @@ export class Rest {
         await new Promise<void>((resolve) => void this.host.clock.after(renewPauseMs, resolve));
       }
     }
+    this.renewing = undefined;
+    renewed.open();
+    await this.firstRound();
     if ((this.phase as string) === 'waking') this.phase = 'awake';
     this.open();
   }
 
+  /** Resolves when no round is under way, or after a while. */
+  private async firstRound(): Promise<void> {
+    if (this.rounds === 0 || this.phase === 'stopped') return;
+    const over = newGate();
+    this.onIdle = over.open;
+    const takeBack = this.host.clock.after(headStartMs, over.open);
+    await over.opened;
+    takeBack();
+    this.onIdle = undefined;
+  }
+
+  private openFirst(): void {
+    this.firstGate?.open();
+    this.firstGate = undefined;
+  }
+
   private open(): void {
+    this.openFirst();
     this.gate?.open();
     this.gate = undefined;
   }
+}
+
+function newGate(): Gate {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  return { opened: promise, open: resolve };
 }

@@ -25,6 +25,8 @@ export interface LoopOptions {
   readonly errorPauseMaxMs?: number;
   /** Where it waits before a round while its worker lets the database sleep. */
   readonly rest?: Rest | undefined;
+  /** Out of a rest it begins before the others, while the lease is renewed. Default false. */
+  readonly first?: boolean;
 }
 
 const errorPauseMaxMs = 5_000;
@@ -62,9 +64,9 @@ export class Loop implements Service {
   private async run(): Promise<void> {
     const { signal } = this.controller;
     let failures = 0;
-    const { rest } = this.options;
+    const { rest, first } = this.options;
     while (!signal.aborted) {
-      const parked = rest?.parked();
+      const parked = rest?.parked(first);
       if (parked !== undefined) {
         await parked;
         continue;

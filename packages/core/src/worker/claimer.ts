@@ -5,7 +5,6 @@
 
 import type { Amounts } from '../domain/amounts.ts';
 import type { Clock } from '../domain/clock.ts';
-import { isLineshaftError } from '../domain/errors.ts';
 import { judgeServing, type LiveWorker } from '../domain/serving.ts';
 import { leaveForMs } from '../domain/wants.ts';
 import { textArray } from '../queue/enqueue-batch.ts';
@@ -18,6 +17,7 @@ import type { Circuits } from './circuits.ts';
 import { laneFromRow, pgArray, workerFromRow } from './claim-rows.ts';
 import type { Result } from './completer.ts';
 import { isReadyAtOnce } from './completion-groups.ts';
+import { fencedClaim } from './fenced-claim.ts';
 import { HeldJob, Lease } from './held-job.ts';
 import { KeyedClaims, type KeyedPlan } from './keyed-claims.ts';
 import type { Lane, LaneDirectory } from './lanes.ts';
@@ -107,6 +107,7 @@ export class Claimer {
       name: 'claim',
       clock: options.clock,
       rest: options.host.rest,
+      first: true,
       round: () => this.round(),
       onError: (name, error) => this.host.onError(name, error),
       onRecovered: () => this.host.onRecovered(),
@@ -284,7 +285,7 @@ export class Claimer {
   private async takeKeyed(plan: KeyedPlan, probe?: number): Promise<number | undefined> {
     const startedMs = this.clock.monotonic();
     this.claims += 1;
-    const rows = await this.fenced(() => this.keyed.claim(plan, this.host.workerRow()));
+    const rows = await this.fenced((worker) => this.keyed.claim(plan, worker));
     if (rows === undefined) return undefined;
     this.claimMs += (this.clock.monotonic() - startedMs - this.claimMs) * 0.2;
     if (this.keyed.learn(plan, rows.pop(), rows.length)) this.host.onLimited();
@@ -383,8 +384,9 @@ export class Claimer {
       this.host.directory.worker.tags,
       await this.ableWorkers(apart.lane),
     );
-    const values = [this.host.workerRow(), id, take, leaveMs];
-    const rows = await this.fenced(() => this.session.query(this.statements.claimLeft, values));
+    const rows = await this.fenced((worker) =>
+      this.session.query(this.statements.claimLeft, [worker, id, take, leaveMs]),
+    );
     const rest = rows?.pop();
     if (rows === undefined || rest === undefined) return;
     await this.takeIn(rows, needs);
@@ -403,8 +405,7 @@ export class Claimer {
 
   private async ask(asks: readonly Ask[]): Promise<Row[] | undefined> {
     const [only] = asks;
-    const worker = this.host.workerRow();
-    return await this.fenced(async () => {
+    return await this.fenced(async (worker) => {
       if (asks.length === 1 && only !== undefined)
         return await this.session.query(this.statements.claimLane, [worker, only.lane, only.take]);
       if (new Set(asks.map((ask) => ask.group)).size === asks.length) {
@@ -424,17 +425,10 @@ export class Claimer {
     });
   }
 
-  /** A claim by a worker that was taken for dead is refused: it comes back, and has claimed nothing. */
-  private async fenced(claim: () => Promise<Row[]>): Promise<Row[] | undefined> {
-    try {
-      const asked = claim();
-      this.underWay = asked;
-      return await asked.finally(() => (this.underWay = undefined));
-    } catch (error) {
-      if (!isLineshaftError(error) || error.details['sqlstate'] !== '23503') throw error;
-      await this.host.onDisowned();
-      return undefined;
-    }
+  private async fenced(claim: (workerRow: string) => Promise<Row[]>): Promise<Row[] | undefined> {
+    const asked = fencedClaim(this.host, claim);
+    this.underWay = asked;
+    return await asked.finally(() => (this.underWay = undefined));
   }
 
   /** Frees the unique keys that cover their jobs only while they wait. */

@@ -9,6 +9,8 @@ export function restHostOf(
   worker: Pick<WorkerParts, 'clock' | 'log' | 'statements' | 'notifications'> & {
     /** That of claims and heartbeats. */
     readonly session: Session;
+    /** That of results, of which there are none now: the lease is renewed beside the claim. */
+    readonly renewals: Session;
     busy(): boolean;
     readonly directory: LaneDirectory;
     /** The values of its heartbeat. */
@@ -16,7 +18,7 @@ export function restHostOf(
     register(): Promise<void>;
   },
 ): RestHost {
-  const { session, statements } = worker;
+  const { session, renewals, statements } = worker;
   return {
     clock: worker.clock,
     quiet: () => worker.notifications.connected && !worker.busy(),
@@ -26,7 +28,7 @@ export function restHostOf(
       return (await jobsWait()) ? 0 : Number(wait ?? Number.POSITIVE_INFINITY);
     },
     async renew() {
-      const known = await session.query(statements.heartbeat, worker.renewal());
+      const known = await renewals.query(statements.heartbeat, worker.renewal());
       // Its lease has run out and somebody has swept it away: it held nothing.
       if (known.length === 0) await worker.register();
     },

@@ -445,6 +445,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
     return restHostOf({
       ...this.parts,
       session: this.sessions.claim,
+      renewals: this.sessions.complete,
       busy: () => this.phase !== 'running' || this.runner.held + this.completer.backlog > 0,
       directory: this.directory,
       renewal: () => [this.registration.row, 0, false, textArray(this.servedSlugs())],
