@@ -130,6 +130,37 @@ describe.each(versions)('runs with native workers on PostgreSQL %i', (version) =
     ).toEqual([]);
   });
 
+  it('gives a step that is done again its new input, wherever the old one is at hand', async () => {
+    const name = await register([
+      simple('again-first', 'first'),
+      simple('again-second', 'second', { inputParameters: { n: '${first.output.n}' } }),
+    ]);
+    // This process writes the second step, and another one does it.
+    const writer = await work({ 'again-first': () => ({ n: 1 }) });
+    const other = site.other();
+    const runId = await other.workflows.start({ name });
+    const [polled] = await other.workflows.poll({
+      kind: 'again-second',
+      workerId: 'elsewhere',
+      count: 1,
+      timeoutMs: 10_000,
+    });
+    expect(polled?.step.input).toEqual({ n: 1 });
+    const stepId = polled?.step.id ?? '';
+    await other.workflows.report({ stepId, status: 'COMPLETED' });
+    await ended(runId);
+    await writer.stop();
+    const given: unknown[] = [];
+    await work({ 'again-second': (input) => void given.push(input) });
+    await other.workflows.rerun(runId, { fromStepId: stepId, stepInput: { n: 2 } });
+    const { steps } = await ended(runId);
+    expect(steps.map(({ id, status }) => [id === stepId, status])).toEqual([
+      [false, 'COMPLETED'],
+      [true, 'COMPLETED'],
+    ]);
+    expect(given).toEqual([{ n: 2 }]);
+  });
+
   it("drops what comes of a step that is not its worker's any more", async () => {
     const name = await register([simple('slow')]);
     const started = gate();

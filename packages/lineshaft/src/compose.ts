@@ -103,7 +103,7 @@ export async function serve(
   options: { readonly host?: string; readonly port?: number; readonly log: Log },
 ): Promise<Serving> {
   const { createServer } = await import('@lineshaft/server');
-  const worker = lineshaft.worker({ name: 'server', handlers: {}, signals: false });
+  const worker = lineshaft.worker({ name: 'server', handlers: {}, signals: false, compactHeap: false });
   const { workflows } = lineshaft;
   const server = createServer({ lineshaft, workflows, worker, ...options });
   const { url, port } = await server.listen();

@@ -16,6 +16,7 @@ import { askRetry } from './ask-retry.ts';
 import { HeldAttemptEnd, HeldAttemptFacts } from './attempt-facts.ts';
 import { failedForGood, resultOf } from './attempt-result.ts';
 import type { Circuits } from './circuits.ts';
+import { openHeap } from './compact-heap.ts';
 import type { Completer, Result } from './completer.ts';
 import type { ExecutorPool } from './executor-pool.ts';
 import type { Attempt, AttemptEvent, AttemptListener, Outcome } from './executors/port.ts';
@@ -43,7 +44,7 @@ export interface RunnerHost {
   readonly hooks: Hooks;
   readonly jobLeases: JobLeases;
   /** Has the inputs of steps that are not in their jobs as they are handed to handlers. */
-  readonly steps: Pick<StepRuns, 'inputOf' | 'redact'>;
+  readonly steps: Pick<StepRuns, 'claimed' | 'inputOf' | 'redact'>;
   /** By how much the clock of the database is ahead of ours. For metrics only. */
   clockOffsetMs(): number;
   prepare(request: EnqueueRequest): PreparedJob;
@@ -108,6 +109,10 @@ export class Runner implements AttemptListener {
       job.tally.claimed += 1;
       if (isSuspect) this.hasSuspects = true;
     }
+    const steps = jobs.filter((job) => job.runtime.queue.steps);
+    if (steps.length === 0) return;
+    openHeap();
+    this.host.steps.claimed(steps);
   }
 
   /** Finds a job that this worker holds. */
@@ -373,7 +378,7 @@ export class Runner implements AttemptListener {
       this.onOutcome(job, { type: 'returned' });
       return;
     }
-    const input = job.runtime.queue.steps ? this.host.steps.inputOf(job.jobId) : job.sentText;
+    const input = job.runtime.queue.steps ? this.host.steps.inputOf(job) : job.sentText;
     if (typeof input === 'string') {
       job.payloadText = input;
       this.prepare(job, kind);

@@ -13,7 +13,7 @@ import type { OpenSteps } from './open-steps.ts';
 import { stepNotFound } from './run-book.ts';
 import type { RunStore } from './run-store.ts';
 import type { Runs } from './runs.ts';
-import type { EndedStep, EndingStep, StepRuns } from './step-runs.ts';
+import type { ClaimedStep, EndedStep, EndingStep, StepRuns } from './step-runs.ts';
 
 export interface AdvancerParts {
   readonly runs: () => Runs;
@@ -67,8 +67,12 @@ export class Advancer implements Omit<StepRuns, 'startScheduled' | 'indexRuns' |
       this.forget('advance', this.parts.runs().tell(runId, events, marks));
   }
 
-  inputOf(stepId: string): string | Promise<string> {
-    const input = this.parts.openSteps.inputOf(stepId);
+  claimed(steps: readonly ClaimedStep[]): void {
+    for (const { jobId, sentText } of steps) this.parts.openSteps.expect(jobId, sentText);
+  }
+
+  inputOf({ jobId: stepId, sentText }: ClaimedStep): string | Promise<string> {
+    const input = this.parts.openSteps.inputOf(stepId, sentText);
     return typeof input === 'string'
       ? this.handedOver(stepId, input)
       : input.then((text) => this.handedOver(stepId, text));

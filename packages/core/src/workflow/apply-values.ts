@@ -51,8 +51,8 @@ export interface RunChange {
   readonly endings: readonly EndingJob[];
   /** Told how many bytes of documents were written. */
   readonly onSize?: (bytes: number) => void;
-  /** Told of each job that is made, with the input of its step as JSON. */
-  readonly onJob?: (stepId: string, input: string) => void;
+  /** Told of each job that is made, with the input of its step as JSON, and its payload. */
+  readonly onJob?: (stepId: string, input: string, payload: string) => void;
 }
 
 type Written = NonNullable<RunChange['decision']>;
@@ -135,8 +135,9 @@ class Write {
     for (const job of decision.jobs) {
       if (job.again) this.again.push(`{"id":"${job.stepId}","delay":${job.delayMs}}`);
       else {
-        this.jobs.add(job);
-        change.onJob?.(job.stepId, textOf(job.payload, texts));
+        const payload = inputInStep(revision);
+        this.jobs.add(job, payload);
+        change.onJob?.(job.stepId, textOf(job.payload, texts), payload);
       }
     }
   }
@@ -164,7 +165,7 @@ class Write {
       JSON.stringify(jobs.templates),
       jobs.templates.length === 1 ? null : `{${jobs.templateOf.join(',')}}`,
       `{${jobs.ids.join(',')}}`,
-      jsonArray(jobs.ids.map(() => inputInStep)),
+      jsonArray(jobs.payloads),
       ...endingValues(this.endings),
     ];
   }
@@ -240,9 +241,10 @@ class JobRows {
   readonly templates: unknown[] = [];
   readonly templateOf: number[] = [];
   readonly ids: string[] = [];
+  readonly payloads: string[] = [];
   private readonly numbers = new Map<string, number>();
 
-  add(job: StepJob): void {
+  add(job: StepJob, payload: string): void {
     const { domain, priority } = job;
     const timeoutMs = job.timeoutMs !== undefined && job.timeoutMs <= jobTimeoutMaxMs ? job.timeoutMs : 0;
     const responseMs = Math.ceil(Math.min(job.responseTimeoutMs ?? jobTimeoutMaxMs, jobTimeoutMaxMs));
@@ -266,6 +268,7 @@ class JobRows {
     }
     this.templateOf.push(number);
     this.ids.push(job.stepId);
+    this.payloads.push(payload);
   }
 }
 

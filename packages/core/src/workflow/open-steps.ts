@@ -5,16 +5,24 @@
 
 import type { RunStore } from './run-store.ts';
 
-/** Payload of the job of a step: the input stands in the step alone. */
-export const inputInStep = '{"input":"in the step"}';
+/**
+ * Payload of the job of a step: the input stands in the step alone, since this revision of its run. A step that is done again
+ * keeps its id and may have another input: who has one at hand knows by the payload whether it is that of the job.
+ */
+export function inputInStep(revision: number): string {
+  return `{"input":"in the step","revision":${revision}}`;
+}
 
 interface OpenStep {
   readonly runId: string;
+  /** Of the job for which the input is. */
+  readonly payload: string;
   /** As JSON. */
   readonly input: string;
 }
 
 interface Waiting {
+  readonly payload: string;
   readonly resolve: (input: string) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -23,35 +31,53 @@ const stepsMost = 50_000;
 const charactersMost = 64 * 1024 * 1024;
 /** Steps that are read by one statement. */
 const readMost = 500;
+/** Steps that are claimed and not asked for yet. */
+const expectedMost = 3_000;
+/** Inputs that are read before they are asked for, by what the last ones had. */
+const aheadCharacters = 1024 * 1024;
 
 export class OpenSteps {
-  private readonly store: RunStore;
+  private readonly store: Pick<RunStore, 'inputs'>;
   /** The oldest first. */
   private readonly steps = new Map<string, OpenStep>();
   private characters = 0;
   private waiting = new Map<string, Waiting[]>();
+  /** Payloads by step, in the order in which they will be asked for. */
+  private readonly expected = new Map<string, string>();
+  /** Mean length of the inputs that were read; undefined: none were. */
+  private meanLength: number | undefined;
   private reading = false;
   /** A worker of this process has asked for a step: what is written from now on may be for it. */
   private wanted = false;
 
-  constructor(store: RunStore) {
+  constructor(store: Pick<RunStore, 'inputs'>) {
     this.store = store;
   }
 
   /** A step whose job was written. @param input as JSON */
-  add(stepId: string, runId: string, input: string): void {
-    if (this.wanted) this.keep(stepId, { runId, input });
+  add(stepId: string, step: OpenStep): void {
+    if (this.wanted) this.keep(stepId, step);
   }
 
-  /** The input of a step, as JSON; at once where it is at hand. Rejects with an error of the database, or if it is not there. */
-  inputOf(stepId: string): string | Promise<string> {
+  /** A worker has claimed a step, and will ask for its input: it may be read together with others. */
+  expect(stepId: string, payload: string): void {
+    if (this.expected.size < expectedMost && this.steps.get(stepId)?.payload !== payload)
+      this.expected.set(stepId, payload);
+  }
+
+  /**
+   * The input of a step, as JSON; at once where it is at hand. Rejects with an error of the database, or if it is not there.
+   * @param payload of its job
+   */
+  inputOf(stepId: string, payload: string): string | Promise<string> {
     this.wanted = true;
+    this.expected.delete(stepId);
     const known = this.steps.get(stepId);
-    if (known !== undefined) return known.input;
+    if (known?.payload === payload) return known.input;
     return new Promise((resolve, reject) => {
       const others = this.waiting.get(stepId);
-      if (others === undefined) this.waiting.set(stepId, [{ resolve, reject }]);
-      else others.push({ resolve, reject });
+      if (others === undefined) this.waiting.set(stepId, [{ payload, resolve, reject }]);
+      else others.push({ payload, resolve, reject });
       if (this.reading) return;
       this.reading = true;
       setImmediate(() => void this.readAll());
@@ -84,15 +110,39 @@ export class OpenSteps {
     while (this.waiting.size > 0) {
       const asked = [...this.waiting].slice(0, readMost);
       for (const [stepId] of asked) this.waiting.delete(stepId);
-      await this.read(asked);
+      await this.read(asked, this.takeAhead(readMost - asked.length));
     }
     this.reading = false;
   }
 
-  private async read(asked: readonly (readonly [string, readonly Waiting[]])[]): Promise<void> {
+  /** Steps that will be asked for next, as many as are worth reading with others. */
+  private takeAhead(most: number): ReadonlyMap<string, string> {
+    const ahead = new Map<string, string>();
+    const { meanLength } = this;
+    if (meanLength === undefined) return ahead;
+    const room = Math.min(most, Math.floor(aheadCharacters / Math.max(meanLength, 1)));
+    for (const [stepId, payload] of this.expected) {
+      if (ahead.size >= room) break;
+      this.expected.delete(stepId);
+      ahead.set(stepId, payload);
+    }
+    return ahead;
+  }
+
+  private async read(
+    asked: readonly (readonly [string, readonly Waiting[]])[],
+    ahead: ReadonlyMap<string, string>,
+  ): Promise<void> {
     try {
-      const found = await this.store.inputs(asked.map(([stepId]) => stepId));
-      for (const [stepId, runId, input] of found) this.keep(stepId, { runId, input });
+      const payloads = new Map([
+        ...ahead,
+        ...asked.map(([id, waiting]) => [id, waiting.at(-1)?.payload ?? ''] as const),
+      ]);
+      const found = await this.store.inputs([...payloads.keys()]);
+      for (const [stepId, runId, input] of found) {
+        this.meanLength = (this.meanLength ?? input.length) * 0.9 + input.length * 0.1;
+        this.keep(stepId, { runId, input, payload: payloads.get(stepId) ?? '' });
+      }
       const inputs = new Map(found.map(([stepId, , input]) => [stepId, input]));
       for (const [stepId, waiting] of asked) {
         const input = inputs.get(stepId);

@@ -45,8 +45,8 @@ export class RunWork {
   readonly verified: boolean;
   /** Of the documents that were written last. */
   bytes = 0;
-  /** Of the jobs that were written last, the inputs of their steps as JSON. */
-  readonly inputs = new Map<string, string>();
+  /** Of the jobs that were written last, the inputs of their steps as JSON, and their payloads. */
+  readonly inputs = new Map<string, { readonly input: string; readonly payload: string }>();
 
   constructor(
     state: RunState,
@@ -93,7 +93,7 @@ export class RunWork {
       onSize: (bytes) => {
         this.bytes = bytes;
       },
-      onJob: (stepId, input) => this.inputs.set(stepId, input),
+      onJob: (stepId, input, payload) => this.inputs.set(stepId, { input, payload }),
     };
   }
 

@@ -24,6 +24,13 @@ export interface EndingStep {
   readonly settle: (how: 'written' | 'left' | 'unsure') => void;
 }
 
+/** A job of a step that a worker has claimed. */
+export interface ClaimedStep {
+  readonly jobId: string;
+  /** Its payload, as it was sent. */
+  readonly sentText: string;
+}
+
 /** Whether words of runs were indexed, and how many changes wait for more to come. */
 export interface Indexed {
   readonly any: boolean;
@@ -33,8 +40,10 @@ export interface Indexed {
 export interface StepRuns {
   /** What is not written yet, of runs that go on here. A worker takes no more steps while it is much. */
   readonly backlog: number;
+  /** A worker has claimed steps, and will ask for their inputs in this order. */
+  claimed(steps: readonly ClaimedStep[]): void;
   /** The input of a step as its worker gets it, as JSON; at once where it is at hand. */
-  inputOf(stepId: string): string | Promise<string>;
+  inputOf(step: ClaimedStep): string | Promise<string>;
   /** A text that tells what went wrong in a step, without the values of secrets. */
   redact(text: string): string;
   /** Goes on with the runs of steps that have ended, in the same write in which their jobs end: where it can be done. */

@@ -225,7 +225,8 @@ export class WorkflowBooks implements Pick<Workflows, Offered> {
         return advancer.backlog;
       },
       ended: (steps) => advancer.ended(steps),
-      inputOf: (stepId) => advancer.inputOf(stepId),
+      claimed: (steps) => advancer.claimed(steps),
+      inputOf: (step) => advancer.inputOf(step),
       redact: (text) => handOver.redact(text),
       end: (steps) => advancer.end(steps),
       advanceDue: async () => {

@@ -168,6 +168,7 @@ function isAway(error: unknown): boolean {
 
 /** @param written whether there was anything to write */
 function settle(host: TurnHost, root: RunWork, written: boolean, beside?: ClaimBeside): void {
+  for (const { ending } of root.requests) if (ending !== undefined) host.openSteps.forget(ending.stepId);
   const changed: Run[] = [];
   const woken: string[] = [];
   let wakeAt: number | undefined;
@@ -176,7 +177,7 @@ function settle(host: TurnHost, root: RunWork, written: boolean, beside?: ClaimB
     const { merged, state } = work;
     if (work.isNew || merged.writes) {
       merged.written();
-      for (const [stepId, input] of work.inputs) host.openSteps.add(stepId, work.runId, input);
+      for (const [stepId, given] of work.inputs) host.openSteps.add(stepId, { runId: work.runId, ...given });
       const jobs = [...merged.jobs.values()].filter((job) => beside?.covers(job) !== true);
       if (jobs.length > 0) host.onJobs(jobs);
       changed.push(state.run);
