@@ -133,7 +133,7 @@ describe.each(versions)('the store of runs on PostgreSQL %i', (version) => {
        where j.id = any ($1::uuid[]) order by j.seq`,
       [steps.map(({ id }) => id)],
     );
-    const payload = { input: 'in the step' };
+    const payload = { input: 'in the step', revision: 1 };
     expect(waiting).toEqual([
       { kind: 'first', requirements: [], priority: 7, payload, later: false },
       { kind: 'resize@20image', requirements: ['domain=gpu'], priority: 7, payload, later: false },

@@ -17,6 +17,9 @@ export interface WorkflowPlan {
   readonly after?: (producer: Agent) => Promise<Metrics>;
 }
 
+/** As many as over HTTP: until V8 has compiled what decides and writes. */
+const WARM_UP_RUNS = 300;
+
 /** Lineshaft as it runs workflows: a driver of its own. */
 export function workflowSeat(setup: string): Seat {
   const system: SystemEntry = { ...findSystem('lineshaft'), module: 'lineshaft-workflows.ts' };
@@ -41,7 +44,7 @@ export async function measureWorkflow(context: Context, seat: Seat, plan: Workfl
       producer.call('extra', { name: 'startRuns', args: { name: plan.name, runs, size: plan.size ?? 0 } });
     const end = (): Promise<unknown> => producer.call('waitEmpty', { timeoutMs: 900_000, everyMs: 10 });
     if (plan.name === 'chain') {
-      await begin(20);
+      await begin(context.options.quick ? 20 : WARM_UP_RUNS);
       await end();
     }
     await store.settle();

@@ -75,6 +75,9 @@ export class Completer {
   private readonly aside = new Set<Promise<void>>();
   private readonly timesAside = new WeakMap<HeldJob, number>();
   private asideCount = 0;
+  /** Leases whose rows are to go. */
+  private readonly emptied: string[] = [];
+  private dropping = false;
   private troubled = false;
   private abandoned = false;
 
@@ -183,13 +186,11 @@ export class Completer {
         if (open === 0) resolve();
       };
       this.onTheirWay += results.length;
-      for (const { job } of results) job.lease.onTheirWay += 1;
       this.endSteps(
         results.map((result) => ({
           stepId: result.job.jobId,
           fence: result.job.fence,
-          lease: result.job.lease.id,
-          last: result.job.lease.onTheirWay === result.job.lease.unsettled,
+          lease: result.job.lease,
           event: stepEvent(result, workerName, clockOffsetMs),
           settle: (how) => {
             if (settled.push({ result, how }) === 1) queueMicrotask(tell);
@@ -208,7 +209,6 @@ export class Completer {
     this.onTheirWay -= told.length;
     const written: Result[] = [];
     for (const { result, how } of told) {
-      result.job.lease.onTheirWay -= 1;
       if (how === 'written') written.push(result);
       else {
         this.notWithRuns.set(result, how);
@@ -217,7 +217,33 @@ export class Completer {
     }
     if (written.length === 0) return;
     this.recovered();
-    this.listener.onSettled(written, false);
+    this.settle(written);
+  }
+
+  /** The results are written, or late. Leases of which nothing is left, and that no write has taken with it, go now. */
+  private settle(results: readonly Result[], late = false): void {
+    this.listener.onSettled(results, late);
+    for (const { job } of results) {
+      const { lease } = job;
+      if (lease.unsettled > 0 || lease.isGone) continue;
+      lease.isGone = true;
+      this.emptied.push(lease.id);
+    }
+    if (this.emptied.length === 0 || this.dropping) return;
+    this.dropping = true;
+    const dropped = this.dropEmptied().finally(() => {
+      this.dropping = false;
+      this.aside.delete(dropped);
+    });
+    this.aside.add(dropped);
+  }
+
+  /** Where the database is away they stay: the heartbeat finds leases that nobody knows. */
+  private async dropEmptied(): Promise<void> {
+    while (this.emptied.length > 0) {
+      const leases = this.emptied.splice(0);
+      await this.session.query(this.statements.dropLeases, [pgArray(leases)]).catch(() => {});
+    }
   }
 
   /** Writes group by group. What was set aside still needs its lease: then the rest is grouped anew. */
@@ -241,7 +267,8 @@ export class Completer {
       try {
         await this.write(group);
         this.recovered();
-        this.listener.onSettled(group.results, false);
+        leasesGone(group);
+        this.settle(group.results);
         return;
       } catch (error) {
         if (isLineshaftError(error, 'DATABASE_UNAVAILABLE')) {
@@ -272,10 +299,7 @@ export class Completer {
     );
     if (landed === undefined || landed.size === 0) return false;
     this.recovered();
-    this.listener.onSettled(
-      results.filter((result) => landed.has(result)),
-      false,
-    );
+    this.settle(results.filter((result) => landed.has(result)));
     const rest = results.filter((result) => !landed.has(result));
     if (rest.length > 0) await this.writeAll(rest);
     return true;
@@ -309,10 +333,7 @@ export class Completer {
       for (const part of groupResults([refused(result, error)], this.worker)) await this.writeUntilDone(part);
       return;
     }
-    this.listener.onSettled(group.results, true);
-    if (group.finished.length > 0) {
-      await this.session.query(this.statements.dropLeases, [pgArray(group.finished)]).catch(() => {});
-    }
+    this.settle(group.results, true);
   }
 
   private async write(group: ResultGroup): Promise<void> {
@@ -413,6 +434,13 @@ function pgArray(values: readonly string[]): string {
 }
 
 /** A stranger's open transaction may hold a unique key; the other results do not wait for it. */
+/** The leases that went with the write of a group. */
+function leasesGone({ results, finished }: ResultGroup): void {
+  if (finished.length === 0) return;
+  const gone = new Set(finished);
+  for (const { job } of results) if (gone.has(job.lease.id)) job.lease.isGone = true;
+}
+
 const shortLockWait: Statement = { name: 'short_lock_wait', text: "set local lock_timeout = '50ms'" };
 
 function isLockTimeout(error: unknown): boolean {

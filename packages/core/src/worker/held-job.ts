@@ -17,8 +17,8 @@ export class Lease {
   readonly takenAtMs: number;
   /** Jobs whose end is not written yet; the row of the lease goes with the last of them. */
   unsettled = 0;
-  /** Of these, steps that end with their runs: what is written of them is on its way. */
-  onTheirWay = 0;
+  /** The row has gone with the write that ended the last of them. */
+  isGone = false;
   /** How many jobs its row names; larger than `open.size` once some have ended. */
   listed = 0;
 

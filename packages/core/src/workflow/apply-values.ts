@@ -13,7 +13,7 @@ import type { KeptApart, LargeDocument } from './kept-apart.ts';
 import { inputInStep } from './open-steps.ts';
 import { definitionOf, type Places, stepDefinitions } from './rows.ts';
 import { slotChange } from './slot-change.ts';
-import type { EndingStep } from './step-runs.ts';
+import type { EndingLease, EndingStep } from './step-runs.ts';
 import { taskLimit } from './task-limit.ts';
 
 /** The queue in which steps wait. */
@@ -27,7 +27,7 @@ export interface KeptDefinition {
 }
 
 /** A job of a step that its worker still has, and that has ended. */
-export type EndingJob = Pick<EndingStep, 'stepId' | 'fence' | 'lease' | 'last'>;
+export type EndingJob = Pick<EndingStep, 'stepId' | 'fence' | 'lease'>;
 
 /** A change of one run, ready to be written. */
 export interface RunChange {
@@ -65,6 +65,8 @@ const responseUsualMs = 3_600_000;
 /** The values of `apply_runs.sql`, and the documents in it that are to be kept apart: once they are, it is asked again. */
 interface ApplyValues {
   readonly values: unknown[];
+  /** Leases that go with it: all that is left of their jobs ends here. */
+  readonly finished: readonly EndingLease[];
   readonly large: readonly LargeDocument[];
 }
 
@@ -75,12 +77,13 @@ export function applyValues(
   const sorted = [...changes].sort((a, b) => (a.after.id < b.after.id ? -1 : 1));
   const write = new Write(apart);
   for (const change of sorted) write.add(change);
-  return { values: write.values(), large: write.large };
+  return { values: write.values(), finished: write.finished, large: write.large };
 }
 
 /** Collects what one statement writes. */
 class Write {
   readonly large: LargeDocument[] = [];
+  finished: readonly EndingLease[] = [];
   private readonly apart: Pick<KeptApart, 'pathOf' | 'isLarge'>;
   private readonly runs = new RunColumns();
   private readonly documentRuns: string[] = [];
@@ -145,6 +148,7 @@ class Write {
   values(): unknown[] {
     const { fresh, changed, jobs } = this;
     const kept = [...this.kept.values()];
+    this.finished = finishedBy(this.endings);
     return [
       ...this.runs.values(),
       plainArray(this.documentRuns),
@@ -166,7 +170,7 @@ class Write {
       jobs.templates.length === 1 ? null : `{${jobs.templateOf.join(',')}}`,
       `{${jobs.ids.join(',')}}`,
       jsonArray(jobs.payloads),
-      ...endingValues(this.endings),
+      ...endingValues(this.endings, this.finished),
     ];
   }
 
@@ -308,15 +312,21 @@ function textOf(document: JsonObject, texts: Map<object, string>): string {
   return text;
 }
 
+/** Others of the same worker may be under way beside this write: a lease that both end jobs of goes with neither. */
+function finishedBy(endings: readonly EndingJob[]): EndingLease[] {
+  const ending = new Map<EndingLease, number>();
+  for (const { lease } of endings) ending.set(lease, (ending.get(lease) ?? 0) + 1);
+  return [...ending].flatMap(([lease, jobs]) => (lease.unsettled === jobs ? lease : []));
+}
+
 /** `leases`, `ended` (sorted: jobs are locked in the order of their ids), `fences`, `finished`. */
-function endingValues(endings: readonly EndingJob[]): string[] {
+function endingValues(endings: readonly EndingJob[], finished: readonly EndingLease[]): string[] {
   const sorted = [...endings].sort((a, b) => (a.stepId < b.stepId ? -1 : 1));
-  const leases = new Set(endings.map(({ lease }) => lease));
-  const finished = new Set(endings.flatMap(({ lease, last }) => (last ? lease : [])));
+  const leases = new Set(endings.map(({ lease }) => lease.id));
   return [
     `{${[...leases].join(',')}}`,
     `{${sorted.map(({ stepId }) => stepId).join(',')}}`,
     `{${sorted.map(({ fence }) => fence).join(',')}}`,
-    `{${[...finished].join(',')}}`,
+    `{${finished.map(({ id }) => id).join(',')}}`,
   ];
 }

@@ -1,6 +1,6 @@
 /**
- * Reads runs and writes what was decided about them: the only way of the workflows to the tables of runs. Two connections,
- * so that who reads never waits behind a write. It decides nothing.
+ * Reads runs and writes what was decided about them: the only way of the workflows to the tables of runs. Three connections: who
+ * reads never waits behind a write, and while one write waits for its commit the next is carried out. It decides nothing.
  */
 
 import { LineshaftError } from '../domain/errors.ts';
@@ -67,6 +67,8 @@ const loadBatch = 200;
 export class RunStore {
   private readonly reads: Session;
   private readonly writes: Session;
+  /** For what is decided while that one is busy. */
+  private readonly writesBeside: Session;
   private readonly statements: BoundStatements;
   private readonly apart: KeptApart;
   /** By hash, those used last at the end. */
@@ -82,6 +84,7 @@ export class RunStore {
   }) {
     this.reads = new Session(parts.route, 'hot');
     this.writes = new Session(parts.route, 'hot');
+    this.writesBeside = new Session(parts.route, 'hot');
     this.statements = parts.statements;
     const { keepPayloads } = this.statements;
     this.apart = new KeptApart({
@@ -184,18 +187,20 @@ export class RunStore {
    * it is written
    */
   async apply(changes: readonly RunChange[], beside?: ClaimBeside): Promise<Unwritten> {
-    let { values, large } = applyValues(changes, this.apart);
+    let { values, finished, large } = applyValues(changes, this.apart);
     if (large.length > 0) {
       await this.apart.keep(large);
-      ({ values } = applyValues(changes, this.apart));
+      ({ values, finished } = applyValues(changes, this.apart));
     }
     const claim = beside?.values ?? noClaim;
-    const rows = await this.writes.query(this.statements.applyRuns, [...values, ...claim]);
+    const session = this.writes.isBusy ? this.writesBeside : this.writes;
+    const rows = await session.query(this.statements.applyRuns, [...values, ...claim]);
     const told = rows[0]?.[0] ?? null;
     if (told !== null) {
       const ids = told.slice(1, -1).split(',');
       return ids[0] === refusedFirst ? { moved: [], refused: ids.slice(1) } : { moved: ids, refused: [] };
     }
+    for (const lease of finished) lease.isGone = true;
     beside?.taken(rows.filter(([, pair]) => pair != null).map((row) => row.slice(1)));
     for (const { kept } of changes) if (kept !== undefined) this.remember(kept.hash, kept.definition);
     return written;
@@ -253,7 +258,7 @@ export class RunStore {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.reads.close(), this.writes.close()]);
+    await Promise.all([this.reads.close(), this.writes.close(), this.writesBeside.close()]);
   }
 
   private loadedRun(row: Row): LoadedRun {

@@ -53,8 +53,8 @@ interface Starting {
 
 /** Runs in one turn. */
 const turnMost = 500;
-/** While one is written the next is decided. */
-const turnsMost = 2;
+/** While two are written the next is decided. */
+const turnsMost = 3;
 /** Requests that are worth a turn beside another. */
 const besideLeast = 50;
 /** So often others may be faster before a caller hears that the run is busy. */

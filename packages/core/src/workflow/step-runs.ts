@@ -9,13 +9,20 @@ export interface EndedStep {
   readonly event: RunEvent;
 }
 
+/** The lease of jobs that end: its row goes with the write that ends all that is left of them. */
+export interface EndingLease {
+  readonly id: string;
+  /** Jobs whose end is not written yet. */
+  readonly unsettled: number;
+  /** Whether its row has gone. */
+  isGone: boolean;
+}
+
 /** A step whose attempt has ended, and whose job its worker still has. */
 export interface EndingStep {
   readonly stepId: string;
   readonly fence: number;
-  readonly lease: string;
-  /** All else of its lease is written or on its way: the lease may go with it. */
-  readonly last: boolean;
+  readonly lease: EndingLease;
   readonly event: RunEvent;
   /**
    * Called once. `written`: the job is gone, and its run has gone on. `left`: nothing was written about it. `unsure`: the
