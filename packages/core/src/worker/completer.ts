@@ -223,8 +223,12 @@ export class Completer {
   /** The results are written, or late. Leases of which nothing is left, and that no write has taken with it, go now. */
   private settle(results: readonly Result[], late = false): void {
     this.listener.onSettled(results, late);
+    let before: HeldJob['lease'] | undefined;
     for (const { job } of results) {
       const { lease } = job;
+      // Results mostly come lease by lease.
+      if (lease === before) continue;
+      before = lease;
       if (lease.unsettled > 0 || lease.isGone) continue;
       lease.isGone = true;
       this.emptied.push(lease.id);

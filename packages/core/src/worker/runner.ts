@@ -101,15 +101,16 @@ export class Runner implements AttemptListener {
     this.leases.set(lease.id, lease);
     lease.unsettled = jobs.length;
     lease.listed = jobs.length;
+    const steps: HeldJob[] = [];
     for (const job of jobs) {
       lease.open.set(job.jobId, job);
+      if (job.runtime.queue.steps) steps.push(job);
       // The next death of a worker buries it: that must not be laid at the door of its neighbours.
       const isSuspect = job.rescued > 0 && job.rescued + 1 >= this.host.maxRescues;
       job.runtime.add(job, isSuspect);
       job.tally.claimed += 1;
       if (isSuspect) this.hasSuspects = true;
     }
-    const steps = jobs.filter((job) => job.runtime.queue.steps);
     if (steps.length === 0) return;
     openHeap();
     this.host.steps.claimed(steps);
