@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openSite, type Site, until, versions } from './site.ts';
+import { freshName, openSite, type Site, until, versions } from './site.ts';
 
 describe.each(versions)('a worker that lets the database sleep, on PostgreSQL %i', (version) => {
   let site: Site;
@@ -19,9 +19,13 @@ describe.each(versions)('a worker that lets the database sleep, on PostgreSQL %i
 
   test('asks nothing while nothing is due, and runs at once what is enqueued', async () => {
     const queue = await site.queue();
+    const limit = freshName('limit');
+    await site.lineshaft.declareLimit({ name: limit, concurrency: 1 });
     const worker = await site.work(queue, {
       letDatabaseSleep: true,
       leaseMs: 1_500,
+      // Nothing is found by asking again.
+      pollingIntervalMs: 3_600_000,
       handlers: { one: () => 'ran' },
     });
     const disowned: unknown[] = [];
@@ -43,7 +47,7 @@ describe.each(versions)('a worker that lets the database sleep, on PostgreSQL %i
     // Asleep again, and swept away by the rescuer of somebody else: it registers anew, and that is no trouble.
     await until('it is silent', async () => (await silentMs()) > 4_000, 25_000);
     await site.rows('delete from lineshaft.worker where worker_id = $1', [worker.id]);
-    const third = await site.lineshaft.enqueue('one', null, { queue });
+    const third = await site.lineshaft.enqueue('one', null, { queue, under: [limit] });
     await site.lineshaft.waitFor([third.id], { timeoutMs: 10_000 });
     expect(disowned).toEqual([]);
     expect(await site.rows('select 1 from lineshaft.worker where worker_id = $1', [worker.id])).toHaveLength(

@@ -428,7 +428,10 @@ export class Claimer {
   private async fenced(claim: (workerRow: string) => Promise<Row[]>): Promise<Row[] | undefined> {
     const asked = fencedClaim(this.host, claim);
     this.underWay = asked;
-    return await asked.finally(() => (this.underWay = undefined));
+    const rows = await asked.finally(() => (this.underWay = undefined));
+    // Under its new row it must ask again.
+    if (rows === undefined) this.lookAround();
+    return rows;
   }
 
   /** Frees the unique keys that cover their jobs only while they wait. */

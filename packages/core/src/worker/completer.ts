@@ -437,7 +437,6 @@ function pgArray(values: readonly string[]): string {
   return `{${values.join(',')}}`;
 }
 
-/** A stranger's open transaction may hold a unique key; the other results do not wait for it. */
 /** The leases that went with the write of a group. */
 function leasesGone({ results, finished }: ResultGroup): void {
   if (finished.length === 0) return;
@@ -445,6 +444,7 @@ function leasesGone({ results, finished }: ResultGroup): void {
   for (const { job } of results) if (gone.has(job.lease.id)) job.lease.isGone = true;
 }
 
+/** A stranger's open transaction may hold a unique key; the other results do not wait for it. */
 const shortLockWait: Statement = { name: 'short_lock_wait', text: "set local lock_timeout = '50ms'" };
 
 function isLockTimeout(error: unknown): boolean {

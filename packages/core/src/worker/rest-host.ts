@@ -28,7 +28,8 @@ export function restHostOf(
       return (await jobsWait()) ? 0 : Number(wait ?? Number.POSITIVE_INFINITY);
     },
     async renew() {
-      const known = await renewals.query(statements.heartbeat, worker.renewal());
+      // Given up as early as a claim would be: the loops wait for it.
+      const known = await renewals.query(statements.heartbeat, worker.renewal(), session.timeoutMs);
       // Its lease has run out and somebody has swept it away: it held nothing.
       if (known.length === 0) await worker.register();
     },

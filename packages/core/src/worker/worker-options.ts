@@ -55,7 +55,7 @@ export interface WorkerOptions {
   readonly maxRescues?: number;
   /** Largest output that is kept, in characters of JSON. Default 1 MiB. */
   readonly outputMaxBytes?: number;
-  /** Keeps V8's young generation small in this process, which saves a third of the memory. Default true. */
+  /** Keeps V8's young generation small in this process, which saves a third of the memory, until it takes steps of runs. Default true. */
   readonly compactHeap?: boolean;
   /**
    * For databases that suspend when nobody asks: with no work and nothing due the worker sends no statement at all, until

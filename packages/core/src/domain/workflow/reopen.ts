@@ -33,7 +33,7 @@ export function reopen(draft: Draft, step: Step): void {
 
 /** What the end of the run had cancelled is tried again, and what waited waits again. */
 export function reopenOthers(draft: Draft): void {
-  const ended = [...draft.allSteps()].filter((step) => isUnsuccessful(step.status) && !step.retried);
+  const ended = draft.allSteps().filter((step) => isUnsuccessful(step.status) && !step.retried);
   for (const step of ended) {
     // The end of the run had cancelled it.
     if (!isWaiter(step) && step.status === 'CANCELED' && !step.executed) attemptAgain(draft, step);
