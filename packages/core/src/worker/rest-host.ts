@@ -13,8 +13,7 @@ export function restHostOf(
     readonly renewals: Session;
     busy(): boolean;
     readonly directory: LaneDirectory;
-    /** The values of its heartbeat. */
-    renewal(): unknown[];
+    row(): string;
     register(): Promise<void>;
   },
 ): RestHost {
@@ -29,7 +28,7 @@ export function restHostOf(
     },
     async renew() {
       // Given up as early as a claim would be: the loops wait for it.
-      const known = await renewals.query(statements.heartbeat, worker.renewal(), session.timeoutMs);
+      const known = await renewals.query(statements.renewWorker, [worker.row()], session.timeoutMs);
       // Its lease has run out and somebody has swept it away: it held nothing.
       if (known.length === 0) await worker.register();
     },

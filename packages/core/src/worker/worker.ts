@@ -448,7 +448,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
       renewals: this.sessions.complete,
       busy: () => this.phase !== 'running' || this.runner.held + this.completer.backlog > 0,
       directory: this.directory,
-      renewal: () => [this.registration.row, 0, false, textArray(this.servedSlugs())],
+      row: () => this.registration.row,
       register: () => this.registration.register(),
     });
   }
