@@ -47,8 +47,9 @@ describe.each(versions)('a worker that lets the database sleep, on PostgreSQL %i
     // Asleep again, and swept away by the rescuer of somebody else: it registers anew, and that is no trouble.
     await until('it is silent', async () => (await silentMs()) > 4_000, 25_000);
     await site.rows('delete from lineshaft.worker where worker_id = $1', [worker.id]);
-    const third = await site.lineshaft.enqueue('one', null, { queue, under: [limit] });
-    await site.lineshaft.waitFor([third.id], { timeoutMs: 10_000 });
+    const third = await site.lineshaft.enqueue('one', null, { queue });
+    const fourth = await site.lineshaft.enqueue('one', null, { queue, under: [limit] });
+    await site.lineshaft.waitFor([third.id, fourth.id], { timeoutMs: 10_000 });
     expect(disowned).toEqual([]);
     expect(await site.rows('select 1 from lineshaft.worker where worker_id = $1', [worker.id])).toHaveLength(
       1,

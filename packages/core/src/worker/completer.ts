@@ -15,6 +15,7 @@ import type { Row, Session, Statement } from '../store/session.ts';
 import type { BoundStatements } from '../store/statements.ts';
 import type { EndedStep, EndingStep } from '../workflow/step-runs.ts';
 import { type GroupedFor, groupResults, type ResultGroup } from './completion-groups.ts';
+import { EmptiedLeases } from './emptied-leases.ts';
 import type { HeldJob } from './held-job.ts';
 import { findLanded } from './landed.ts';
 import { settlementsOf } from './settlements.ts';
@@ -75,9 +76,7 @@ export class Completer {
   private readonly aside = new Set<Promise<void>>();
   private readonly timesAside = new WeakMap<HeldJob, number>();
   private asideCount = 0;
-  /** Leases whose rows are to go. */
-  private readonly emptied: string[] = [];
-  private dropping = false;
+  private readonly emptied: EmptiedLeases;
   private troubled = false;
   private abandoned = false;
 
@@ -100,6 +99,9 @@ export class Completer {
     this.pause = options.pause;
     this.endSteps = options.endSteps;
     this.limitsBind = options.limitsBind;
+    this.emptied = new EmptiedLeases((leases) =>
+      this.session.query(this.statements.dropLeases, [pgArray(leases)]),
+    );
   }
 
   /** Results that are not written yet. The claim loop stops while there are too many. */
@@ -125,6 +127,7 @@ export class Completer {
     while (this.flushing !== undefined || this.aside.size > 0) {
       await (this.flushing ?? Promise.race(this.aside));
     }
+    await this.emptied.settled();
   }
 
   /** Gives up what is not written: its leases run out and the jobs are rescued. */
@@ -220,33 +223,15 @@ export class Completer {
     this.settle(written);
   }
 
-  /** The results are written, or late. Leases of which nothing is left, and that no write has taken with it, go now. */
+  /** The results are written, or late. */
   private settle(results: readonly Result[], late = false): void {
     this.listener.onSettled(results, late);
     let before: HeldJob['lease'] | undefined;
     for (const { job } of results) {
-      const { lease } = job;
       // Results mostly come lease by lease.
-      if (lease === before) continue;
-      before = lease;
-      if (lease.unsettled > 0 || lease.isGone) continue;
-      lease.isGone = true;
-      this.emptied.push(lease.id);
-    }
-    if (this.emptied.length === 0 || this.dropping) return;
-    this.dropping = true;
-    const dropped = this.dropEmptied().finally(() => {
-      this.dropping = false;
-      this.aside.delete(dropped);
-    });
-    this.aside.add(dropped);
-  }
-
-  /** Where the database is away they stay: the heartbeat finds leases that nobody knows. */
-  private async dropEmptied(): Promise<void> {
-    while (this.emptied.length > 0) {
-      const leases = this.emptied.splice(0);
-      await this.session.query(this.statements.dropLeases, [pgArray(leases)]).catch(() => {});
+      if (job.lease === before) continue;
+      before = job.lease;
+      this.emptied.look(before);
     }
   }
 

@@ -17,7 +17,7 @@ export class Lease {
   readonly takenAtMs: number;
   /** Jobs whose end is not written yet; the row of the lease goes with the last of them. */
   unsettled = 0;
-  /** The row has gone with the write that ended the last of them. */
+  /** The row has gone with the write that ended the last of them, or goes by itself (`emptied-leases.ts`). */
   isGone = false;
   /** How many jobs its row names; larger than `open.size` once some have ended. */
   listed = 0;

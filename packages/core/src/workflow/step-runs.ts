@@ -14,7 +14,7 @@ export interface EndingLease {
   readonly id: string;
   /** Jobs whose end is not written yet. */
   readonly unsettled: number;
-  /** Whether its row has gone. */
+  /** Set by the write with which its row goes. */
   isGone: boolean;
 }
 
