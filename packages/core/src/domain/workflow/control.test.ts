@@ -163,6 +163,22 @@ test('a join that failed with its branch waits for the other attempt', () => {
   expect(run.run.status).toBe('COMPLETED');
 });
 
+test('a step in a loop that is tried again, and after which all was done before, ends the iteration', () => {
+  const inner = loop('l', simple('a', { permissive: true }), simple('b'));
+  const run = new SimulatedRun([fork('f', [inner], [simple('c')]), join('j', ['l', 'c'])]);
+  run.fail('a__1');
+  run.end('b__1');
+  // The loop fails, since one of its steps has, and with it the run.
+  expect([run.step('l').status, run.run.status]).toEqual(['FAILED', 'FAILED']);
+  run.change(retry);
+  expect([run.step('l').status, run.step('a__1').status]).toEqual(['IN_PROGRESS', 'SCHEDULED']);
+  run.end('a__1');
+  // It does not wait for the other branch to be told.
+  expect(run.step('c').status).toBe('SCHEDULED');
+  run.evaluate('l', false);
+  expect(run.step('l').status).toBe('COMPLETED');
+});
+
 test('retry inside a loop stays in its iteration', () => {
   const run = new SimulatedRun([loop('l', simple('a'), simple('b')), simple('z')]);
   run.end('a__1');

@@ -66,9 +66,15 @@ export function proceed(draft: Draft, next: Next, place: Omit<Reached, 'node'>):
   while (to.type === 'node') {
     const { node } = to;
     const known = draft.latest(`${node.ref}${place.suffix}`);
-    if (known === undefined) draft.reach([{ ...place, node }]);
-    // Where the flow was before, as after a rerun, it does not go again.
-    if (known?.status !== 'SKIPPED') return;
+    if (known === undefined) {
+      draft.reach([{ ...place, node }]);
+      return;
+    }
+    // Where the flow was before, as after a rerun, it does not go again; a loop may have waited for this step alone.
+    if (known.status !== 'SKIPPED') {
+      lookAround(draft, place.parentStepId);
+      return;
+    }
     to = node.next;
   }
   if (to.type !== 'end') lookAround(draft, place.parentStepId);
