@@ -116,7 +116,7 @@ export class PollWaiters {
 
   /** Steps of this kind have come: whoever waits for them looks at once. Returns whether somebody does. */
   touch(steps: StepsOf): boolean {
-    const pair = this.find(steps);
+    const pair = this.pairs.size === 0 ? undefined : this.find(steps);
     if (pair === undefined) return false;
     pair.touched += 1;
     pair.emptyAt = -1;
@@ -166,6 +166,7 @@ export class PollWaiters {
 
   /** The same of these kinds alone, as far as somebody waits for them; undefined: nobody does. */
   planFor(steps: Iterable<StepsOf>): ClaimPlan | undefined {
+    if (this.polls === 0) return undefined;
     const pairs = new Set<Pair>();
     for (const of of steps) {
       const pair = this.find(of);

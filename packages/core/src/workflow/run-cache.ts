@@ -50,12 +50,16 @@ export class RunCache {
     this.entries.set(id, entry);
     this.steps += entry.steps;
     this.bytes += entry.bytes;
-    for (const [oldest] of this.entries) {
-      if (this.steps <= this.bounds.stepsMax && this.bytes <= this.bounds.bytesMax) break;
+    if (!this.isFull) return;
+    for (const oldest of this.entries.keys()) {
       // One that is larger than all bounds is kept as long as it is the one that is used.
-      if (oldest === id) break;
+      if (oldest === id || !this.isFull) break;
       this.drop(oldest);
     }
+  }
+
+  private get isFull(): boolean {
+    return this.steps > this.bounds.stepsMax || this.bytes > this.bounds.bytesMax;
   }
 
   drop(runId: string): void {

@@ -75,8 +75,14 @@ export function setDeadline(deadlines: Deadlines, seq: number, at: number | unde
  * The deadlines in their order, earliest first, without changing anything. Looks at those alone that are asked for: O(log n)
  * for each.
  */
-export function* inOrder(deadlines: Deadlines): Generator<{ at: number; seq: number }> {
-  const { heap, of } = deadlines;
+export function inOrder(deadlines: Deadlines): Iterable<{ at: number; seq: number }> {
+  return deadlines.of.size === 0 ? nothing : ordered(deadlines);
+}
+
+/** Most runs have no deadlines, and each decision asks for them. */
+const nothing: readonly never[] = [];
+
+function* ordered({ heap, of }: Deadlines): Generator<{ at: number; seq: number }> {
   const frontier: Entry[] = [];
   const place = (index: number) => {
     const entry = heap[index];
