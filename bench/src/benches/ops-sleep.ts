@@ -1,6 +1,7 @@
 /**
  * `ops.sleep`: a worker that lets the database sleep. Whether anything is sent while nothing is due; then how soon a
- * job starts that is enqueued meanwhile, each time out of a rest, against `queue.latency` in the same run.
+ * job starts that is enqueued meanwhile, each time out of a rest, against `queue.latency` in the same run; and how soon where a
+ * worker was awake with nothing to do for as long, since machine and database are cold then too.
  */
 import { alternate, type Metrics } from '../alternate.ts';
 import type { Bench, Context, Seat } from '../context.ts';
@@ -19,11 +20,11 @@ export const opsSleep: Bench = {
   name: 'ops.sleep',
   about:
     'letDatabaseSleep: statements while nothing is due, and the start of a job that is enqueued meanwhile',
-  variants: ['statements', 'latency'],
+  variants: ['statements', 'latency', 'cold'],
   systems: ['lineshaft'],
   run: async (context) => {
     if (context.wants('statements')) await runStatements(context);
-    if (context.wants('latency')) await runLatency(context);
+    if (context.wants('latency') || context.wants('cold')) await runLatency(context);
   },
 };
 
@@ -44,15 +45,23 @@ async function measureStatements(context: Context, periodMs: number): Promise<Me
   });
 }
 
-/** One job out of each rest; the other worker is idle and awake. */
+/** One job out of each rest, or each time of idleness; the other worker is awake and has one job after the other. */
 async function runLatency(context: Context): Promise<void> {
   const rests = context.options.quick ? 2 : 20;
+  const measures = {
+    latency: { setup: 'sleep', measure: () => measureAsleep(context, rests) },
+    cold: { setup: 'cold', measure: () => measureCold(context, rests) },
+  };
+  const variants = (['latency', 'cold'] as const).filter((variant) => context.wants(variant));
   const contestants = [
     { system: 'lineshaft', setup: 'awake', measure: () => measureAwake(context) },
-    { system: 'lineshaft', setup: 'sleep', measure: () => measureAsleep(context, rests) },
+    ...variants.map((variant) => ({ system: 'lineshaft', ...measures[variant] })),
   ];
-  const [awake, sleep] = await alternate(contestants, context.rounds(1), context.report);
-  if (sleep !== undefined) context.report.against('latency', sleep, 'queue.latency', awake);
+  const [awake, ...series] = await alternate(contestants, context.rounds(1), context.report);
+  for (const [place, variant] of variants.entries()) {
+    const measured = series[place];
+    if (measured !== undefined) context.report.against(variant, measured, 'queue.latency', awake);
+  }
 }
 
 async function measureAwake(context: Context): Promise<Metrics> {
@@ -60,6 +69,19 @@ async function measureAwake(context: Context): Promise<Metrics> {
     const jobs = context.jobs(5_000, 200);
     const { milliseconds } = await agent.call('latency', { jobs, warmUp: Math.min(WARM_UP_JOBS, jobs) });
     return percentiles(milliseconds);
+  });
+}
+
+async function measureCold(context: Context, times: number): Promise<Metrics> {
+  return await withAgent(context, {}, async (agent) => {
+    await agent.call('latency', { jobs: WARM_UP_JOBS, warmUp: WARM_UP_JOBS });
+    const all: number[] = [];
+    for (let time = 0; time < WARM_UP_RESTS + times; time += 1) {
+      await pause(ASLEEP_MS);
+      const { milliseconds } = await agent.call('latency', { jobs: 1, warmUp: 0 });
+      if (time >= WARM_UP_RESTS) all.push(...milliseconds);
+    }
+    return percentiles(all);
   });
 }
 
