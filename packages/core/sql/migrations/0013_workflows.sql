@@ -171,50 +171,63 @@ insert into lineshaft.queue (project_id, name, steps, max_attempts) values (1, '
 -- jobs nobody is to do. `again`: {id, delay}: jobs that wait again, in ms. `templates`, `template_of`, `job_ids`, `payloads`:
 -- as enqueue_many. `leases`, `ended`, `fences`, `finished`: as end_steps.
 -- Rows are looked up one by one, by their place once their run is locked: a plan may be made while the tables are all but empty,
--- and is kept.
+-- and is kept. Arrays are read element by element: one function that gives rows costs less than one for each column.
 -- Returns the runs whose revision is another by now; or, after a nil id, those for which there is no room under the limit of
 -- their workflow (`slot` of mores: see take_slots). Then nothing was written. Null: all is.
 -- Locks: the runs in the order in which they are given (by id, everywhere), then keys of limits of runs, leases, jobs.
 create function lineshaft.apply_runs(
   run_ids uuid[], run_revisions integer[], run_statuses text[], run_nexts integer[], run_wakes double precision[],
   run_updates double precision[], run_ends double precision[], run_mores json[],
-  document_runs uuid[], run_inputs json, run_outputs json, run_variables json, hashes text[], definitions json,
+  document_runs uuid[], run_inputs json[], run_outputs json[], run_variables json[], hashes text[], definitions json,
   new_runs uuid[], new_seqs integer[], new_revisions integer[], new_ids uuid[], new_refs text[], new_types text[],
   new_names text[], new_iterations integer[], new_retries integer[], new_statuses text[],
   new_scheduled double precision[], new_started double precision[], new_updated double precision[],
-  new_ended double precision[], new_reasons text[], new_facts json[], new_inputs json, new_outputs json,
-  new_definitions json, new_events text[],
+  new_ended double precision[], new_reasons text[], new_facts json[], new_inputs json[], new_outputs json[],
+  new_definitions json[], new_events text[],
   old_runs uuid[], old_seqs integer[], old_revisions integer[], old_iterations integer[], old_retries integer[],
   old_statuses text[], old_scheduled double precision[], old_started double precision[],
-  old_updated double precision[], old_ended double precision[], old_reasons text[], old_facts json[], old_inputs json,
-  old_outputs json,
+  old_updated double precision[], old_ended double precision[], old_reasons text[], old_facts json[], old_inputs json[],
+  old_outputs json[],
   removed json, mark_runs uuid[], events json, decided bigint[], withdrawn uuid[], again json,
   templates jsonb, template_of integer[], job_ids uuid[], payloads json,
   leases bigint[], ended uuid[], fences integer[], finished bigint[]
 )
 returns uuid[] language plpgsql
-set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+-- For all that it calls, too.
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off
+set enable_mergejoin = off as $$
 declare
   moved uuid[];
 begin
-  select array_agg(w.id) into moved
-  from unnest(run_ids, run_revisions) as w (id, revision)
-  left join lateral (
-    select r.revision from lineshaft.run r where r.id = w.id for no key update
-  ) r on true
-  where w.revision > 0 and r.revision is distinct from w.revision;
-  if moved is not null then
-    return moved;
-  end if;
-  -- Of workflows with a limit alone.
-  if position('"slot":{' in array_to_string(run_mores, '')) > 0 then
-    select lineshaft.take_slots(array_agg(w.id order by w.place), array_agg(w.more -> 'slot' order by w.place)) into moved
-    from unnest(run_ids, run_mores) with ordinality as w (id, more, place)
-    where w.more ->> 'slot' is not null;
+  begin
+    if not lineshaft.change_runs(
+      run_ids, run_revisions, run_statuses, run_nexts, run_wakes, run_updates, run_ends, run_mores) then
+      raise exception using errcode = 'LSMOV';
+    end if;
+    -- Of workflows with a limit alone.
+    if position('"slot":{' in array_to_string(run_mores, '')) > 0 then
+      select lineshaft.take_slots(array_agg(w.id order by w.place), array_agg(w.more -> 'slot' order by w.place)) into moved
+      from unnest(run_ids, run_mores) with ordinality as w (id, more, place)
+      where w.more ->> 'slot' is not null;
+      if moved is not null then
+        raise exception using errcode = 'LSMOV';
+      end if;
+    end if;
+  exception when sqlstate 'LSMOV' then
     if moved is not null then
       return '00000000-0000-0000-0000-000000000000'::uuid || moved;
     end if;
-  end if;
+    -- Where somebody wrote to its row without changing the run, it is tried again by who has asked.
+    return (
+      select coalesce(array_agg(w.id) filter (where w.moved), array_agg(w.id))
+      from (
+        select c.id, r.revision is distinct from c.revision as moved
+        from unnest(run_ids, run_revisions) as c (id, revision)
+        left join lateral (select t.revision from lineshaft.run t where t.id = c.id limit 1) r on true
+        where c.revision > 0
+      ) w
+    );
+  end;
 
   if cardinality(ended) > 0 then
     perform lineshaft.end_steps(leases, ended, fences, finished);
@@ -225,8 +238,10 @@ begin
     from rows from (unnest(hashes), json_array_elements(definitions)) as d (hash, definition)
     on conflict (hash) do nothing;
   end if;
-  perform lineshaft.write_runs(
-    run_ids, run_revisions, run_statuses, run_nexts, run_wakes, run_updates, run_ends, run_mores);
+  if 0 = any (run_revisions) then
+    perform lineshaft.start_runs(
+      run_ids, run_revisions, run_statuses, run_nexts, run_wakes, run_updates, run_ends, run_mores);
+  end if;
   if cardinality(document_runs) > 0 then
     perform lineshaft.write_run_documents(
       document_runs, run_inputs, run_outputs, run_variables, 0 = any (run_revisions));
@@ -241,33 +256,25 @@ begin
   end if;
   if cardinality(old_runs) > 0 then
     update lineshaft.step s
-    set revision = c.revision, iteration = c.iteration, retry_count = c.retries, status = c.status,
-      scheduled_at = to_timestamp(c.scheduled / 1000), started_at = to_timestamp(c.started / 1000),
-      updated_at = to_timestamp(c.updated / 1000), ended_at = to_timestamp(c.ended / 1000),
-      reason = c.reason, facts = c.facts,
-      input = case when c.input::text = 'null' then s.input else c.input end,
-      output = case when c.output::text = 'null' then s.output else c.output end
-    from rows from (
-      unnest(old_runs, old_seqs, old_revisions, old_iterations, old_retries, old_statuses, old_scheduled, old_started,
-        old_updated, old_ended, old_reasons, old_facts),
-      json_array_elements(old_inputs), json_array_elements(old_outputs)
-    ) as c (run, seq, revision, iteration, retries, status, scheduled, started, updated, ended, reason, facts, input, output)
-    cross join lateral (select t.ctid from lineshaft.step t where t.run_id = c.run and t.seq = c.seq limit 1) place
+    set revision = old_revisions[c.n], iteration = old_iterations[c.n], retry_count = old_retries[c.n],
+      status = old_statuses[c.n], scheduled_at = to_timestamp(old_scheduled[c.n] / 1000),
+      started_at = to_timestamp(old_started[c.n] / 1000), updated_at = to_timestamp(old_updated[c.n] / 1000),
+      ended_at = to_timestamp(old_ended[c.n] / 1000), reason = old_reasons[c.n], facts = old_facts[c.n],
+      input = coalesce(old_inputs[c.n], s.input), output = coalesce(old_outputs[c.n], s.output)
+    from generate_series(1, cardinality(old_runs)) as c (n)
+    cross join lateral (
+      select t.ctid from lineshaft.step t where t.run_id = old_runs[c.n] and t.seq = old_seqs[c.n] limit 1
+    ) place
     where s.ctid = place.ctid;
   end if;
   if cardinality(new_runs) > 0 then
     insert into lineshaft.step (run_id, seq, revision, id, ref, type, name, iteration, retry_count, status,
       scheduled_at, started_at, updated_at, ended_at, reason, facts, definition, input, output)
-    select f.run, f.seq, f.revision, f.id, f.ref, f.type, f.name, f.iteration, f.retries, f.status,
-      to_timestamp(f.scheduled / 1000), to_timestamp(f.started / 1000), to_timestamp(f.updated / 1000),
-      to_timestamp(f.ended / 1000), f.reason, f.facts,
-      case when f.definition::text <> 'null' then f.definition end, f.input, f.output
-    from rows from (
-      unnest(new_runs, new_seqs, new_revisions, new_ids, new_refs, new_types, new_names, new_iterations, new_retries,
-        new_statuses, new_scheduled, new_started, new_updated, new_ended, new_reasons, new_facts),
-      json_array_elements(new_inputs), json_array_elements(new_outputs), json_array_elements(new_definitions)
-    ) as f (run, seq, revision, id, ref, type, name, iteration, retries, status, scheduled, started, updated, ended,
-      reason, facts, input, output, definition);
+    select new_runs[n], new_seqs[n], new_revisions[n], new_ids[n], new_refs[n], new_types[n], new_names[n], new_iterations[n],
+      new_retries[n], new_statuses[n], to_timestamp(new_scheduled[n] / 1000), to_timestamp(new_started[n] / 1000),
+      to_timestamp(new_updated[n] / 1000), to_timestamp(new_ended[n] / 1000), new_reasons[n], new_facts[n],
+      new_definitions[n], new_inputs[n], new_outputs[n]
+    from generate_series(1, cardinality(new_runs)) as n;
     if new_events is not null then
       perform lineshaft.send_events(new_ids, new_events, new_outputs);
     end if;
@@ -298,40 +305,52 @@ begin
 end
 $$;
 
--- The rows of runs: see apply_runs, which has looked at their revisions and locked them. A time to wake that is not over
+-- Changes the rows of runs: see apply_runs. False: some are of another revision than was read. A time to wake that is not over
 -- yet stays where the new one is later: it is looked at once too often then, and its index is not written at each change.
-create function lineshaft.write_runs(
+create function lineshaft.change_runs(
   ids uuid[], revisions integer[], statuses text[], nexts integer[], wakes double precision[], updates double precision[],
   ends double precision[], mores json[]
 )
-returns void language plpgsql
-set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+returns boolean language plpgsql as $$
+declare
+  matched bigint;
 begin
   update lineshaft.run r
-  set revision = r.revision + 1, status = w.status, next_seq = w.next,
+  set revision = r.revision + 1, status = statuses[w.n], next_seq = nexts[w.n],
     wake_at = case
-      when r.wake_at > clock_timestamp() and r.wake_at <= to_timestamp(w.wake / 1000) then r.wake_at
-      else to_timestamp(w.wake / 1000)
+      when r.wake_at > clock_timestamp() and r.wake_at <= to_timestamp(wakes[w.n] / 1000) then r.wake_at
+      else to_timestamp(wakes[w.n] / 1000)
     end,
-    removed_in = case when (w.more ->> 'removed')::boolean then r.revision + 1 else r.removed_in end,
-    updated_at = to_timestamp(w.updated / 1000), ended_at = to_timestamp(w.ended / 1000),
-    retried_at = to_timestamp((w.more ->> 'retried')::double precision / 1000), reason = w.more ->> 'reason',
-    facts = w.more -> 'facts',
-    correlation_id = case when w.more is null then r.correlation_id else w.more ->> 'correlation' end,
-    definition = coalesce(w.more ->> 'definition', r.definition),
-    version = coalesce((w.more ->> 'version')::integer, r.version)
-  from unnest(ids, revisions, statuses, nexts, wakes, updates, ends, mores)
-    as w (id, revision, status, next, wake, updated, ended, more)
-  cross join lateral (select t.ctid from lineshaft.run t where t.id = w.id limit 1) place
-  where r.ctid = place.ctid and w.revision > 0;
+    removed_in = case when (mores[w.n] ->> 'removed')::boolean then r.revision + 1 else r.removed_in end,
+    updated_at = to_timestamp(updates[w.n] / 1000), ended_at = to_timestamp(ends[w.n] / 1000),
+    retried_at = to_timestamp((mores[w.n] ->> 'retried')::double precision / 1000), reason = mores[w.n] ->> 'reason',
+    facts = mores[w.n] -> 'facts',
+    correlation_id = case when mores[w.n] is null then r.correlation_id else mores[w.n] ->> 'correlation' end,
+    definition = coalesce(mores[w.n] ->> 'definition', r.definition),
+    version = coalesce((mores[w.n] ->> 'version')::integer, r.version)
+  from generate_series(1, cardinality(ids)) as w (n)
+  cross join lateral (select t.ctid from lineshaft.run t where t.id = ids[w.n] limit 1) place
+  where r.ctid = place.ctid and r.revision = revisions[w.n] and revisions[w.n] > 0;
+  get diagnostics matched = row_count;
+  if matched < cardinality(ids) and matched < (select count(*) from unnest(revisions) as w (revision) where w.revision > 0) then
+    return false;
+  end if;
   -- To be indexed, as those that start: other changes of what is searched are seen by a trigger (0016), and are few.
   if array_to_string(ends, '') <> '' then
     insert into lineshaft.search_pending (run_id)
     select w.id from unnest(ids, revisions, ends) as w (id, revision, ended) where w.revision > 0 and w.ended is not null;
   end if;
-  if not 0 = any (revisions) then
-    return;
-  end if;
+  return true;
+end
+$$;
+
+-- The rows of runs that are new: see apply_runs.
+create function lineshaft.start_runs(
+  ids uuid[], revisions integer[], statuses text[], nexts integer[], wakes double precision[], updates double precision[],
+  ends double precision[], mores json[]
+)
+returns void language plpgsql as $$
+begin
   with started as (
     insert into lineshaft.run (id, revision, status, next_seq, wake_at, updated_at, ended_at, retried_at, reason, facts,
       definition, name, version, priority, correlation_id, idempotency_key, created_by, event, created_at, parent_run, parent_step)
@@ -354,29 +373,24 @@ $$;
 
 -- The documents of runs, null: as it was. `any_new`: some of the runs are new.
 create function lineshaft.write_run_documents(
-  runs uuid[], inputs json, outputs json, all_variables json, any_new boolean
+  runs uuid[], inputs json[], outputs json[], all_variables json[], any_new boolean
 )
-returns void language plpgsql
-set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+returns void language plpgsql as $$
 begin
   update lineshaft.run_data d
-  set input = case when w.input::text = 'null' then d.input else w.input end,
-    output = case when w.output::text = 'null' then d.output else w.output end,
-    variables = case when w.variables::text = 'null' then d.variables else w.variables end
-  from rows from (
-    unnest(runs), json_array_elements(inputs), json_array_elements(outputs), json_array_elements(all_variables)
-  ) as w (run_id, input, output, variables)
-  cross join lateral (select t.ctid from lineshaft.run_data t where t.run_id = w.run_id limit 1) place
+  set input = coalesce(inputs[w.n], d.input), output = coalesce(outputs[w.n], d.output),
+    variables = coalesce(all_variables[w.n], d.variables)
+  from generate_series(1, cardinality(runs)) as w (n)
+  cross join lateral (select t.ctid from lineshaft.run_data t where t.run_id = runs[w.n] limit 1) place
   where d.ctid = place.ctid;
   if not any_new then
     return;
   end if;
-  -- The documents of runs that are there already were written above.
+  -- Of runs that are new all documents are given; those of others were written above.
   insert into lineshaft.run_data (run_id, input, output, variables)
-  select w.run_id, w.input, w.output, w.variables
-  from rows from (
-    unnest(runs), json_array_elements(inputs), json_array_elements(outputs), json_array_elements(all_variables)
-  ) as w (run_id, input, output, variables)
+  select runs[n], inputs[n], outputs[n], all_variables[n]
+  from generate_series(1, cardinality(runs)) as n
+  where inputs[n] is not null and outputs[n] is not null and all_variables[n] is not null
   on conflict (run_id) do nothing;
 end
 $$;
@@ -386,8 +400,7 @@ $$;
 create function lineshaft.note_changes(
   ids uuid[], revisions integer[], nexts integer[], ends double precision[], step_runs uuid[], step_seqs integer[]
 )
-returns void language plpgsql
-set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+returns void language plpgsql as $$
 begin
   insert into lineshaft.run_change (run_id, revision, seqs)
   with touched as materialized (
@@ -525,8 +538,7 @@ $$;
 -- Ends the jobs of steps whose workers still have them, in the write in which their runs go on; as complete_steps, it fails
 -- where one has moved on. `finished`: leases that go where they have no jobs left. Locks: key share on the leases, then the jobs.
 create function lineshaft.end_steps(leases bigint[], ids uuid[], fences integer[], finished bigint[])
-returns void language plpgsql
-set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+returns void language plpgsql as $$
 declare
   matched bigint;
 begin
@@ -545,6 +557,54 @@ begin
     from unnest(l.job_ids, l.fences) as h (id, fence)
     cross join lateral (select from lineshaft.job j where j.id = h.id and j.fence = h.fence limit 1) j
   );
+end
+$$;
+
+-- Makes jobs of steps, and hands them to the worker that did the steps before them: jobs and lease come with one commit, they
+-- never wait. Not where others go before: then they wait as all do. `templates`, `template_of`, `ids`, `payloads`: as enqueue_many;
+-- `lanes`: that the worker serves, for each template; `before`: lanes whose jobs go first, where their priority is higher.
+-- Returns one row: lease (null: they wait), created (ms). Locks: as enqueue_many, and key share on the worker, so that a
+-- rescued one is handed nothing.
+create function lineshaft.hand_steps(
+  to_worker bigint, templates jsonb, template_of integer[], ids uuid[], payloads json, lanes integer[], before integer[]
+)
+returns table (lease bigint, created bigint) language plpgsql
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+declare
+  known record;
+  priorities smallint[] := '{}';
+  kept jsonb[] := '{}';
+  present timestamptz := clock_timestamp();
+begin
+  for place in 1 .. cardinality(lanes) loop
+    select q.id, coalesce((templates -> (place - 1) ->> 'priority')::smallint, q.priority) as priority into known
+    from lineshaft.lane l
+    join lineshaft.queue q on q.id = l.queue_id
+    where l.id = lanes[place] and l.kind = templates -> (place - 1) ->> 'kind' and l.attached is null and q.steps and q.state = 'active';
+    if not found or not lineshaft.hold_queue(known.id) or exists (
+      select
+      from unnest(before) as o (lane)
+      cross join lateral (
+        select r.priority from lineshaft.ready r where r.lane = o.lane order by r.priority desc, r.due, r.seq limit 1
+      ) first
+      where first.priority > known.priority
+    ) then
+      perform lineshaft.enqueue_many(templates, template_of, ids, payloads, null, false, 'always');
+      return query select null::bigint, null::bigint;
+      return;
+    end if;
+    priorities := priorities || known.priority;
+    kept := kept || coalesce(lineshaft.options_of(templates -> (place - 1)), 'null'::jsonb);
+  end loop;
+  insert into lineshaft.job (id, seq, due, created_at, lane, priority, payload, options)
+  select j.id, nextval('lineshaft.job_seq'), present, present, lanes[x.t], priorities[x.t], j.payload, nullif(kept[x.t], 'null'::jsonb)
+  from rows from (unnest(ids), json_array_elements(payloads)) with ordinality as j (id, payload, n)
+  cross join lateral (select coalesce(template_of[j.n], 1)) as x (t);
+  insert into lineshaft.lease (worker, job_ids, fences)
+  values (to_worker, ids, array_fill(0, array[cardinality(ids)]))
+  returning id into lease;
+  created := (date_part('epoch', present) * 1000)::bigint;
+  return next;
 end
 $$;
 

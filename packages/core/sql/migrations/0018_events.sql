@@ -41,12 +41,12 @@ create table lineshaft.event_execution (
 create index event_execution_at on lineshaft.event_execution (at);
 
 -- Sends the messages of EVENT steps that were just written; what nobody handles is not kept. `events`: null for other steps.
-create function lineshaft.send_events(ids uuid[], events text[], outputs json)
+create function lineshaft.send_events(ids uuid[], events text[], outputs json[])
 returns void language plpgsql as $$
 begin
   insert into lineshaft.event_message (id, event, payload)
   select f.id, f.event, f.output
-  from rows from (unnest(ids, events), json_array_elements(outputs)) as f (id, event, output)
+  from unnest(ids, events, outputs) as f (id, event, output)
   where exists (select from lineshaft.event_handler h where h.active and h.event = f.event)
   on conflict (id) do nothing;
   if found then

@@ -13,6 +13,12 @@ describe('arrays in the binary format', () => {
     );
   });
 
+  test('say where something is null', () => {
+    expect(jsonArray(['1', undefined]).toString('hex')).toBe(
+      '00000001 00000001 00000072 00000002 00000001 00000001 31 ffffffff'.replaceAll(' ', ''),
+    );
+  });
+
   test('give texts back as they were', () => {
     fc.assert(
       fc.property(fc.array(fc.string({ unit: 'grapheme', maxLength: 50 })), (texts) => {

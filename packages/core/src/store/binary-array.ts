@@ -12,6 +12,7 @@ const jsonType = 114;
 const headerBytes = 20;
 const lengthBytes = 4;
 const uuidBytes = 16;
+const nullLength = -1;
 
 /** The value of each hexadecimal digit, by its code. */
 const digits = new Uint8Array(128);
@@ -35,20 +36,28 @@ export function uuidArray(ids: readonly string[]): Buffer {
   return bytes;
 }
 
-/** A `json[]` of texts, which the server checks as it checks every `json`. */
-export function jsonArray(texts: readonly string[]): Buffer {
+/** A `json[]` of texts, which the server checks as it checks every `json`; undefined: null. */
+export function jsonArray(texts: readonly (string | undefined)[]): Buffer {
   let size = headerBytes;
-  for (const text of texts) size += lengthBytes + Buffer.byteLength(text);
-  const bytes = Buffer.allocUnsafe(size);
-  let at = writeHeader(bytes, jsonType, texts.length);
+  let hasNulls = false;
   for (const text of texts) {
+    size += lengthBytes + (text === undefined ? 0 : Buffer.byteLength(text));
+    hasNulls ||= text === undefined;
+  }
+  const bytes = Buffer.allocUnsafe(size);
+  let at = writeHeader(bytes, jsonType, texts.length, hasNulls);
+  for (const text of texts) {
+    if (text === undefined) {
+      at = writeLength(bytes, at, nullLength);
+      continue;
+    }
     const written = bytes.write(text, at + lengthBytes);
     at = writeLength(bytes, at, written) + written;
   }
   return bytes;
 }
 
-/** The texts of a `json[]` that `jsonArray` made. */
+/** The texts of a `json[]` that `jsonArray` made of texts alone. */
 export function jsonTexts(bytes: Buffer): string[] {
   const texts: string[] = [];
   for (let at = headerBytes; at < bytes.length; ) {
@@ -60,9 +69,9 @@ export function jsonTexts(bytes: Buffer): string[] {
 }
 
 /** An empty array has no dimension, and callers have none to send. */
-function writeHeader(bytes: Buffer, type: number, length: number): number {
+function writeHeader(bytes: Buffer, type: number, length: number, hasNulls = false): number {
   let at = writeLength(bytes, 0, 1);
-  at = writeLength(bytes, at, 0);
+  at = writeLength(bytes, at, Number(hasNulls));
   at = writeLength(bytes, at, type);
   at = writeLength(bytes, at, length);
   return writeLength(bytes, at, 1);

@@ -254,13 +254,13 @@ export class Claimer {
     const { directory } = this.host;
     const loads: QueueLoad[] = [];
     for (const runtime of this.host.runtimes()) {
-      const { queue, held, meanMs, perLane } = runtime;
+      const { queue, held, kept, meanMs, perLane, aheadMost } = runtime;
       const active = directory.activeOf(queue.id);
       if (active.size === 0 && directory.apartOf(queue.id) === undefined) continue;
       if (queue.state === 'paused') continue;
       const lanes = active.size === 0 ? [] : directory.inTurn(queue.id, claimMaxLanes);
       const { id: queueId, concurrency, priority, weight } = queue;
-      loads.push({ queueId, concurrency, held, meanMs, perLane, lanes, priority, weight });
+      loads.push({ queueId, concurrency, held, kept, aheadMost, meanMs, perLane, lanes, priority, weight });
     }
     if (loads.length === 0) return nothingToAsk;
     const worker = { slots: this.host.slots(), held: this.host.held(), claimMs: this.claimMs };

@@ -189,12 +189,14 @@ export class Completer {
         if (open === 0) resolve();
       };
       this.onTheirWay += results.length;
+      for (const { job } of results) job.runtime.kept += 1;
       this.endSteps(
         results.map((result) => ({
           stepId: result.job.jobId,
           fence: result.job.fence,
           lease: result.job.lease,
           event: stepEvent(result, workerName, clockOffsetMs),
+          sinceMs: result.job.sinceMs,
           settle: (how) => {
             if (settled.push({ result, how }) === 1) queueMicrotask(tell);
           },
@@ -212,6 +214,7 @@ export class Completer {
     this.onTheirWay -= told.length;
     const written: Result[] = [];
     for (const { result, how } of told) {
+      result.job.runtime.kept -= 1;
       if (how === 'written') written.push(result);
       else {
         this.notWithRuns.set(result, how);

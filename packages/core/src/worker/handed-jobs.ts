@@ -7,6 +7,7 @@
 import type { Place, Taker, Takers } from '../queue/takers.ts';
 import { HeldJob, Lease } from './held-job.ts';
 import type { Lane, LaneDirectory } from './lanes.ts';
+import { plainLane } from './plain-lane.ts';
 import type { QueueRuntime } from './queue-runtime.ts';
 
 export interface HandedJobsHost {
@@ -99,19 +100,11 @@ export class HandedJobs implements Taker {
     if (directory.activeOf(queue.id).size > 0 || directory.isHeld(kind)) return undefined;
     const lanes = directory.lanesOf(queue.id);
     if (lanes.length > lanesMax) return undefined;
-    return lanes.find((lane) => lane.kind === kind && isPlain(lane) && needsNothing(directory, lane));
+    return plainLane(directory, queue.id, kind);
   }
 
   private done(): void {
     this.open -= 1;
     if (this.open === 0) this.whenNoneOpen?.();
   }
-}
-
-function isPlain(lane: Lane): boolean {
-  return lane.requirements.length === 0 && lane.pin === 'none' && Object.keys(lane.wants).length === 0;
-}
-
-function needsNothing(directory: LaneDirectory, lane: Lane): boolean {
-  return Object.keys(directory.needsOf(lane)).length === 0;
 }

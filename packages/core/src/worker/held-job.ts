@@ -62,6 +62,8 @@ export class HeldJob implements Attempt {
   onEnded: (() => void) | undefined;
   /** The round of the circuit breaker whose probe it is; undefined: none. */
   probe: number | undefined;
+  /** Since when this worker has been given step after step of its run, by the monotonic clock; of a claimed job, since the claim. */
+  sinceMs: number;
   /** The keyed lane from which it was claimed, where it is under limits. */
   readonly keyed: number | undefined;
   /** What it has really cost, by names of limits (empty: the default), as its attempt has said. */
@@ -73,6 +75,7 @@ export class HeldJob implements Attempt {
     const rest = row[5];
     this.jobId = row[1] as string;
     this.lease = lease;
+    this.sinceMs = lease.takenAtMs;
     this.lane = lane;
     this.runtime = runtime;
     this.createdMs = row[3] as string;

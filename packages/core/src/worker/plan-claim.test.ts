@@ -84,6 +84,17 @@ describe('the plan of a claim', () => {
     expect(planClaim([load(1, { held: 3 })], idle)).toMatchObject([{ lane: 1, take: 7, limit: 7 }]);
   });
 
+  test('places that are kept for steps which follow on others are not filled, nor a free slot kept empty', () => {
+    // Of short attempts 100 may be ahead of ten slots.
+    const short = { meanMs: 1, held: 10 };
+    expect(planClaim([load(1, { ...short, kept: 40 })], { ...idle, slots: 10, held: 10 })).toMatchObject([
+      { take: 60 },
+    ]);
+    expect(planClaim([load(1, { ...short, kept: 60 })], { ...idle, slots: 10, held: 10 })).toEqual([]);
+    expect(planClaim([load(1, { meanMs: 1, kept: 30, aheadMost: 40 })], idle)).toMatchObject([{ take: 20 }]);
+    expect(planClaim([load(1, { meanMs: 500, held: 9, kept: 8 })], idle)).toMatchObject([{ take: 1 }]);
+  });
+
   test('lanes of one queue are merged under one limit', () => {
     const asks = planClaim([load(1, { lanes: [4, 5, 6] })], idle);
     expect(asks.map((ask) => ask.lane)).toEqual([4, 5, 6]);

@@ -10,6 +10,10 @@ export interface QueueLoad {
   readonly concurrency: number;
   /** Claimed jobs that run or wait in memory. */
   readonly held: number;
+  /** Places in memory that are kept for steps which follow on others. Default 0. */
+  readonly kept?: number;
+  /** At most so many jobs beyond its free slots. Default 2,000. */
+  readonly aheadMost?: number | undefined;
   /** Mean duration of its recent attempts in ms; undefined before the first has ended. */
   readonly meanMs: number | undefined;
   /** Mean number of jobs that one lane gave lately, where lanes take turns; undefined before the first was asked. */
@@ -58,10 +62,13 @@ export const heldMax = 3_000;
  * How many jobs beyond its free slots a queue may hold: as many as its slots finish while a claim is on its way,
  * twice over so that the next claim overlaps with the work. Zero as soon as an attempt outlasts a claim.
  */
-export function prefetch(queue: Pick<QueueLoad, 'concurrency' | 'meanMs'>, claimMs: number): number {
+export function prefetch(
+  queue: Pick<QueueLoad, 'concurrency' | 'meanMs' | 'aheadMost'>,
+  claimMs: number,
+): number {
   if (queue.meanMs === undefined || queue.meanMs > claimMs) return 0;
   const perClaim = (queue.concurrency * claimMs) / Math.max(queue.meanMs, 0.001);
-  return Math.min(Math.floor(2 * perClaim), 2 * claimMaxJobs);
+  return Math.min(Math.floor(2 * perClaim), queue.aheadMost ?? 2 * claimMaxJobs);
 }
 
 /**
@@ -148,9 +155,11 @@ function takePerLane(limit: number, lanes: number): number {
 function roomOf(queue: QueueLoad, worker: WorkerLoad): number {
   const free = queue.concurrency - queue.held;
   const ahead = prefetch(queue, worker.claimMs);
+  // Where attempts outlast claims, a free slot must not wait for what follows on the step that it had.
+  const kept = ahead > 0 ? (queue.kept ?? 0) : 0;
   // A claim for a few jobs costs nearly as much as one for many: wait until half of what may be ahead is used up.
-  if (free <= 0 && queue.held - queue.concurrency > ahead / 2) return 0;
-  return free + ahead;
+  if (free - kept <= 0 && kept - free > ahead / 2) return 0;
+  return free + ahead - kept;
 }
 
 /**

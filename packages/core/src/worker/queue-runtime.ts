@@ -9,10 +9,18 @@ export function finalLabel(ending: 'succeeded' | 'cancelled', keepMs: number): s
   return `${keepMs > 0 ? `keep:${keepMs}` : 'forget'}:${ending}`;
 }
 
+/**
+ * Steps that a worker holds beyond its slots, with those that end and are not written yet. As many as go well together in a
+ * write; with more, runs take turns step by step, all of them are in memory at once, and none ends before all the others do.
+ */
+const stepsAhead = 500;
+
 export class QueueRuntime {
   /** The labels of results whose jobs have no retention of their own. */
   labels: { readonly succeeded: string; readonly cancelled: string };
   running = 0;
+  /** Places of steps that have ended, kept for those which follow on them until that is written. */
+  kept = 0;
   /** Mean duration of recent attempts in ms, exponentially smoothed; undefined before the first has ended. */
   meanMs: number | undefined;
   /** Mean number of jobs that one of its lanes gave, where lanes take turns; undefined before the first was asked. */
@@ -48,6 +56,11 @@ export class QueueRuntime {
       this.tallies.set(kind, tally);
     }
     return tally;
+  }
+
+  /** At most so many jobs beyond its free slots; undefined: as many as claims bring. */
+  get aheadMost(): number | undefined {
+    return this.settings.steps ? stepsAhead : undefined;
   }
 
   get waitingCount(): number {

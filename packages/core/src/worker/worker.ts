@@ -21,6 +21,7 @@ import { Completer, type Result } from './completer.ts';
 import { isReadyAtOnce } from './completion-groups.ts';
 import { ExecutorPool } from './executor-pool.ts';
 import { HandedJobs } from './handed-jobs.ts';
+import { HandedSteps } from './handed-steps.ts';
 import { createHeartbeat } from './heartbeat.ts';
 import type { HeldJob, Lease } from './held-job.ts';
 import { JobLeases } from './job-leases.ts';
@@ -59,6 +60,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
   private readonly completer: Completer;
   private readonly claimer: Claimer;
   private readonly handed: HandedJobs;
+  private readonly handedSteps: HandedSteps;
   private readonly circuits: Circuits;
   private readonly executors: ExecutorPool;
   private readonly jobLeases: JobLeases;
@@ -77,7 +79,10 @@ export class Worker extends EventEmitter<WorkerEvents> {
   private stopping: Promise<void> | undefined;
   private comingBack: Promise<void> | undefined;
   private unlisten: (() => void) | undefined;
-  private readonly onSignal = (): void => this.signalled();
+  private readonly onSignal = (): void => {
+    const stopping = this.phase === 'running' ? this.stop() : this.stopNow();
+    stopping.catch((error: unknown) => this.log.error(String(error)));
+  };
   private readonly troubles: Troubles;
   private checkTimer: (() => void) | undefined;
 
@@ -135,7 +140,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
         onUnknownLimits: (names) => this.reports.unknownLimits(names),
         onStepsEnded: (ended) => parts.steps.ended(ended),
       },
-      endSteps: (steps) => parts.steps.end(steps),
+      endSteps: (steps) => parts.steps.end(steps, this.handedSteps),
       limitsBind: () => this.claimer.limitsBind,
     });
     this.circuits = new Circuits({
@@ -180,11 +185,11 @@ export class Worker extends EventEmitter<WorkerEvents> {
         this.emit('failed', this.reports.failed(job, outcome.error.message, result)),
       onRoom: () => this.claimer.kick(),
     });
-    const host = this.claimerHost();
-    this.claimer = new Claimer({ host, session: this.sessions.claim, statements, clock });
     const underWay = (): Promise<unknown> | undefined => this.claimer.underWay;
-    const monotonic = (): number => clock.monotonic();
-    this.handed = new HandedJobs({ ...host, idle: () => this.idle(), monotonic, underWay });
+    const host = { ...this.claimerHost(), monotonic: () => clock.monotonic(), underWay };
+    this.claimer = new Claimer({ host, session: this.sessions.claim, statements, clock });
+    this.handed = new HandedJobs({ ...host, idle: () => this.idle() });
+    this.handedSteps = new HandedSteps(host);
     this.queueSettings = new QueueSettings({
       pool: parts.pool,
       statements,
@@ -349,7 +354,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
     this.checkTimer?.();
     this.rest?.stop();
     this.runner.stopStarting();
-    await Promise.all([this.claimer.stop(), this.handed.stop()]);
+    await Promise.all([this.claimer.stop(), this.handed.stop(), this.handedSteps.stop()]);
     this.runner.giveBack();
     await this.shutdown.endAttempts();
     await this.executors.stop();
@@ -365,11 +370,6 @@ export class Worker extends EventEmitter<WorkerEvents> {
     this.phase = 'stopped';
     this.log.info('worker stopped', { worker: this.id });
     this.emit('stopped');
-  }
-
-  private signalled(): void {
-    if (this.phase === 'running') this.stop().catch((error: unknown) => this.log.error(String(error)));
-    else this.stopNow().catch((error: unknown) => this.log.error(String(error)));
   }
 
   /** Others took this worker for dead and gave its jobs away. Heartbeat and claim may notice it at the same time. */
@@ -437,8 +437,8 @@ export class Worker extends EventEmitter<WorkerEvents> {
 
   /** It may be handed a job that is enqueued here; not one that stops when all is done, which must look for itself. */
   private idle(): boolean {
-    const open = this.phase === 'running' && this.rest === undefined && !this.options.once;
-    return open && this.runner.held < this.options.slots;
+    if (this.phase !== 'running' || this.rest !== undefined || this.options.once) return false;
+    return this.runner.held < this.options.slots;
   }
 
   private restHost(): RestHost {
@@ -469,8 +469,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
     this.runner.onSettled(results, late);
     if (late) {
       const ids = results.map((result) => result.job.jobId);
-      const [job] = ids;
-      this.log.warn('a result came too late: its job had been cancelled or given to another worker', { job });
+      this.log.warn('a result came too late: its job had moved on', { job: ids[0] });
       this.emit('late', { ids });
     } else if (this.listenerCount('finished') > 0) {
       this.emit('finished', {

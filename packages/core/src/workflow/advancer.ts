@@ -13,7 +13,7 @@ import type { OpenSteps } from './open-steps.ts';
 import { stepNotFound } from './run-book.ts';
 import type { RunStore } from './run-store.ts';
 import type { Runs } from './runs.ts';
-import type { ClaimedStep, EndedStep, EndingStep, StepRuns } from './step-runs.ts';
+import type { ClaimedStep, EndedStep, EndingStep, StepRuns, StepTaker } from './step-runs.ts';
 
 export interface AdvancerParts {
   readonly runs: () => Runs;
@@ -78,13 +78,13 @@ export class Advancer implements Omit<StepRuns, 'startScheduled' | 'indexRuns' |
       : input.then((text) => this.handedOver(stepId, text));
   }
 
-  end(steps: readonly EndingStep[]): void {
+  end(steps: readonly EndingStep[], taker: StepTaker): void {
     const runs = this.parts.runs();
     for (const step of steps) {
       const runId = this.parts.openSteps.runOf(step.stepId);
       // Read by a worker that has been given another one's steps meanwhile, or too many since.
       if (runId === undefined || this.closed) step.settle('left');
-      else runs.end(runId, step);
+      else runs.end(runId, step, taker);
     }
   }
 

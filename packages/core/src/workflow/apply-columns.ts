@@ -2,6 +2,7 @@
 
 import type { JsonObject } from '../domain/workflow/definition.ts';
 import type { Run, Step } from '../domain/workflow/run.ts';
+import { jsonArray } from '../store/binary-array.ts';
 import { type Places, runFacts, stepFacts } from './rows.ts';
 
 type Cell = string | number | undefined;
@@ -68,8 +69,8 @@ function lastingOf(run: Run): object {
 
 /** Documents of a step as JSON, and where those are that are kept apart. */
 interface DocumentTexts {
-  readonly input: string;
-  readonly output: string;
+  readonly input: string | undefined;
+  readonly output: string | undefined;
   readonly places: Places;
 }
 
@@ -87,14 +88,14 @@ export class StepColumns {
   private readonly ended: Cell[] = [];
   private readonly reasons: (string | undefined)[] = [];
   private readonly facts: (string | undefined)[] = [];
-  private readonly inputs: string[] = [];
-  private readonly outputs: string[] = [];
+  private readonly inputs: (string | undefined)[] = [];
+  private readonly outputs: (string | undefined)[] = [];
 
   get size(): number {
     return this.runs.length;
   }
 
-  /** @param texts as JSON; `null`: as it was */
+  /** @param texts as JSON; undefined: as it was */
   add(runId: string, revision: number, step: Step, texts: DocumentTexts): void {
     this.runs.push(runId);
     this.seqs.push(step.seq);
@@ -130,8 +131,8 @@ export class StepColumns {
       plainArray(this.ended),
       quotedArray(this.reasons),
       quotedArray(this.facts),
-      jsonArray(this.inputs),
-      jsonArray(this.outputs),
+      documentArray(this.inputs),
+      documentArray(this.outputs),
     ];
   }
 }
@@ -143,15 +144,15 @@ export class NewStepColumns {
   private readonly refs: string[] = [];
   private readonly types: string[] = [];
   private readonly names: string[] = [];
-  private readonly definitions: string[] = [];
+  private readonly definitions: (string | undefined)[] = [];
   private readonly events: (string | undefined)[] = [];
   private sends = false;
 
-  /** @param definition as JSON; `null`: that of the run has it */
+  /** @param definition as JSON; undefined: that of the run has it */
   add(
     runId: string,
     step: Step,
-    texts: DocumentTexts & { readonly definition: string },
+    texts: DocumentTexts & { readonly definition: string | undefined },
     revision: number,
   ): void {
     this.rows.add(runId, revision, step, texts);
@@ -173,13 +174,19 @@ export class NewStepColumns {
       quotedArray(this.types),
       quotedArray(this.names),
       ...this.rows.changing,
-      jsonArray(this.definitions),
+      documentArray(this.definitions),
       this.sends ? quotedArray(this.events) : null,
     ];
   }
 }
 
-export function jsonArray(texts: readonly string[]): string {
+/** A `json[]`; undefined: null. */
+export function documentArray(texts: readonly (string | undefined)[]): Buffer | string {
+  return texts.length === 0 ? '{}' : jsonArray(texts);
+}
+
+/** A JSON array of texts that are JSON. */
+export function jsonList(texts: readonly string[]): string {
   return `[${texts.join(',')}]`;
 }
 

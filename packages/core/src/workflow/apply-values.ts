@@ -8,13 +8,24 @@ import type { JsonObject, WorkflowDefinition } from '../domain/workflow/definiti
 import type { Run, Step } from '../domain/workflow/run.ts';
 import { stepKind } from '../domain/workflow/step-kind.ts';
 import { textArray } from '../queue/enqueue-batch.ts';
-import { clean, jsonArray, NewStepColumns, plainArray, RunColumns, StepColumns } from './apply-columns.ts';
+import {
+  clean,
+  documentArray,
+  jsonList,
+  NewStepColumns,
+  plainArray,
+  RunColumns,
+  StepColumns,
+} from './apply-columns.ts';
 import type { KeptApart, LargeDocument } from './kept-apart.ts';
 import { inputInStep } from './open-steps.ts';
 import { definitionOf, type Places, stepDefinitions } from './rows.ts';
 import { slotChange } from './slot-change.ts';
 import type { EndingLease, EndingStep } from './step-runs.ts';
 import { taskLimit } from './task-limit.ts';
+
+/** The last values of `apply_runs.sql` where nothing is handed on. */
+const nothingHanded: readonly null[] = [null, null, null, null, null, null, null];
 
 /** The queue in which steps wait. */
 export const stepQueue = 'workflow';
@@ -27,7 +38,7 @@ export interface KeptDefinition {
 }
 
 /** A job of a step that its worker still has, and that has ended. */
-export type EndingJob = Pick<EndingStep, 'stepId' | 'fence' | 'lease'>;
+export type EndingJob = Pick<EndingStep, 'stepId' | 'fence' | 'lease' | 'sinceMs'>;
 
 /** A change of one run, ready to be written. */
 export interface RunChange {
@@ -55,6 +66,14 @@ export interface RunChange {
   readonly onJob?: (stepId: string, input: string, payload: string) => void;
 }
 
+/** Steps that go to a worker at once: see `Handing`. */
+export interface HandingOn {
+  readonly worker: string;
+  readonly before: readonly number[];
+  laneOf(stepId: string): number | undefined;
+  made(stepId: string, rest: string | null): void;
+}
+
 type Written = NonNullable<RunChange['decision']>;
 
 /** Longest time limit that a job may have; longer ones are looked at when the run is. */
@@ -65,6 +84,8 @@ const responseUsualMs = 3_600_000;
 /** The values of `apply_runs.sql`, and the documents in it that are to be kept apart: once they are, it is asked again. */
 interface ApplyValues {
   readonly values: unknown[];
+  /** The last of them: what is handed on. */
+  readonly handed: readonly unknown[];
   /** Leases that go with it: all that is left of their jobs ends here. */
   readonly finished: readonly EndingLease[];
   readonly large: readonly LargeDocument[];
@@ -73,11 +94,12 @@ interface ApplyValues {
 export function applyValues(
   changes: readonly RunChange[],
   apart: Pick<KeptApart, 'pathOf' | 'isLarge'>,
+  handing?: HandingOn,
 ): ApplyValues {
   const sorted = [...changes].sort((a, b) => (a.after.id < b.after.id ? -1 : 1));
-  const write = new Write(apart);
+  const write = new Write(apart, handing);
   for (const change of sorted) write.add(change);
-  return { values: write.values(), finished: write.finished, large: write.large };
+  return { values: write.values(), handed: write.handed(), finished: write.finished, large: write.large };
 }
 
 /** Collects what one statement writes. */
@@ -87,9 +109,9 @@ class Write {
   private readonly apart: Pick<KeptApart, 'pathOf' | 'isLarge'>;
   private readonly runs = new RunColumns();
   private readonly documentRuns: string[] = [];
-  private readonly inputs: string[] = [];
-  private readonly outputs: string[] = [];
-  private readonly variables: string[] = [];
+  private readonly inputs: (string | undefined)[] = [];
+  private readonly outputs: (string | undefined)[] = [];
+  private readonly variables: (string | undefined)[] = [];
   private readonly kept = new Map<string, KeptDefinition>();
   private readonly fresh = new NewStepColumns();
   private readonly changed = new StepColumns();
@@ -100,10 +122,13 @@ class Write {
   private readonly withdrawn: string[] = [];
   private readonly again: string[] = [];
   private readonly jobs = new JobRows();
+  private readonly handedJobs = new JobRows();
+  private readonly handing: HandingOn | undefined;
   private readonly endings: EndingJob[] = [];
 
-  constructor(apart: Pick<KeptApart, 'pathOf' | 'isLarge'>) {
+  constructor(apart: Pick<KeptApart, 'pathOf' | 'isLarge'>, handing: HandingOn | undefined) {
     this.apart = apart;
+    this.handing = handing;
   }
 
   add(change: RunChange): void {
@@ -139,10 +164,23 @@ class Write {
       if (job.again) this.again.push(`{"id":"${job.stepId}","delay":${job.delayMs}}`);
       else {
         const payload = inputInStep(revision);
-        this.jobs.add(job, payload);
+        this.addJob(job, payload);
         change.onJob?.(job.stepId, textOf(job.payload, texts), payload);
       }
     }
+  }
+
+  private addJob(job: StepJob, payload: string): void {
+    const lane = this.handing?.laneOf(job.stepId);
+    if (lane === undefined) this.jobs.add(job, payload);
+    else this.handing?.made(job.stepId, this.handedJobs.add(job, payload, lane));
+  }
+
+  handed(): readonly unknown[] {
+    const { handing, handedJobs } = this;
+    if (handing === undefined) return nothingHanded;
+    const { worker, before } = handing;
+    return [worker, ...handedJobs.values(), `{${handedJobs.lanes.join(',')}}`, `{${before.join(',')}}`];
   }
 
   values(): unknown[] {
@@ -152,24 +190,21 @@ class Write {
     return [
       ...this.runs.values(),
       plainArray(this.documentRuns),
-      jsonArray(this.inputs),
-      jsonArray(this.outputs),
-      jsonArray(this.variables),
+      documentArray(this.inputs),
+      documentArray(this.outputs),
+      documentArray(this.variables),
       textArray(kept.map(({ hash }) => hash)),
-      jsonArray(kept.map(({ text }) => text)),
+      jsonList(kept.map(({ text }) => text)),
       ...fresh.values(),
       ...changed.keys,
       ...changed.changing,
-      jsonArray(this.removed),
+      jsonList(this.removed),
       `{${this.markRuns.join(',')}}`,
-      jsonArray(this.events),
+      jsonList(this.events),
       `{${this.decided.join(',')}}`,
       `{${this.withdrawn.join(',')}}`,
-      jsonArray(this.again),
-      JSON.stringify(jobs.templates),
-      jobs.templates.length === 1 ? null : `{${jobs.templateOf.join(',')}}`,
-      `{${jobs.ids.join(',')}}`,
-      jsonArray(jobs.payloads),
+      jsonList(this.again),
+      ...jobs.values(),
       ...endingValues(this.endings, this.finished),
     ];
   }
@@ -183,14 +218,14 @@ class Write {
         const known = definitionOf(definitions, step.ref) === step.definition;
         const input = this.documentText(step, 'input', id, texts);
         const output = this.documentText(step, 'output', id, texts);
-        const definition = known ? 'null' : JSON.stringify(step.definition);
+        const definition = known ? undefined : JSON.stringify(step.definition);
         const places = this.placesOf(step, id);
         this.fresh.add(id, step, { input, output, definition, places }, revision);
         continue;
       }
       const was = change.stepBefore(step.seq);
-      const input = was?.input === step.input ? 'null' : this.documentText(step, 'input', id, texts);
-      const output = was?.output === step.output ? 'null' : this.documentText(step, 'output', id, texts);
+      const input = was?.input === step.input ? undefined : this.documentText(step, 'input', id, texts);
+      const output = was?.output === step.output ? undefined : this.documentText(step, 'output', id, texts);
       this.changed.add(id, revision, step, { input, output, places: this.placesOf(step, id) });
     }
   }
@@ -215,14 +250,14 @@ class Write {
     return text;
   }
 
-  /** undefined: none of them has changed; `null`: as it was. */
+  /** undefined: none of them has changed, or, of one, it is as it was. */
   private runDocuments(
     before: Run | undefined,
     after: Run,
-  ): Record<'input' | 'output' | 'variables', string> | undefined {
-    const textOrNull = (field: 'input' | 'output' | 'variables'): string => {
+  ): Record<'input' | 'output' | 'variables', string | undefined> | undefined {
+    const changedText = (field: 'input' | 'output' | 'variables'): string | undefined => {
       const document = after[field];
-      if (before !== undefined && before[field] === document) return 'null';
+      if (before !== undefined && before[field] === document) return undefined;
       if (this.apart.pathOf(document, after.id) !== undefined) return '{}';
       const text = JSON.stringify(document);
       const kind = field === 'input' ? 'runInput' : 'runOutput';
@@ -231,24 +266,37 @@ class Write {
       return text;
     };
     const texts = {
-      input: textOrNull('input'),
-      output: textOrNull('output'),
-      variables: textOrNull('variables'),
+      input: changedText('input'),
+      output: changedText('output'),
+      variables: changedText('variables'),
     };
-    const changed = texts.input !== 'null' || texts.output !== 'null' || texts.variables !== 'null';
-    return changed ? texts : undefined;
+    return (texts.input ?? texts.output ?? texts.variables) === undefined ? undefined : texts;
   }
 }
 
 /** Jobs for `enqueue_many`: those that are alike share a template. */
 class JobRows {
-  readonly templates: unknown[] = [];
-  readonly templateOf: number[] = [];
-  readonly ids: string[] = [];
-  readonly payloads: string[] = [];
+  /** Of those that are handed on, by template. */
+  readonly lanes: number[] = [];
+  private readonly templates: unknown[] = [];
+  private readonly rests: (string | null)[] = [];
+  private readonly templateOf: number[] = [];
+  private readonly ids: string[] = [];
+  private readonly payloads: string[] = [];
   private readonly numbers = new Map<string, number>();
 
-  add(job: StepJob, payload: string): void {
+  values(): unknown[] {
+    const { templates, templateOf, ids, payloads } = this;
+    return [
+      JSON.stringify(templates),
+      templates.length === 1 ? null : `{${templateOf.join(',')}}`,
+      `{${ids.join(',')}}`,
+      jsonList(payloads),
+    ];
+  }
+
+  /** @returns what its job has beside the payload: see `HandedStep` */
+  add(job: StepJob, payload: string, lane = 0): string | null {
     const { domain, priority } = job;
     const timeoutMs = job.timeoutMs !== undefined && job.timeoutMs <= jobTimeoutMaxMs ? job.timeoutMs : 0;
     const responseMs = Math.ceil(Math.min(job.responseTimeoutMs ?? jobTimeoutMaxMs, jobTimeoutMaxMs));
@@ -256,23 +304,29 @@ class JobRows {
     const key = JSON.stringify([priority, times, job.kind, domain, job.limitsOf]);
     let number = this.numbers.get(key);
     if (number === undefined) {
+      // Read by claims for workers that poll; those of our own say that they live by their heartbeats.
+      const meta = responseMs === responseUsualMs ? {} : { meta: { responseMs } };
+      const options = { ...(timeoutMs > 0 ? { limits: { timeoutMs: Math.ceil(timeoutMs) } } : {}), ...meta };
       this.templates.push({
         kind: stepKind(job.kind) ?? job.kind,
         queue: stepQueue,
         ...(priority === 0 ? {} : { priority }),
         ...(job.delayMs > 0 ? { delayMs: Math.ceil(job.delayMs) } : {}),
         ...(domain === undefined ? {} : { requirements: [`domain=${domain}`] }),
-        ...(timeoutMs > 0 ? { limits: { timeoutMs: Math.ceil(timeoutMs) } } : {}),
+        ...options,
         ...(job.limitsOf === undefined ? {} : { under: [{ limit: taskLimit(job.limitsOf), ifKnown: true }] }),
-        // Read by claims for workers that poll; those of our own say that they live by their heartbeats.
-        ...(responseMs === responseUsualMs ? {} : { meta: { responseMs } }),
       });
+      this.lanes.push(lane);
+      // As `claim_lane.sql` gives it, of a job that is new.
+      const isBare = Object.keys(options).length === 0;
+      this.rests.push(isBare ? null : JSON.stringify([0, 0, 0, 1, options, null, 0]));
       number = this.templates.length;
       this.numbers.set(key, number);
     }
     this.templateOf.push(number);
     this.ids.push(job.stepId);
     this.payloads.push(payload);
+    return this.rests[number - 1] ?? null;
   }
 }
 

@@ -11,6 +11,7 @@ import { type Route, type Row, Session } from '../store/session.ts';
 import type { BoundStatements } from '../store/statements.ts';
 import { applyValues, type KeptDefinition, type RunChange } from './apply-values.ts';
 import type { ClaimBeside } from './claim-beside.ts';
+import type { Handing } from './handing.ts';
 import { KeptApart, type KeptApartParts } from './kept-apart.ts';
 import type { StepOfRun, WrittenRun } from './port.ts';
 import { runFromText, stepDefinitions, stepFromText, stepsFromText, writtenStep } from './rows.ts';
@@ -61,6 +62,8 @@ const ownDefinitionsMost = 4_000;
 const ownDefinitionLength = 2_000;
 /** The last values of `apply_runs.sql` where nothing is claimed. */
 const noClaim: readonly null[] = [null, null, null, null, null];
+/** Where `apply_runs.sql` answers for steps that are handed on. */
+const leaseColumn = 11;
 /** Runs that are read by one statement. */
 const loadBatch = 200;
 
@@ -183,24 +186,27 @@ export class RunStore {
   /**
    * Writes all of the changes, or nothing.
    * @param beside what is claimed in the same statement, if it is written
+   * @param handing what is handed on in it
    * @returns the ids of runs that others have changed meanwhile, or of such as found no room under their limit; none at all:
    * it is written
    */
-  async apply(changes: readonly RunChange[], beside?: ClaimBeside): Promise<Unwritten> {
-    let { values, finished, large } = applyValues(changes, this.apart);
-    if (large.length > 0) {
-      await this.apart.keep(large);
-      ({ values, finished } = applyValues(changes, this.apart));
+  async apply(changes: readonly RunChange[], beside?: ClaimBeside, handing?: Handing): Promise<Unwritten> {
+    let applied = applyValues(changes, this.apart, handing);
+    if (applied.large.length > 0) {
+      await this.apart.keep(applied.large);
+      applied = applyValues(changes, this.apart, handing);
     }
+    const { values, handed, finished } = applied;
     const claim = beside?.values ?? noClaim;
     const session = this.writes.isBusy ? this.writesBeside : this.writes;
-    const rows = await session.query(this.statements.applyRuns, [...values, ...claim]);
+    const rows = await session.query(this.statements.applyRuns, [...values, ...claim, ...handed]);
     const told = rows[0]?.[0] ?? null;
     if (told !== null) {
       const ids = told.slice(1, -1).split(',');
       return ids[0] === refusedFirst ? { moved: [], refused: ids.slice(1) } : { moved: ids, refused: [] };
     }
     for (const lease of finished) lease.isGone = true;
+    handing?.written([rows[0]?.[leaseColumn] ?? null, rows[0]?.[leaseColumn + 1] ?? null]);
     beside?.taken(rows.filter(([, pair]) => pair != null).map((row) => row.slice(1)));
     for (const { kept } of changes) if (kept !== undefined) this.remember(kept.hash, kept.definition);
     return written;

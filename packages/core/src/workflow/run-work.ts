@@ -5,6 +5,7 @@ import type { Run } from '../domain/workflow/run.ts';
 import type { RunState } from '../domain/workflow/state.ts';
 import type { EndingJob, KeptDefinition, RunChange } from './apply-values.ts';
 import { MergedDecision } from './merged-decision.ts';
+import type { StepTaker } from './step-runs.ts';
 
 /** Decides about a run as it is at this moment; throws where what was asked for can't be done. */
 export type DecideWith = (state: RunState, context: DecideContext) => Decision;
@@ -19,6 +20,8 @@ export interface Request {
   readonly marks: readonly number[];
   /** The job whose end this tells: it ends in the same write, or is left to its worker. */
   readonly ending: EndingJob | undefined;
+  /** May be given what follows on that job. */
+  readonly taker: StepTaker | undefined;
   /** What is in memory may be older than what the database has, and must not be relied on. */
   verify: boolean;
   /** How often others were faster. */
@@ -41,6 +44,7 @@ export class RunWork {
   readonly kept: KeptDefinition | undefined;
   /** Runs that this one starts, written with it or not at all. */
   readonly children: RunWork[] = [];
+  private readonly alone: readonly RunWork[] = [this];
   /** It was compared with the database in this turn. */
   readonly verified: boolean;
   /** Of the documents that were written last. */
@@ -70,9 +74,10 @@ export class RunWork {
   }
 
   /** It and the runs that it starts, and theirs. */
-  *family(): Generator<RunWork> {
-    yield this;
-    for (const child of this.children) yield* child.family();
+  get family(): readonly RunWork[] {
+    return this.children.length === 0
+      ? this.alone
+      : [this, ...this.children.flatMap((child) => child.family)];
   }
 
   /** What is to be written of it. @param keepNew makes what is kept of a definition that the run did not have before */

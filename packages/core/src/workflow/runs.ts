@@ -18,7 +18,7 @@ import type { RunCache } from './run-cache.ts';
 import type { RunStarter } from './run-starter.ts';
 import type { LoadedRun, Mark, RunStore } from './run-store.ts';
 import { type DecideWith, type Request, RunWork } from './run-work.ts';
-import type { EndingStep } from './step-runs.ts';
+import type { EndingStep, StepTaker } from './step-runs.ts';
 import { type TurnHost, writeTurn } from './write-turn.ts';
 
 export type { DecideWith } from './run-work.ts';
@@ -107,13 +107,14 @@ export class Runs {
   /**
    * Tells a run that a step has ended whose job its worker still has: the job ends in the write in which the run goes on. Where
    * that can't be done at once (others have changed the run, the job has moved on) it is left to its worker.
+   * @param taker may be given what follows
    */
-  end(runId: string, step: EndingStep): void {
+  end(runId: string, step: EndingStep, taker: StepTaker): void {
     const { resolve, reject } = this.counted(
       () => step.settle('written'),
       (error) => step.settle(isLineshaftError(error, 'DATABASE_UNAVAILABLE') ? 'unsure' : 'left'),
     );
-    this.enqueue({ ...asked(runId), events: [step.event], ending: step, resolve, reject });
+    this.enqueue({ ...asked(runId), events: [step.event], ending: step, taker, resolve, reject });
     this.kick();
   }
 
@@ -251,7 +252,8 @@ export class Runs {
       if (work !== undefined) works.push(work);
     }
     await Promise.all(starting.map((each) => this.beginRun(each, works, context)));
-    for (const work of works) await this.startChildren(work, context, { left: begunMost });
+    for (const work of works)
+      if (work.merged.starts.length > 0) await this.startChildren(work, context, { left: begunMost });
     const again = await writeTurn(this.parts, works);
     for (const work of again) this.tryAgain(work);
     for (const work of works) if (work.merged.again) this.goOn(work);
@@ -426,6 +428,7 @@ function asked(runId: string): Omit<Request, 'resolve' | 'reject'> {
     decideWith: undefined,
     marks: [],
     ending: undefined,
+    taker: undefined,
     verify: false,
     tries: 0,
   };

@@ -228,7 +228,7 @@ export class WorkflowBooks implements Pick<Workflows, Offered> {
       claimed: (steps) => advancer.claimed(steps),
       inputOf: (step) => advancer.inputOf(step),
       redact: (text) => handOver.redact(text),
-      end: (steps) => advancer.end(steps),
+      end: (steps, taker) => advancer.end(steps, taker),
       advanceDue: async () => {
         const runs = await advancer.advanceDue();
         return runs + (await delivery.deliverBeside(runs));

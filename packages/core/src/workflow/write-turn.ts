@@ -7,9 +7,11 @@ import { isLineshaftError, LineshaftError } from '../domain/errors.ts';
 import type { Evaluation, StepJob } from '../domain/workflow/decision.ts';
 import { noRoom } from '../domain/workflow/rate-limit.ts';
 import type { Run } from '../domain/workflow/run.ts';
+import type { RunState } from '../domain/workflow/state.ts';
 import { hasEnded } from '../domain/workflow/status.ts';
 import type { ClaimBeside, ClaimsBeside, StepsOf } from './claim-beside.ts';
 import { keep } from './definition-book.ts';
+import { Handing } from './handing.ts';
 import type { OpenSteps } from './open-steps.ts';
 import type { RunCache } from './run-cache.ts';
 import type { RunStore, Unwritten } from './run-store.ts';
@@ -58,7 +60,7 @@ export async function writeTurn(host: TurnHost, works: readonly RunWork[]): Prom
   return again;
 }
 
-/** @param alone without a claim beside it, which has failed */
+/** @param alone without a claim beside it, and nothing is handed on: one of them has failed */
 async function write(
   host: TurnHost,
   works: readonly RunWork[],
@@ -68,25 +70,29 @@ async function write(
   let rest = works;
   while (rest.length > 0) {
     const changes = rest.flatMap((work) =>
-      [...work.family()].map((each) => each.change((run) => keep(run.definition))),
+      work.family.map((each) => each.change((run) => keep(run.definition))),
     );
     const beside = alone ? undefined : host.claimBeside(freed(rest));
+    const handing = alone ? undefined : Handing.of(rest);
     let unwritten: Unwritten;
     try {
-      unwritten = await host.store.apply(changes, beside);
+      unwritten = await host.store.apply(changes, beside, handing);
     } catch (error) {
       beside?.failed(error);
-      // Runs must not suffer from what is wrong with a claim.
-      if (beside !== undefined && !isAway(error)) await write(host, rest, again, true);
+      handing?.failed();
+      // Runs must not suffer from what is wrong with a claim, or a worker.
+      if ((beside ?? handing) !== undefined && !isAway(error)) await write(host, rest, again, true);
       else await failed(host, rest, error, again);
       return;
     }
     const { moved, refused } = unwritten;
     if (moved.length + refused.length === 0) {
-      for (const work of rest) settle(host, work, true, beside);
+      for (const work of rest) settle(host, work, true, beside, handing);
+      handing?.deliver();
       return;
     }
     beside?.failed(undefined);
+    handing?.failed();
     const left = new Set([...moved, ...refused]);
     for (const work of rest) {
       if (!left.has(work.runId)) continue;
@@ -120,15 +126,17 @@ function refuse(work: RunWork): void {
 /** Steps that become ready, and those whose ends make room for others of their kind. */
 function* freed(works: readonly RunWork[]): Generator<StepsOf> {
   for (const root of works) {
-    for (const { merged, state, requests } of root.family()) {
+    for (const { merged, state, requests } of root.family) {
       yield* merged.jobs.values();
-      const ended = requests.flatMap(({ ending }) => ending?.stepId ?? []);
-      for (const stepId of [...merged.withdrawn, ...ended]) {
-        const step = state.byId.get(stepId);
-        if (step !== undefined) yield { kind: step.type, domain: step.domain };
-      }
+      for (const stepId of merged.withdrawn) yield* stepsOf(state, stepId);
+      for (const { ending } of requests) if (ending !== undefined) yield* stepsOf(state, ending.stepId);
     }
   }
+}
+
+function stepsOf(state: RunState, stepId: string): readonly StepsOf[] {
+  const step = state.byId.get(stepId);
+  return step === undefined ? [] : [{ kind: step.type, domain: step.domain }];
 }
 
 async function failed(
@@ -167,19 +175,26 @@ function isAway(error: unknown): boolean {
 }
 
 /** @param written whether there was anything to write */
-function settle(host: TurnHost, root: RunWork, written: boolean, beside?: ClaimBeside): void {
+function settle(
+  host: TurnHost,
+  root: RunWork,
+  written: boolean,
+  beside?: ClaimBeside,
+  handing?: Handing,
+): void {
   for (const { ending } of root.requests) if (ending !== undefined) host.openSteps.forget(ending.stepId);
+  const waiting: StepJob[] = [];
   const changed: Run[] = [];
   const woken: string[] = [];
   let wakeAt: number | undefined;
   let lines = false;
-  for (const work of root.family()) {
+  for (const work of root.family) {
     const { merged, state } = work;
     if (work.isNew || merged.writes) {
       merged.written();
       for (const [stepId, given] of work.inputs) host.openSteps.add(stepId, { runId: work.runId, ...given });
-      const jobs = [...merged.jobs.values()].filter((job) => beside?.covers(job) !== true);
-      if (jobs.length > 0) host.onJobs(jobs);
+      for (const job of merged.jobs.values())
+        if (beside?.covers(job) !== true && handing?.hasTaken(job.stepId) !== true) waiting.push(job);
       changed.push(state.run);
       lines ||= slotChange(work.isNew ? undefined : merged.before, state.run, false) !== undefined;
       if (merged.wakeAt !== undefined) wakeAt = Math.min(merged.wakeAt, wakeAt ?? merged.wakeAt);
@@ -191,6 +206,7 @@ function settle(host: TurnHost, root: RunWork, written: boolean, beside?: ClaimB
       if (merged.evaluations.length > 0) host.evaluate(work.runId, merged.evaluations);
     }
   }
+  if (waiting.length > 0) host.onJobs(waiting);
   if (written && changed.length > 0) host.onChanged(changed, wakeAt);
   if (woken.length > 0) host.wake(woken);
   if (lines) host.onLines();

@@ -1,0 +1,103 @@
+/**
+ * Steps that become ready by a write, and go to the worker that did the ones before them (`StepTaker`): jobs and lease are
+ * written with the change of the run, so that they need no claim. A run goes on where it is at hand, its neighbours wait.
+ */
+
+import type { StepJob } from '../domain/workflow/decision.ts';
+import type { RunWork } from './run-work.ts';
+import type { HandedStep, StepTaker } from './step-runs.ts';
+
+interface Offered {
+  readonly work: RunWork;
+  readonly lane: number;
+  readonly sinceMs: number;
+  rest: string | null;
+}
+
+/** What `hand_steps` answers: null: all wait as others do. */
+type Given = readonly [lease: string | null, createdMs: string | null];
+
+export class Handing {
+  /** Its row, under which the steps are leased. */
+  readonly worker: string;
+  /** Lanes whose jobs go first, where they have a higher priority. */
+  readonly before: readonly number[];
+  private readonly taker: StepTaker;
+  private readonly steps = new Map<string, Offered>();
+  private given: Given | undefined;
+
+  private constructor(taker: StepTaker) {
+    this.taker = taker;
+    this.worker = taker.worker;
+    this.before = taker.before;
+  }
+
+  /** What of these changes is handed on; undefined: nothing. */
+  static of(works: readonly RunWork[]): Handing | undefined {
+    let handing: Handing | undefined;
+    for (const work of works) {
+      if (work.merged.jobs.size === 0) continue;
+      for (const { ending, taker } of work.requests) {
+        if (ending === undefined || taker === undefined) continue;
+        handing ??= new Handing(taker);
+        if (taker === handing.taker) handing.ask(work, ending.sinceMs);
+        break;
+      }
+    }
+    return handing === undefined || handing.steps.size === 0 ? undefined : handing;
+  }
+
+  /** The lane by which a step is handed on; undefined: it waits. */
+  laneOf(stepId: string): number | undefined {
+    return this.steps.get(stepId)?.lane;
+  }
+
+  /** Told what the job of a step has beside its payload. */
+  made(stepId: string, rest: string | null): void {
+    const offered = this.steps.get(stepId);
+    if (offered !== undefined) offered.rest = rest;
+  }
+
+  /** Whether a step has gone to the worker, now that it is written. */
+  hasTaken(stepId: string): boolean {
+    return this.given?.[0] != null && this.steps.has(stepId);
+  }
+
+  written(given: Given): void {
+    this.given = given;
+  }
+
+  /** Nothing was written, or it is not known. */
+  failed(): void {
+    this.taker.leave(this.steps.size);
+  }
+
+  /** The worker gets what is its own. */
+  deliver(): void {
+    const [lease = null, createdMs = null] = this.given ?? [];
+    if (lease === null || createdMs === null) {
+      this.taker.refused([...this.steps.values()].map(({ lane }) => lane));
+      return;
+    }
+    const handed: HandedStep[] = [];
+    for (const [stepId, { work, lane, sinceMs, rest }] of this.steps)
+      handed.push({ stepId, lane, payload: work.inputs.get(stepId)?.payload ?? '', rest, sinceMs });
+    this.taker.take({ worker: this.worker, lease, createdMs }, handed);
+  }
+
+  private ask(work: RunWork, sinceMs: number): void {
+    let ended = work.requests.reduce((sum, { ending }) => sum + Number(ending !== undefined), 0);
+    for (const job of work.merged.jobs.values()) {
+      if (!isPlain(job)) continue;
+      const lane = this.taker.offer(job.kind, sinceMs, ended > 0);
+      if (lane === undefined) return;
+      ended -= 1;
+      this.steps.set(job.stepId, { work, lane, sinceMs, rest: null });
+    }
+  }
+}
+
+/** Whether any worker that serves its kind may have it, at once. */
+function isPlain({ again, delayMs, limitsOf, domain }: StepJob): boolean {
+  return !again && delayMs <= 0 && limitsOf === undefined && domain === undefined;
+}
