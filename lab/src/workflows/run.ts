@@ -69,15 +69,21 @@ async function prepare(url: string, plant: boolean): Promise<void> {
 
 /** `lab.apply_runs` does what `lineshaft.apply_runs` does, and does not look whether others have changed the runs. */
 async function plantUnfencedRuns(client: pg.Client): Promise<void> {
+  await plantFunction(client, 'change_runs', ' and r.revision = revisions[w.n]', '');
+  await plantFunction(client, 'apply_runs', '"lineshaft".change_runs(', 'lab.change_runs(');
+}
+
+/** Makes a function of the schema `lab` that is that of the product, but for one text. */
+async function plantFunction(client: pg.Client, name: string, text: string, instead: string): Promise<void> {
   const { rows } = await client.query<{ text: string }>(
-    `select pg_get_functiondef('lineshaft.apply_runs'::regproc) as text`,
+    `select pg_get_functiondef('lineshaft.${name}'::regproc) as text`,
   );
-  const text = rows[0]?.text ?? '';
-  const planted = text
-    .replace('FUNCTION lineshaft.apply_runs', 'FUNCTION lab.apply_runs')
-    .replace('if moved is not null then', 'if false then');
-  if (!planted.includes('if false then') || !planted.includes('FUNCTION lab.apply_runs'))
-    throw new Error(`the planted fault does not fit this function any more:\n${text}`);
+  const whole = rows[0]?.text ?? '';
+  const planted = whole
+    .replace(`FUNCTION lineshaft.${name}(`, `FUNCTION lab.${name}(`)
+    .replace(text, instead);
+  if (!whole.includes(text) || !planted.includes(`FUNCTION lab.${name}(`))
+    throw new Error(`the planted fault does not fit this function any more:\n${whole}`);
   await client.query(planted);
 }
 

@@ -79,7 +79,7 @@ begin
   return new;
 end
 $$;
--- Runs that start and end are noted by who writes them (write_runs), many at once; the rest here. Input and output change
+-- Runs that start and end are noted by who writes them (change_runs, start_runs), many at once; the rest here. Input and output change
 -- when a run ends or goes on again, and never else.
 create trigger search_changed before update on lineshaft.run
   for each row when (

@@ -35,7 +35,7 @@ end
 $$;
 
 -- Makes the keys of runs that are written now theirs for good. Fails where another run has taken one meanwhile, since its starter
--- was away for too long: then this run must not start. Runs as in write_runs. Locks: the rows of the keys.
+-- was away for too long: then this run must not start. Runs as in start_runs. Locks: the rows of the keys.
 create function lineshaft.keep_run_keys(ids uuid[], revisions integer[], mores json[])
 returns void language plpgsql as $$
 declare
