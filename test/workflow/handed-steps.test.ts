@@ -230,6 +230,39 @@ describe.each(versions)('steps that are handed on, on PostgreSQL %i', (version) 
     expect(before).toBeLessThanOrEqual(800);
   });
 
+  it('leave slots to jobs of other queues', async () => {
+    const kind = freshName('long');
+    const name = freshName('row');
+    const tasks = Array.from(
+      { length: 200 },
+      (_, n): StepDefinition => ({ name: kind, taskReferenceName: `s${n}`, type: 'SIMPLE' }),
+    );
+    await site.lineshaft.workflows.putWorkflow({ name, version: 1, tasks }, { overwrite: false });
+    const queue = await site.queue();
+    let steps = 0;
+    const many = gate();
+    const other = Promise.withResolvers<number>();
+    await site.work(['workflow', queue], {
+      handlers: {
+        [kind]: () => {
+          steps += 1;
+          if (steps === 500) many.open();
+        },
+        other: async () => {
+          other.resolve(steps);
+          // Longer than a claim: so that it is never claimed ahead of a free slot.
+          await new Promise((resolve) => setTimeout(resolve, 20));
+        },
+      },
+      slots: 4,
+    });
+    const runs = await Promise.all(Array.from({ length: 30 }, () => start(name)));
+    await many.opened;
+    await site.lineshaft.enqueue('other', null, { queue });
+    expect(await other.promise).toBeLessThan(6_000);
+    expect(new Set(await Promise.all(runs.map(ended)))).toEqual(new Set(['COMPLETED']));
+  });
+
   it('keep the time limits of their tasks', async () => {
     const name = await register(2, {
       timeoutSeconds: 1,

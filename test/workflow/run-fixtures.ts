@@ -116,6 +116,7 @@ export function beginning(
         priority: run.priority,
         responseTimeoutMs: undefined,
         timeoutMs: undefined,
+        isLimited: false,
         again: false,
       })),
       withdrawn: [],

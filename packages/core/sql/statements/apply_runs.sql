@@ -34,7 +34,11 @@ from (select lineshaft.apply_runs(
   $43::double precision[], $44::double precision[], $45::text[], $46::json[], $47::json[], $48::json[], $49::json,
   $50::uuid[], $51::json, $52::bigint[], $53::uuid[], $54::json, $55::jsonb, $56::integer[], $57::uuid[], $58::json,
   $59::bigint[], $60::uuid[], $61::integer[], $62::bigint[]
-) as moved offset 0) w
+) as moved
+  -- Before leases and jobs, as everywhere.
+  from (select 1 offset 0) one
+  left join lateral (select h.id from lineshaft.worker h where h.id = $68::bigint for key share) held on true
+  offset 0) w
 left join lateral (
   select h.*
   from lineshaft.hand_steps($68::bigint, $69::jsonb, $70::integer[], $71::uuid[], $72::json, $73::integer[], $74::integer[]) h

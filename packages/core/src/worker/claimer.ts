@@ -90,7 +90,7 @@ export class Claimer {
   claims = 0;
   /** The claim whose answer has not come yet. */
   underWay: Promise<unknown> | undefined;
-  private readonly keyed: KeyedClaims;
+  readonly keyed: KeyedClaims;
   /** Counts wakes, so that a claim that was under way when one came does not call a lane empty. */
   private wakes = 0;
 

@@ -21,6 +21,10 @@ class Bench {
   row = '7';
   now = 0;
   claiming: Promise<unknown> | undefined;
+  keyed = false;
+  /** Attempts of other queues. */
+  others = 0;
+  givenBack = 0;
   readonly taken: [lease: string, jobs: readonly HeldJob[]][] = [];
   readonly steps: HandedSteps;
 
@@ -44,6 +48,11 @@ class Bench {
         this.taken.push([lease.id, jobs]);
       },
       startJobs: () => {},
+      keyedWait: () => this.keyed,
+      running: () => this.runtime.running + this.others,
+      giveBack: () => {
+        this.givenBack += 1;
+      },
     };
     this.steps = new HandedSteps(host);
   }
@@ -101,7 +110,7 @@ describe('a place for a step that follows on another', () => {
     expect(bench.steps.before).toEqual([3]);
   });
 
-  test('is not given where its queue is paused, its kind held, or the worker stops', async () => {
+  test('is not given where its queue is paused, its kind held, or the worker stops', () => {
     const bench = new Bench();
     bench.directory.hold('one');
     expect(bench.steps.offer('one', 0, true)).toBeUndefined();
@@ -109,14 +118,24 @@ describe('a place for a step that follows on another', () => {
     bench.runtime.queue = makeQueue(1, { ...queueRow, state: 'paused' });
     expect(bench.steps.offer('two', 0, true)).toBeUndefined();
     bench.runtime.queue = makeQueue(1, queueRow);
-    let stopped = false;
-    const stopping = bench.steps.stop().then(() => {
-      stopped = true;
-    });
-    await Promise.resolve();
-    expect([stopped, bench.steps.offer('two', 0, true)]).toEqual([false, undefined]);
-    bench.steps.leave(1);
-    await stopping;
+    bench.steps.close();
+    expect(bench.steps.offer('two', 0, true)).toBeUndefined();
+    bench.give([3]);
+    expect([bench.taken.length, bench.givenBack]).toEqual([1, 1]);
+  });
+
+  test('is a free slot where jobs under limits or of other queues wait, or others have all slots', () => {
+    const bench = new Bench();
+    bench.runtime.observe(1);
+    bench.keyed = true;
+    expect([1, 2, 3].map(() => bench.steps.offer('one', 0, true))).toEqual([1, 1, undefined]);
+    bench.now = 5_000;
+    expect(bench.steps.offer('one', 3_000, true)).toBeUndefined();
+    bench.keyed = false;
+    bench.others = 2;
+    expect(bench.steps.offer('one', 3_000, true)).toBeUndefined();
+    bench.others = 1;
+    expect(bench.steps.offer('one', 3_000, true)).toBe(1);
   });
 
   test('that the database has refused is not offered again at once', () => {
@@ -146,12 +165,12 @@ describe('steps that are handed on', () => {
     expect(bench.steps.offer('one', 3, false)).toBeUndefined();
   });
 
-  test('are left to others if the worker was taken for dead meanwhile', async () => {
+  test('are left to others if the worker was taken for dead meanwhile', () => {
     const bench = new Bench();
     bench.steps.offer('one', 3, true);
     bench.row = '8';
     bench.give([1]);
     expect(bench.taken).toEqual([]);
-    await bench.steps.stop();
+    expect(bench.steps.offer('one', 3, false)).toBe(1);
   });
 });

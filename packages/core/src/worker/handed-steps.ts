@@ -14,14 +14,20 @@ export interface HandedStepsHost {
   readonly directory: LaneDirectory;
   workerRow(): string;
   runtimes(): Iterable<QueueRuntime>;
+  /** Whether jobs under limits are believed to wait: they are claimed apart. */
+  keyedWait(): boolean;
   /** Claimed jobs of all queues. */
   held(): number;
+  /** Attempts of all queues that run now. */
+  running(): number;
   slots(): number;
   /** The claim whose answer has not come yet. */
   underWay(): Promise<unknown> | undefined;
   monotonic(): number;
   onClaimed(lease: Lease, jobs: readonly HeldJob[]): void;
   startJobs(): void;
+  /** Gives back what has not started. */
+  giveBack(): void;
 }
 
 /** A step is handed on where it is expected to wait no longer than this for a slot. */
@@ -38,7 +44,7 @@ export class HandedSteps implements StepTaker {
   /** Places that are offered, and neither taken nor left. */
   private open = 0;
   private closed = false;
-  private whenNoneOpen: (() => void) | undefined;
+  /** What it served last: steps that come when the queue was left meanwhile go back from there. */
   private runtime: QueueRuntime | undefined;
   /** By kind, as long as the settings of the queue are these. */
   private lanes = new Map<string, Lane>();
@@ -67,18 +73,17 @@ export class HandedSteps implements StepTaker {
     const now = this.host.monotonic();
     if ((this.refusedUntil.get(lane.id) ?? now) > now) return undefined;
     const waiting = this.waitingLanes(runtime).length;
-    if (waiting > beforeMax || (waiting > 0 && now - sinceMs > turnMs)) return undefined;
+    const others = waiting > 0 || this.othersWait(runtime);
+    if (waiting > beforeMax || (others && now - sinceMs > turnMs)) return undefined;
     this.open += 1;
     return lane.id;
   }
 
   take({ worker, lease, createdMs }: HandedLease, steps: readonly HandedStep[]): void {
     const { host, runtime } = this;
+    this.leave(steps.length);
     // Taken for dead meanwhile: others will be given them.
-    if (worker !== host.workerRow()) {
-      this.leave(steps.length);
-      return;
-    }
+    if (worker !== host.workerRow()) return;
     const held = new Lease(lease, host.monotonic());
     const jobs = steps.flatMap(({ stepId, lane: laneId, payload, rest, sinceMs }) => {
       const lane = host.directory.lane(laneId);
@@ -88,8 +93,8 @@ export class HandedSteps implements StepTaker {
       return job;
     });
     host.onClaimed(held, jobs);
-    this.leave(steps.length);
-    host.startJobs();
+    if (this.closed) host.giveBack();
+    else host.startJobs();
   }
 
   refused(lanes: readonly number[]): void {
@@ -100,19 +105,20 @@ export class HandedSteps implements StepTaker {
 
   leave(places: number): void {
     this.open -= places;
-    if (this.open === 0) this.whenNoneOpen?.();
   }
 
-  /** Offers no more; resolves when nothing is on its way. */
-  async stop(): Promise<void> {
+  /** Offers no more; what is on its way goes back when it comes. */
+  close(): void {
     this.closed = true;
-    if (this.open > 0) await new Promise<void>((resolve) => (this.whenNoneOpen = resolve));
   }
 
   private servedRuntime(): QueueRuntime | undefined {
-    this.runtime = undefined;
-    for (const runtime of this.host.runtimes()) if (isOfSteps(runtime)) this.runtime = runtime;
-    return this.runtime?.queue.state === 'active' ? this.runtime : undefined;
+    for (const runtime of this.host.runtimes()) {
+      if (!isOfSteps(runtime)) continue;
+      this.runtime = runtime;
+      return runtime.queue.state === 'active' ? runtime : undefined;
+    }
+    return undefined;
   }
 
   /** Those that are believed to hold jobs. */
@@ -126,18 +132,38 @@ export class HandedSteps implements StepTaker {
     if (this.lanesOf !== runtime.queue) this.lanes.clear();
     this.lanesOf = runtime.queue;
     const lane = this.lanes.get(kind) ?? plainLane(directory, runtime.queue.id, kind);
-    if (lane === undefined || directory.isHeld(kind)) return undefined;
+    if (lane === undefined || directory.isHeld(kind) || directory.queue(runtime.queue.id) === undefined)
+      return undefined;
     this.lanes.set(kind, lane);
     return lane;
   }
 
-  /** What comes instead of another one finds its place, as long as so many may wait in memory; else a slot must be free. */
+  /** Jobs that would not be claimed while many steps are held ahead. */
+  private othersWait({ queue: { id } }: QueueRuntime): boolean {
+    const { directory } = this.host;
+    if (this.host.keyedWait()) return true;
+    for (const { queue } of this.host.runtimes())
+      if (
+        queue.id !== id &&
+        queue.state !== 'paused' &&
+        (directory.activeOf(queue.id).size > 0 || directory.apartOf(queue.id) !== undefined)
+      )
+        return true;
+    return false;
+  }
+
+  /**
+   * What comes instead of another one finds its place, as long as so many may wait in memory and nothing else waits for the slots;
+   * otherwise a slot must be free.
+   */
   private hasRoom(runtime: QueueRuntime, instead: boolean): boolean {
     const { host, open } = this;
     const { held, meanMs = Number.POSITIVE_INFINITY, aheadMost = 0 } = runtime;
     const atOnce = Math.min(runtime.queue.concurrency, host.slots());
     const ahead = instead ? Math.min(Math.floor((atOnce * waitMs) / Math.max(meanMs, 0.001)), aheadMost) : 0;
-    if (ahead > 0) return held + open < atOnce + ahead;
+    // Behind jobs of other queues, which have all slots, it would wait for them.
+    const goesOn = host.running() - runtime.running < host.slots();
+    if (ahead > 0 && goesOn && !this.othersWait(runtime)) return held + open < atOnce + ahead;
     return host.underWay() === undefined && held + open < atOnce && host.held() + open < host.slots();
   }
 }

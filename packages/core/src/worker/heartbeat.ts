@@ -85,7 +85,10 @@ export function createHeartbeat(options: {
     },
   });
 
-  /** A lease that is unknown in two rounds was not merely on its way: claims and heartbeats share a connection. */
+  /**
+   * A lease that is unknown in two rounds was not merely on its way: claims and heartbeats share a connection, and what is handed
+   * to the worker over others has the time between the rounds to come.
+   */
   async function returnStrays(leases: readonly string[]): Promise<void> {
     const unknown = leases.filter((id) => !host.knowsLease(id));
     const lost = unknown.filter((id) => strays.has(id));

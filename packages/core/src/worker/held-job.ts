@@ -70,7 +70,7 @@ export class HeldJob implements Attempt {
   spent: Map<string, number> | undefined;
   private readonly rest: Rest;
 
-  /** @param row of `claim_lane.sql` or `claim_keyed.sql` */
+  /** @param row of `claim_lane.sql` or `claim_keyed.sql`, or one like it of what is handed to the worker */
   constructor(row: Row, lease: Lease, lane: Lane, runtime: QueueRuntime) {
     const rest = row[5];
     this.jobId = row[1] as string;

@@ -62,6 +62,14 @@ export class JobReports {
     }
   }
 
+  /** Results came too late: their jobs had been cancelled, or given to other workers. */
+  late(ids: readonly string[]): { readonly ids: readonly string[] } {
+    this.log.warn('a result came too late: its job had been cancelled or given to another worker', {
+      job: ids[0],
+    });
+    return { ids };
+  }
+
   /** Says once of each that a handler spoke of it, and its job is not under it; an empty name: there was no default. */
   unknownLimits(names: readonly string[]): void {
     for (const name of names) {

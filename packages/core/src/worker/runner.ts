@@ -173,7 +173,9 @@ export class Runner implements AttemptListener {
       for (const job of runtime.takeSuspectsBefore(now - suspectPatienceMs))
         this.end(job, { type: 'returned' });
       const since = runtime.waitingSinceMs;
-      if (since === undefined || now - since < afterMs || runtime.running === 0) continue;
+      if (since === undefined || now - since < afterMs) continue;
+      // A slot is free for it: it is about to start.
+      if (runtime.running === 0 && this.running < this.host.slots) continue;
       // What the slow job took so far ends the prefetch of its queue.
       runtime.observe(afterMs / 2);
       this.giveBack(runtime);

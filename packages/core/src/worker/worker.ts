@@ -189,7 +189,8 @@ export class Worker extends EventEmitter<WorkerEvents> {
     const host = { ...this.claimerHost(), monotonic: () => clock.monotonic(), underWay };
     this.claimer = new Claimer({ host, session: this.sessions.claim, statements, clock });
     this.handed = new HandedJobs({ ...host, idle: () => this.idle() });
-    this.handedSteps = new HandedSteps(host);
+    const more = { keyedWait: () => this.claimer.keyed.any, running: () => this.runner.running };
+    this.handedSteps = new HandedSteps({ ...host, ...more, giveBack: () => this.runner.giveBack() });
     this.queueSettings = new QueueSettings({
       pool: parts.pool,
       statements,
@@ -354,7 +355,8 @@ export class Worker extends EventEmitter<WorkerEvents> {
     this.checkTimer?.();
     this.rest?.stop();
     this.runner.stopStarting();
-    await Promise.all([this.claimer.stop(), this.handed.stop(), this.handedSteps.stop()]);
+    this.handedSteps.close();
+    await Promise.all([this.claimer.stop(), this.handed.stop()]);
     this.runner.giveBack();
     await this.shutdown.endAttempts();
     await this.executors.stop();
@@ -468,9 +470,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
   private settled(results: readonly Result[], late: boolean): void {
     this.runner.onSettled(results, late);
     if (late) {
-      const ids = results.map((result) => result.job.jobId);
-      this.log.warn('a result came too late: its job had moved on', { job: ids[0] });
-      this.emit('late', { ids });
+      this.emit('late', this.reports.late(results.map(({ job }) => job.jobId)));
     } else if (this.listenerCount('finished') > 0) {
       this.emit('finished', {
         jobs: results.map(({ job, ending }) => ({ id: job.jobId, kind: job.kind, ending: ending.type })),

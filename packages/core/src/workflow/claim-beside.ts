@@ -14,7 +14,7 @@ export interface StepsOf {
 
 /** A claim that goes along with a write. Exactly one of `taken` and `failed` is called. */
 export interface ClaimBeside {
-  /** The last values of `apply_runs.sql`. */
+  /** The values of `apply_runs.sql` for `claim_remote`. */
   readonly values: readonly unknown[];
   /** Whether it looks at these steps: then nobody need be told that they are there. */
   covers(steps: StepsOf): boolean;

@@ -4,6 +4,7 @@
  */
 
 import type { StepJob } from '../domain/workflow/decision.ts';
+import { stepKind } from '../domain/workflow/step-kind.ts';
 import type { RunWork } from './run-work.ts';
 import type { HandedStep, StepTaker } from './step-runs.ts';
 
@@ -14,14 +15,15 @@ interface Offered {
   rest: string | null;
 }
 
+/** Of a fork of many branches it is not asked for each: there is no room. */
+const refusedMost = 16;
+
 /** What `hand_steps` answers: null: all wait as others do. */
 type Given = readonly [lease: string | null, createdMs: string | null];
 
 export class Handing {
   /** Its row, under which the steps are leased. */
   readonly worker: string;
-  /** Lanes whose jobs go first, where they have a higher priority. */
-  readonly before: readonly number[];
   private readonly taker: StepTaker;
   private readonly steps = new Map<string, Offered>();
   private given: Given | undefined;
@@ -29,7 +31,6 @@ export class Handing {
   private constructor(taker: StepTaker) {
     this.taker = taker;
     this.worker = taker.worker;
-    this.before = taker.before;
   }
 
   /** What of these changes is handed on; undefined: nothing. */
@@ -45,6 +46,11 @@ export class Handing {
       }
     }
     return handing === undefined || handing.steps.size === 0 ? undefined : handing;
+  }
+
+  /** Lanes whose jobs go first, where they have a higher priority. */
+  get before(): readonly number[] {
+    return this.taker.before;
   }
 
   /** The lane by which a step is handed on; undefined: it waits. */
@@ -87,10 +93,15 @@ export class Handing {
 
   private ask(work: RunWork, sinceMs: number): void {
     let ended = work.requests.reduce((sum, { ending }) => sum + Number(ending !== undefined), 0);
+    let refused = 0;
     for (const job of work.merged.jobs.values()) {
       if (!isPlain(job)) continue;
-      const lane = this.taker.offer(job.kind, sinceMs, ended > 0);
-      if (lane === undefined) return;
+      const lane = this.taker.offer(stepKind(job.kind) ?? job.kind, sinceMs, ended > 0);
+      if (lane === undefined) {
+        refused += 1;
+        if (refused < refusedMost) continue;
+        return;
+      }
       ended -= 1;
       this.steps.set(job.stepId, { work, lane, sinceMs, rest: null });
     }
@@ -98,6 +109,6 @@ export class Handing {
 }
 
 /** Whether any worker that serves its kind may have it, at once. */
-function isPlain({ again, delayMs, limitsOf, domain }: StepJob): boolean {
-  return !again && delayMs <= 0 && limitsOf === undefined && domain === undefined;
+function isPlain({ again, delayMs, isLimited, domain }: StepJob): boolean {
+  return !again && delayMs <= 0 && !isLimited && domain === undefined;
 }

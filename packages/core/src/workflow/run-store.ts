@@ -60,7 +60,7 @@ const definitionsMost = 1_000;
 /** Definitions of steps that are kept in memory, and their longest text. */
 const ownDefinitionsMost = 4_000;
 const ownDefinitionLength = 2_000;
-/** The last values of `apply_runs.sql` where nothing is claimed. */
+/** The values of `apply_runs.sql` for `claim_remote`, where nothing is claimed. */
 const noClaim: readonly null[] = [null, null, null, null, null];
 /** Where `apply_runs.sql` answers for steps that are handed on. */
 const leaseColumn = 11;

@@ -162,8 +162,9 @@ async function failed(
     return;
   }
   const middle = works.length >> 1;
-  await write(host, works.slice(0, middle), again);
-  await write(host, works.slice(middle), again);
+  // Without what goes beside them: what the database refuses is sought.
+  await write(host, works.slice(0, middle), again, true);
+  await write(host, works.slice(middle), again, true);
 }
 
 function hasEndings(work: RunWork): boolean {

@@ -167,6 +167,8 @@ export interface StepJob {
   readonly responseTimeoutMs: number | undefined;
   /** From its start. undefined: none. */
   readonly timeoutMs: number | undefined;
+  /** Its task has limits. */
+  readonly isLimited: boolean;
   /** The task whose limits hold for it besides those of its kind. */
   readonly limitsOf?: string;
   /** It exists already, and waits again (after IN_PROGRESS with a callback). */

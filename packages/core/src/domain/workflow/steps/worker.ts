@@ -85,6 +85,7 @@ export function enqueue(draft: Draft, step: Step, delaySeconds: number, again: b
     priority: draft.run.priority,
     responseTimeoutMs: responseSeconds > 0 ? responseSeconds * 1_000 : undefined,
     timeoutMs: timeoutSeconds > 0 ? timeoutSeconds * 1_000 : undefined,
+    isLimited: isLimited(task),
     ...(step.type !== step.name && isLimited(task) ? { limitsOf: step.name } : {}),
     again,
   });
