@@ -68,7 +68,8 @@ async function measureAwake(context: Context): Promise<Metrics> {
   return await withAgent(context, {}, async (agent) => {
     const jobs = context.jobs(5_000, 200);
     const { milliseconds } = await agent.call('latency', { jobs, warmUp: Math.min(WARM_UP_JOBS, jobs) });
-    return percentiles(milliseconds);
+    const found = percentiles(milliseconds);
+    return { ...found, start_ms: found.p99_ms };
   });
 }
 
@@ -81,7 +82,7 @@ async function measureCold(context: Context, times: number): Promise<Metrics> {
       const { milliseconds } = await agent.call('latency', { jobs: 1, warmUp: 0 });
       if (time >= WARM_UP_RESTS) all.push(...milliseconds);
     }
-    return percentiles(all);
+    return startOf(all);
   });
 }
 
@@ -95,8 +96,14 @@ async function measureAsleep(context: Context, rests: number): Promise<Metrics> 
       const { milliseconds } = await agent.call('latency', { jobs: 1, warmUp: 0 });
       if (rest >= WARM_UP_RESTS) all.push(...milliseconds);
     }
-    return percentiles(all);
+    return startOf(all);
   });
+}
+
+/** What is held against the bar: the median of the rests, and of `queue.latency` the p99. */
+function startOf(milliseconds: readonly number[]): Metrics {
+  const found = percentiles(milliseconds);
+  return { start_ms: found.p50_ms, ...found };
 }
 
 async function withAgent(
