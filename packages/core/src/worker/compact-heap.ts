@@ -1,10 +1,6 @@
 /** Keeps the memory of a worker small. */
 
-import { availableParallelism } from 'node:os';
 import { setFlagsFromString } from 'node:v8';
-
-/** With so few, helpers of the collector take the time of others, and more of it than they spare. */
-const fewCores = 2;
 
 let state: 'as it was' | 'compact' | 'open' = 'as it was';
 
@@ -26,13 +22,11 @@ export function keepHeapCompact(): void {
 /**
  * Lets a heap that was kept compact grow as V8 thinks best. A worker that takes steps of runs has the runs in memory from one
  * step to the next, hundreds at a time: each collection of a small young generation copies them, to no avail.
- * Measured: runs of ten steps take 83 to 88 us of the worker in place of 110 to 113, of which 20 are collections in place of 51; and, on
- * two cores, 87 to 91 in place of 101 to 105 where the young generation is collected without helpers.
+ * Measured: runs of ten steps take 83 to 88 us of the worker in place of 110 to 113, of which 20 are collections in place of 51.
  */
 export function openHeap(): void {
   if (state !== 'compact') return;
   state = 'open';
   setFlagsFromString('--semi-space-growth-factor=2');
   setFlagsFromString('--heap-growing-percent=0');
-  if (availableParallelism() <= fewCores) setFlagsFromString('--no-parallel-scavenge');
 }
