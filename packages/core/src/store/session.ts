@@ -4,6 +4,7 @@
  * transaction mode (pgbouncer) they are sent unnamed, and LISTEN is not used.
  */
 
+import type { Writable } from 'node:stream';
 import pg from 'pg';
 import { LineshaftError } from '../domain/errors.ts';
 import { databaseError, isTransient } from './database-error.ts';
@@ -90,6 +91,7 @@ const hotPlan =
   '-c enable_mergejoin=off -c enable_bitmapscan=off -c jit=off';
 const plainPlan = '-c jit=off';
 
+const atOnce = Promise.resolve();
 const rawTypes = { getTypeParser: () => (value: string) => value };
 
 export class Session {
@@ -101,6 +103,8 @@ export class Session {
   private connecting: Promise<pg.Client> | undefined;
   private closed = false;
   private busy: Promise<void> | undefined;
+  private sending: Promise<void> | undefined;
+  private onSent: (() => void) | undefined;
   /** How often it has connected; a growing number tells that the connection was lost in between. */
   connections = 0;
   /** When it connected last, by the monotonic clock of this process; undefined while it is not connected. */
@@ -116,6 +120,30 @@ export class Session {
   /** Whether anything is under way on the connection, or waits for it. */
   get isBusy(): boolean {
     return this.busy !== undefined;
+  }
+
+  /**
+   * Resolves when what was asked for has left this process, or the connection is given up. A statement that is larger than the
+   * buffer of the socket goes in pieces, one each time that the event loop comes round: who keeps it busy meanwhile keeps the
+   * database waiting for the rest.
+   */
+  sent(): Promise<void> {
+    const { client } = this;
+    if (client === undefined) return atOnce;
+    const { stream } = (client as unknown as { readonly connection: { readonly stream: Writable } })
+      .connection;
+    if (!stream.writableNeedDrain) return atOnce;
+    this.sending ??= new Promise((resolve) => {
+      const done = (): void => {
+        this.sending = undefined;
+        this.onSent = undefined;
+        stream.off('drain', done);
+        resolve();
+      };
+      this.onSent = done;
+      stream.once('drain', done);
+    });
+    return this.sending;
   }
 
   /**
@@ -223,6 +251,7 @@ export class Session {
     this.closed = true;
     const client = this.client ?? (await this.connecting?.catch(() => undefined));
     this.client = undefined;
+    this.onSent?.();
     await client?.end().catch(() => {});
   }
 
@@ -259,6 +288,7 @@ export class Session {
     if (this.client !== client) return;
     this.client = undefined;
     this.connectedAtMs = undefined;
+    this.onSent?.();
     client.end().catch(() => {});
   }
 }

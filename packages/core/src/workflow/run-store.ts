@@ -212,6 +212,12 @@ export class RunStore {
     return written;
   }
 
+  /** Resolves when the database has all of what it is to write: large statements go in pieces (`Session.sent`). */
+  async sent(): Promise<void> {
+    await this.writes.sent();
+    await this.writesBeside.sent();
+  }
+
   /** The definition that runs of this hash share in this process; the given one where there is none yet. */
   shared(kept: KeptDefinition): KeptDefinition {
     const definition = this.definitions.get(kept.hash);

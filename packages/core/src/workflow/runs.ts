@@ -176,6 +176,8 @@ export class Runs {
     // What comes in the same turn of the event loop goes together.
     await new Promise<void>((resolve) => setImmediate(resolve));
     for (;;) {
+      // The database would wait for the rest of a statement until this turn is decided.
+      if (this.isTurn()) await this.parts.store.sent();
       const batch = this.isTurn() ? this.takeBatch() : undefined;
       if (batch !== undefined) this.begin(batch, this.starting.splice(0, turnMost));
       else if (this.inFlight.size === 0) break;

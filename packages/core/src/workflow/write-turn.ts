@@ -85,6 +85,8 @@ async function write(
       else await failed(host, rest, error, again);
       return;
     }
+    // What follows takes as long as a turn.
+    await host.store.sent();
     const { moved, refused } = unwritten;
     if (moved.length + refused.length === 0) {
       for (const work of rest) settle(host, work, true, beside, handing);

@@ -1,0 +1,80 @@
+/** Statements that are larger than the buffer of a socket: whoever has much else to do waits until they are sent. */
+
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Route, Session } from '../../packages/core/src/store/session.ts';
+import { openSite, type Site, versions } from './site.ts';
+
+const large = 'x'.repeat(8 * 1024 * 1024);
+const measure = { name: '', text: 'select length($1::text)' };
+
+describe.each(versions)('sending statements, on PostgreSQL %i', (version) => {
+  let site: Site;
+  let session: Session;
+  const open = (): Session =>
+    new Session(
+      new Route({ databaseUrl: site.url, applicationName: 'sending', statementTimeoutMs: 60_000 }),
+      'plain',
+    );
+  beforeAll(async () => {
+    site = await openSite(version);
+    session = open();
+    await session.query(measure, ['']);
+  });
+  afterAll(async () => {
+    await session.close();
+    await site.close();
+  });
+
+  /** Whether it has resolved by the end of what is under way. */
+  const isSettled = async (promise: Promise<unknown>): Promise<boolean> => {
+    const waiting = Symbol('waiting');
+    return (await Promise.race([promise, Promise.resolve(waiting)])) !== waiting;
+  };
+
+  test('a small statement is sent at once, and so is nothing', async () => {
+    expect(await isSettled(session.sent())).toBe(true);
+    const answered = session.query(measure, ['small']);
+    expect(await isSettled(session.sent())).toBe(true);
+    expect(await answered).toEqual([['5']]);
+  });
+
+  test('a large one is sent before it is answered, and whoever asks waits for that', async () => {
+    const order: string[] = [];
+    const answered = session.query(measure, [large]).then((rows) => {
+      order.push('answered');
+      return rows;
+    });
+    // It is handed to the connection as soon as that is known to be open.
+    await Promise.resolve();
+    const sent = session.sent();
+    expect(await isSettled(sent)).toBe(false);
+    expect(session.sent()).toBe(sent);
+    await sent.then(() => order.push('sent'));
+    expect(await isSettled(session.sent())).toBe(true);
+    expect(await answered).toEqual([[String(large.length)]]);
+    expect(order).toEqual(['sent', 'answered']);
+  });
+
+  test('nobody waits for a connection that is given up', async () => {
+    const other = open();
+    await other.query(measure, ['']);
+    const [[backend] = []] = await other.query({ name: '', text: 'select pg_backend_pid()' });
+    const stopped = site.rows('select pg_terminate_backend($1::integer)', [backend]);
+    const answered = other.query(measure, [large]).catch((error: unknown) => error);
+    await Promise.resolve();
+    const sent = other.sent();
+    await stopped;
+    await sent;
+    await answered;
+    const closing = open();
+    await closing.query(measure, ['']);
+    const lost = closing.query(measure, [large]).catch((error: unknown) => error);
+    await Promise.resolve();
+    const waits = closing.sent();
+    expect(await isSettled(waits)).toBe(false);
+    await closing.close();
+    await waits;
+    await lost;
+    await other.close();
+  });
+});
