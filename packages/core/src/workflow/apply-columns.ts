@@ -5,7 +5,8 @@ import type { Run, Step } from '../domain/workflow/run.ts';
 import { jsonArray } from '../store/binary-array.ts';
 import { type Places, runFacts, stepFacts } from './rows.ts';
 
-type Cell = string | number | undefined;
+/** Of an array that `plainArray` makes: a value as it is, or `null` for none. */
+type Cell = string | number;
 
 /** Of runs: what each change writes, and `more` where it has more to say. */
 export class RunColumns {
@@ -33,9 +34,9 @@ export class RunColumns {
     this.revisions.push(before?.revision ?? 0);
     this.statuses.push(after.status);
     this.nexts.push(after.nextSeq);
-    this.wakes.push(after.endedAt === undefined ? wakeAt : undefined);
+    this.wakes.push((after.endedAt === undefined ? wakeAt : undefined) ?? 'null');
     this.updates.push(after.updatedAt);
-    this.ends.push(after.endedAt);
+    this.ends.push(after.endedAt ?? 'null');
     const said =
       more ??
       (after.reason === undefined && after.lastRetriedAt === undefined && facts === undefined
@@ -53,7 +54,7 @@ export class RunColumns {
       plainArray(this.wakes),
       plainArray(this.updates),
       plainArray(this.ends),
-      quotedArray(this.mores),
+      documentArray(this.mores),
     ];
   }
 }
@@ -105,9 +106,9 @@ export class StepColumns {
     this.retries.push(step.retryCount);
     this.statuses.push(step.status);
     this.scheduled.push(step.scheduledAt);
-    this.started.push(step.startedAt);
+    this.started.push(step.startedAt ?? 'null');
     this.updated.push(step.updatedAt);
-    this.ended.push(step.endedAt);
+    this.ended.push(step.endedAt ?? 'null');
     this.reasons.push(clean(step.reason));
     const facts = JSON.stringify(stepFacts(step, texts.places));
     this.facts.push(facts === '{}' ? undefined : facts);
@@ -130,7 +131,7 @@ export class StepColumns {
       plainArray(this.updated),
       plainArray(this.ended),
       quotedArray(this.reasons),
-      quotedArray(this.facts),
+      documentArray(this.facts),
       documentArray(this.inputs),
       documentArray(this.outputs),
     ];
@@ -192,20 +193,18 @@ export function jsonList(texts: readonly string[]): string {
 
 /** Of values without anything that an array would take for its own. */
 export function plainArray(values: readonly Cell[]): string {
-  let text = '';
-  for (const value of values) text += text === '' ? (value ?? 'null') : `,${value ?? 'null'}`;
-  return `{${text}}`;
+  // One text at once: adding to a text makes an object for each value, of columns that are many.
+  return `{${values.join(',')}}`;
 }
 
 const special = /["\\]/g;
 
 function quotedArray(values: readonly (string | undefined)[]): string {
-  let text = '';
-  for (const value of values) {
-    if (text !== '') text += ',';
-    text += value === undefined ? 'null' : `"${value.replace(special, '\\$&')}"`;
-  }
-  return `{${text}}`;
+  return plainArray(values.map((value) => (value === undefined ? 'null' : quoted(value))));
+}
+
+function quoted(value: string): string {
+  return `"${value.includes('"') || value.includes('\\') ? value.replace(special, '\\$&') : value}"`;
 }
 
 /** PostgreSQL has no texts with NUL. */

@@ -284,6 +284,7 @@ class JobRows {
   private readonly ids: string[] = [];
   private readonly payloads: string[] = [];
   private readonly numbers = new Map<string, number>();
+  private last: { readonly job: StepJob; readonly number: number } | undefined;
 
   values(): unknown[] {
     const { templates, templateOf, ids, payloads } = this;
@@ -297,37 +298,56 @@ class JobRows {
 
   /** @returns what its job has beside the payload: see `HandedStep` */
   add(job: StepJob, payload: string, lane = 0): string | null {
-    const { domain, priority } = job;
-    const timeoutMs = job.timeoutMs !== undefined && job.timeoutMs <= jobTimeoutMaxMs ? job.timeoutMs : 0;
-    const responseMs = Math.ceil(Math.min(job.responseTimeoutMs ?? jobTimeoutMaxMs, jobTimeoutMaxMs));
-    const times = `${job.delayMs} ${timeoutMs} ${responseMs}`;
-    const key = JSON.stringify([priority, times, job.kind, domain, job.limitsOf]);
-    let number = this.numbers.get(key);
-    if (number === undefined) {
-      // Read by claims for workers that poll; those of our own say that they live by their heartbeats.
-      const meta = responseMs === responseUsualMs ? {} : { meta: { responseMs } };
-      const options = { ...(timeoutMs > 0 ? { limits: { timeoutMs: Math.ceil(timeoutMs) } } : {}), ...meta };
-      this.templates.push({
-        kind: stepKind(job.kind) ?? job.kind,
-        queue: stepQueue,
-        ...(priority === 0 ? {} : { priority }),
-        ...(job.delayMs > 0 ? { delayMs: Math.ceil(job.delayMs) } : {}),
-        ...(domain === undefined ? {} : { requirements: [`domain=${domain}`] }),
-        ...options,
-        ...(job.limitsOf === undefined ? {} : { under: [{ limit: taskLimit(job.limitsOf), ifKnown: true }] }),
-      });
-      this.lanes.push(lane);
-      // As `claim_lane.sql` gives it, of a job that is new.
-      const isBare = Object.keys(options).length === 0;
-      this.rests.push(isBare ? null : JSON.stringify([0, 0, 0, 1, options, null, 0]));
-      number = this.templates.length;
-      this.numbers.set(key, number);
-    }
+    const number =
+      this.last !== undefined && areAlike(this.last.job, job) ? this.last.number : this.numberOf(job, lane);
+    this.last = { job, number };
     this.templateOf.push(number);
     this.ids.push(job.stepId);
     this.payloads.push(payload);
     return this.rests[number - 1] ?? null;
   }
+
+  /** Of its template, which is made where there is none like it. */
+  private numberOf(job: StepJob, lane: number): number {
+    const { domain, priority } = job;
+    const timeoutMs = job.timeoutMs !== undefined && job.timeoutMs <= jobTimeoutMaxMs ? job.timeoutMs : 0;
+    const responseMs = Math.ceil(Math.min(job.responseTimeoutMs ?? jobTimeoutMaxMs, jobTimeoutMaxMs));
+    const times = `${job.delayMs} ${timeoutMs} ${responseMs}`;
+    const key = JSON.stringify([priority, times, job.kind, domain, job.limitsOf]);
+    const known = this.numbers.get(key);
+    if (known !== undefined) return known;
+    // Read by claims for workers that poll; those of our own say that they live by their heartbeats.
+    const meta = responseMs === responseUsualMs ? {} : { meta: { responseMs } };
+    const options = { ...(timeoutMs > 0 ? { limits: { timeoutMs: Math.ceil(timeoutMs) } } : {}), ...meta };
+    this.templates.push({
+      kind: stepKind(job.kind) ?? job.kind,
+      queue: stepQueue,
+      ...(priority === 0 ? {} : { priority }),
+      ...(job.delayMs > 0 ? { delayMs: Math.ceil(job.delayMs) } : {}),
+      ...(domain === undefined ? {} : { requirements: [`domain=${domain}`] }),
+      ...options,
+      ...(job.limitsOf === undefined ? {} : { under: [{ limit: taskLimit(job.limitsOf), ifKnown: true }] }),
+    });
+    this.lanes.push(lane);
+    // As `claim_lane.sql` gives it, of a job that is new.
+    const isBare = Object.keys(options).length === 0;
+    this.rests.push(isBare ? null : JSON.stringify([0, 0, 0, 1, options, null, 0]));
+    this.numbers.set(key, this.templates.length);
+    return this.templates.length;
+  }
+}
+
+/** Whether jobs have the same template. Most of a write are like the one before: to make their keys would cost more. */
+function areAlike(a: StepJob, b: StepJob): boolean {
+  return (
+    a.kind === b.kind &&
+    a.domain === b.domain &&
+    a.priority === b.priority &&
+    a.delayMs === b.delayMs &&
+    a.timeoutMs === b.timeoutMs &&
+    a.responseTimeoutMs === b.responseTimeoutMs &&
+    a.limitsOf === b.limitsOf
+  );
 }
 
 /** What there is to say of a run beside what each change writes: see `run_mores`. */

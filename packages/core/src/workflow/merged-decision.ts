@@ -7,14 +7,14 @@ import type { Decision, Evaluation, RunStart, StepJob } from '../domain/workflow
 import type { Run, Step } from '../domain/workflow/run.ts';
 import { applyDecision, applyRows, type RunState } from '../domain/workflow/state.ts';
 
+const none: ReadonlySet<never> = new Set<never>();
+
 export class MergedDecision {
   readonly state: RunState;
   /** The run as it was read. */
   readonly before: Run;
   readonly steps = new Map<number, Step>();
-  readonly removed = new Set<number>();
   readonly jobs = new Map<string, StepJob>();
-  readonly withdrawn = new Set<string>();
   readonly evaluations: Evaluation[] = [];
   readonly terminates: Decision['terminates'][number][] = [];
   readonly messages: Decision['messages'][number][] = [];
@@ -23,11 +23,22 @@ export class MergedDecision {
   wakeAt: number | undefined;
   again = false;
   private runChanged = false;
+  // Made where there is something to put in: there is one of this for each step that ends.
+  private removedSeqs: Set<number> | undefined;
+  private withdrawnIds: Set<string> | undefined;
   private readonly stepsBefore = new Map<number, Step | undefined>();
 
   constructor(state: RunState) {
     this.state = state;
     this.before = state.run;
+  }
+
+  get removed(): ReadonlySet<number> {
+    return this.removedSeqs ?? none;
+  }
+
+  get withdrawn(): ReadonlySet<string> {
+    return this.withdrawnIds ?? none;
   }
 
   /** Whether there is anything to write about the run. */
@@ -47,13 +58,17 @@ export class MergedDecision {
     for (const step of decision.steps) this.steps.set(step.seq, step);
     for (const seq of decision.removed) {
       this.steps.delete(seq);
-      if (seq < this.before.nextSeq) this.removed.add(seq);
+      if (seq >= this.before.nextSeq) continue;
+      this.removedSeqs ??= new Set();
+      this.removedSeqs.add(seq);
     }
     for (const stepId of decision.withdrawn) {
       const made = this.jobs.get(stepId);
       this.jobs.delete(stepId);
       // A job that this very write would have made is not made.
-      if (made === undefined || made.again) this.withdrawn.add(stepId);
+      if (made !== undefined && !made.again) continue;
+      this.withdrawnIds ??= new Set();
+      this.withdrawnIds.add(stepId);
     }
     for (const job of decision.jobs) this.jobs.set(job.stepId, job);
     this.evaluations.push(...decision.evaluations);
@@ -71,7 +86,10 @@ export class MergedDecision {
 
   /** It is written: the state is of the next revision. */
   written(): void {
-    this.state.run = { ...this.state.run, revision: this.before.revision + 1 };
+    const { state } = this;
+    const revision = this.before.revision + 1;
+    // One decision has brought it there; several count as one.
+    if (state.run.revision !== revision) state.run = { ...state.run, revision };
   }
 
   /** It is not written: the state is what it was. */

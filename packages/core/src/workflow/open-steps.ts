@@ -100,10 +100,15 @@ export class OpenSteps {
     this.forget(stepId);
     this.steps.set(stepId, step);
     this.characters += step.input.length;
+    if (!this.isFull) return;
     for (const oldest of this.steps.keys()) {
-      if (this.steps.size <= stepsMost && this.characters <= charactersMost) return;
+      if (!this.isFull) return;
       this.forget(oldest);
     }
+  }
+
+  private get isFull(): boolean {
+    return this.steps.size > stepsMost || this.characters > charactersMost;
   }
 
   private async readAll(): Promise<void> {

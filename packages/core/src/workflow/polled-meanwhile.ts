@@ -19,7 +19,10 @@ export async function polledMeanwhile(
   now: number,
 ): Promise<ReadonlyMap<string, readonly RunEvent[]>> {
   const runOf = new Map<string, string>();
-  for (const state of states) for (const stepId of lateSteps(state, now)) runOf.set(stepId, state.run.id);
+  for (const state of states) {
+    if (state.deadlines.of.size === 0) continue;
+    for (const stepId of lateSteps(state, now)) runOf.set(stepId, state.run.id);
+  }
   const told = new Map<string, RunEvent[]>();
   if (runOf.size === 0) return told;
   const ids = `{${[...runOf.keys()].join(',')}}`;

@@ -37,7 +37,7 @@ export class RunWork {
   readonly merged: MergedDecision;
   readonly requests: Request[];
   /** Marks that were decided on. */
-  readonly marks = new Set<number>();
+  readonly marks: number[] = [];
   /** It does not exist yet. */
   readonly isNew: boolean;
   /** Of a run that is new. */
@@ -90,7 +90,7 @@ export class RunWork {
       after: state.run,
       stepBefore: (seq) => merged.stepBefore(seq),
       decision: this.isNew || merged.writes ? this.written() : undefined,
-      decided: [...this.marks],
+      decided: this.marks,
       tells: this.tells(),
       kept: redefined ? keepNew(state.run) : this.kept,
       endings: this.requests.flatMap(({ ending }) => ending ?? []),

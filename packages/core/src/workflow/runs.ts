@@ -337,10 +337,10 @@ export class Runs {
     unheard: readonly RunEvent[] = [],
   ): RunWork {
     const work = new RunWork(state, { verified: marks !== undefined });
-    for (const mark of marks ?? []) work.marks.add(mark.id);
+    for (const mark of marks ?? []) work.marks.push(mark.id);
     let events: RunEvent[] = [...unheard, ...(marks ?? []).map(({ event }) => event)];
     for (const request of requests) {
-      for (const mark of request.marks) work.marks.add(mark);
+      for (const mark of request.marks) work.marks.push(mark);
       if (request.decideWith === undefined) {
         work.requests.push(request);
         events.push(...request.events);

@@ -52,8 +52,8 @@ export async function writeTurn(host: TurnHost, works: readonly RunWork[]): Prom
     work.leaveEndings();
     // Nothing follows from what is in memory; that may be old.
     if (!work.verified) again.push(work);
-    else if (work.marks.size > 0) writing.push(work);
-    else settle(host, work, false);
+    else if (work.marks.length > 0) writing.push(work);
+    else settle(host, [work]);
   }
   for (let from = 0; from < writing.length; from += runsMost)
     await write(host, writing.slice(from, from + runsMost), again);
@@ -89,7 +89,7 @@ async function write(
     await host.store.sent();
     const { moved, refused } = unwritten;
     if (moved.length + refused.length === 0) {
-      for (const work of rest) settle(host, work, true, beside, handing);
+      settle(host, rest, beside, handing);
       handing?.deliver();
       return;
     }
@@ -177,41 +177,50 @@ function isAway(error: unknown): boolean {
   return isLineshaftError(error, 'DATABASE_UNAVAILABLE') || isLineshaftError(error, 'CLOSED');
 }
 
-/** @param written whether there was anything to write */
-function settle(
-  host: TurnHost,
-  root: RunWork,
-  written: boolean,
-  beside?: ClaimBeside,
-  handing?: Handing,
-): void {
-  for (const { ending } of root.requests) if (ending !== undefined) host.openSteps.forget(ending.stepId);
-  const waiting: StepJob[] = [];
-  const changed: Run[] = [];
-  const woken: string[] = [];
-  let wakeAt: number | undefined;
-  let lines = false;
-  for (const work of root.family) {
-    const { merged, state } = work;
-    if (work.isNew || merged.writes) {
-      merged.written();
-      for (const [stepId, given] of work.inputs) host.openSteps.add(stepId, { runId: work.runId, ...given });
-      for (const job of merged.jobs.values())
-        if (beside?.covers(job) !== true && handing?.hasTaken(job.stepId) !== true) waiting.push(job);
-      changed.push(state.run);
-      lines ||= slotChange(work.isNew ? undefined : merged.before, state.run, false) !== undefined;
-      if (merged.wakeAt !== undefined) wakeAt = Math.min(merged.wakeAt, wakeAt ?? merged.wakeAt);
-      if (hasEnded(state.run.status)) host.cache.drop(work.runId);
-      else host.cache.put(state, work.bytes);
-      const { parent } = state.run;
-      if (parent !== undefined && work.parentHears !== undefined) woken.push(parent.runId);
-      woken.push(...merged.terminates.map(({ runId }) => runId));
-      if (merged.evaluations.length > 0) host.evaluate(work.runId, merged.evaluations);
-    }
+/** What others are to hear of runs that are settled together. */
+interface Heard {
+  readonly jobs: StepJob[];
+  readonly changed: Run[];
+  readonly woken: string[];
+  wakeAt: number | undefined;
+  lines: boolean;
+}
+
+/** The runs are written, or there was nothing to write about them: tells whoever waits for them. */
+function settle(host: TurnHost, works: readonly RunWork[], beside?: ClaimBeside, handing?: Handing): void {
+  const heard: Heard = { jobs: [], changed: [], woken: [], wakeAt: undefined, lines: false };
+  for (const root of works) {
+    for (const { ending } of root.requests) if (ending !== undefined) host.openSteps.forget(ending.stepId);
+    for (const work of root.family)
+      if (work.isNew || work.merged.writes) settleOne(host, work, heard, beside, handing);
   }
-  if (waiting.length > 0) host.onJobs(waiting);
-  if (written && changed.length > 0) host.onChanged(changed, wakeAt);
-  if (woken.length > 0) host.wake(woken);
-  if (lines) host.onLines();
-  for (const request of root.requests) request.resolve(root.state.run);
+  if (heard.jobs.length > 0) host.onJobs(heard.jobs);
+  if (heard.changed.length > 0) host.onChanged(heard.changed, heard.wakeAt);
+  if (heard.woken.length > 0) host.wake(heard.woken);
+  if (heard.lines) host.onLines();
+  for (const { requests, state } of works) for (const request of requests) request.resolve(state.run);
+}
+
+/** A run that has changed. */
+function settleOne(
+  host: TurnHost,
+  work: RunWork,
+  heard: Heard,
+  beside: ClaimBeside | undefined,
+  handing: Handing | undefined,
+): void {
+  const { merged, state } = work;
+  merged.written();
+  for (const [stepId, given] of work.inputs) host.openSteps.add(stepId, { runId: work.runId, ...given });
+  for (const job of merged.jobs.values())
+    if (beside?.covers(job) !== true && handing?.hasTaken(job.stepId) !== true) heard.jobs.push(job);
+  heard.changed.push(state.run);
+  heard.lines ||= slotChange(work.isNew ? undefined : merged.before, state.run, false) !== undefined;
+  if (merged.wakeAt !== undefined) heard.wakeAt = Math.min(merged.wakeAt, heard.wakeAt ?? merged.wakeAt);
+  if (hasEnded(state.run.status)) host.cache.drop(work.runId);
+  else host.cache.put(state, work.bytes);
+  const { parent } = state.run;
+  if (parent !== undefined && work.parentHears !== undefined) heard.woken.push(parent.runId);
+  for (const { runId } of merged.terminates) heard.woken.push(runId);
+  if (merged.evaluations.length > 0) host.evaluate(work.runId, merged.evaluations);
 }

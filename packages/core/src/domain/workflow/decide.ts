@@ -100,7 +100,7 @@ function enter(draft: Draft): void {
 
 function decisionOf(draft: Draft): Decision {
   const { state, run } = draft;
-  const steps = draft.changedSteps().sort((a, b) => a.seq - b.seq);
+  const steps = inSequence(draft.changedSteps());
   return {
     run: run === state.run ? undefined : run,
     steps,
@@ -116,7 +116,18 @@ function decisionOf(draft: Draft): Decision {
   };
 }
 
+/** Mostly they are in order, and mostly two: to sort them would cost more than to look. */
+function inSequence(steps: Step[]): Step[] {
+  const isSorted = steps.every((step, place) => place === 0 || (steps[place - 1]?.seq ?? 0) <= step.seq);
+  return isSorted ? steps : steps.sort((a, b) => a.seq - b.seq);
+}
+
 function wakeAt(draft: Draft, steps: readonly Step[]): number | undefined {
-  const times = [runDeadline(draft.run), draft.unchangedDeadline(), ...steps.map(deadlineOf)];
-  return times.reduce((a, b) => (a === undefined || (b !== undefined && b < a) ? b : a), undefined);
+  let first = earlier(runDeadline(draft.run), draft.unchangedDeadline());
+  for (const step of steps) first = earlier(first, deadlineOf(step));
+  return first;
+}
+
+function earlier(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || (b !== undefined && b < a) ? b : a;
 }

@@ -7,8 +7,6 @@ import type { Step } from './run.ts';
 import { awaitedRefs, type RunState } from './state.ts';
 import { isDone } from './status.ts';
 
-const nobody: readonly number[] = [];
-
 export class DraftJoins {
   readonly #state: RunState;
   readonly #latest: (ref: string) => Step | undefined;
@@ -36,7 +34,7 @@ export class DraftJoins {
 
   /** A ref is done, or not any more: the `seq` of the joins that name it. */
   tell(ref: string): readonly number[] {
-    if (this.#state.joinsOf.size + this.#ownOf.size === 0) return nobody;
+    if (this.#state.joinsOf.size + this.#ownOf.size === 0) return [];
     const waits = this.#waitsFor(ref);
     const own = this.#ownOf.get(ref) ?? [];
     for (const seq of own) {

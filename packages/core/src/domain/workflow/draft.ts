@@ -22,20 +22,24 @@ export class RunFailure extends Error {
   }
 }
 
+const none: ReadonlySet<never> = new Set<never>();
+const nobody: readonly number[] = [];
+
 export class Draft {
   readonly state: RunState;
   readonly context: DecideContext;
   readonly jobs = new Map<string, StepJob>();
-  readonly withdrawn = new Set<string>();
   readonly starts: RunStart[] = [];
   readonly terminates: { runId: string; reason: string }[] = [];
   readonly evaluations: Evaluation[] = [];
   readonly messages: Decision['messages'][number][] = [];
-  readonly removed = new Set<number>();
-  readonly joins: DraftJoins;
   /** Synchronous changes so far. */
   changes = 0;
   #run: Run;
+  // Made where there is something to put in: a decision is made for each step.
+  #withdrawn: Set<string> | undefined;
+  #removed: Set<number> | undefined;
+  #joins: DraftJoins | undefined;
   readonly #steps = new Map<number, Step>();
   readonly #byId = new Map<string, Step>();
   readonly #latest = new Map<string, Step>();
@@ -53,7 +57,6 @@ export class Draft {
     this.state = state;
     this.context = context;
     this.#run = state.run;
-    this.joins = new DraftJoins(state, (ref) => this.latest(ref));
   }
 
   get run(): Run {
@@ -62,6 +65,30 @@ export class Draft {
 
   get now(): number {
     return this.context.now;
+  }
+
+  /** Steps whose jobs nobody is to do. */
+  get withdrawn(): ReadonlySet<string> {
+    return this.#withdrawn ?? none;
+  }
+
+  get removed(): ReadonlySet<number> {
+    return this.#removed ?? none;
+  }
+
+  get joins(): DraftJoins {
+    this.#joins ??= new DraftJoins(this.state, (ref) => this.latest(ref));
+    return this.#joins;
+  }
+
+  /** A ref is done, or not any more: the `seq` of the joins that name it. */
+  tellJoins(ref: string): readonly number[] {
+    return this.#joins === undefined && this.state.joinsOf.size === 0 ? nobody : this.joins.tell(ref);
+  }
+
+  withdraw(step: Step): void {
+    this.#withdrawn ??= new Set();
+    this.#withdrawn.add(step.id);
   }
 
   setRun(fields: Partial<Run>): void {
@@ -108,7 +135,7 @@ export class Draft {
     this.#nodes.set(added.ref, node);
     this.#put(added);
     // Another attempt: joins wait again.
-    if (before !== undefined) this.joins.tell(added.ref);
+    if (before !== undefined) this.tellJoins(added.ref);
     this.#count(undefined, added);
     if (isTerminal(added.status) && !added.executed) this.#ended.push(added.seq);
     if (isJoin(added) && !isTerminal(added.status)) this.joins.watch(added);
@@ -124,14 +151,15 @@ export class Draft {
     const is = isTerminal(changed.status);
     this.#count(step, changed);
     if (is && !changed.executed && !changed.retried && !was) this.#ended.push(changed.seq);
-    if (isDone(step) !== isDone(changed)) this.joins.tell(changed.ref);
+    if (isDone(step) !== isDone(changed)) this.tellJoins(changed.ref);
     if (was && !is && isJoin(changed)) this.joins.watch(changed);
     this.changes += 1;
     return changed;
   }
 
   remove(step: Step): void {
-    this.removed.add(step.seq);
+    this.#removed ??= new Set();
+    this.#removed.add(step.seq);
     this.#steps.delete(step.seq);
     this.#byId.delete(step.id);
     this.#count(step, undefined);

@@ -82,7 +82,7 @@ function endChild(draft: Draft, runId: string, reason: string): void {
 }
 
 function withdraw(draft: Draft, step: Step): void {
-  if (!draft.jobs.delete(step.id) || draft.state.byId.has(step.id)) draft.withdrawn.add(step.id);
+  if (!draft.jobs.delete(step.id) || draft.state.byId.has(step.id)) draft.withdraw(step);
 }
 
 /** That of a TERMINATE; else the output parameters; else the output of the last step, whichever ended the run. */

@@ -47,7 +47,7 @@ function reasonOf(error: unknown): string {
 
 /** A step is done: tells who waits for it, and goes on to what follows. */
 export function follow(draft: Draft, step: Step): void {
-  for (const seq of draft.joins.tell(step.ref)) look(draft, seq);
+  for (const seq of draft.tellJoins(step.ref)) look(draft, seq);
   const node = draft.nodeOf(step);
   const first = step.type === 'SWITCH' || step.type === 'DECISION' ? chosenBy(node, step) : undefined;
   const next: Next = first === undefined ? node.next : { type: 'node', node: first };

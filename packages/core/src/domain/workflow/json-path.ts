@@ -38,12 +38,35 @@ const matchedLength = 2_000;
  * @throws EXPRESSION_LIMIT when more than the budget is looked at
  */
 export function readPath(path: JsonPath, root: PathRoot, budget: PathBudget): unknown {
-  const [first, ...rest] = path.steps;
+  const { steps } = path;
+  const [first] = steps;
   if (first === undefined) return allOf(root);
   // Nearly all paths begin with one name: the rest of the document is not even built.
-  if (first.type === 'names' && first.names.length === 1)
-    return readSteps(rest, [root.lookup(first.names[0] ?? '')], { path, root, budget });
-  return readSteps(path.steps, [allOf(root)], { path, root, budget });
+  const name = nameOf(first);
+  if (name === undefined) return readSteps(steps, [allOf(root)], { path, root, budget });
+  const value = root.lookup(name);
+  // And nearly all go on with names: no lists are made for those.
+  for (let at = 1; at < steps.length; at += 1)
+    if (nameOf(steps[at]) === undefined) return readSteps(steps.slice(1), [value], { path, root, budget });
+  return readNamed(steps, value, budget);
+}
+
+/** The name of a step that is one name. */
+function nameOf(step: PathStep | undefined): string | undefined {
+  return step?.type === 'names' && step.names.length === 1 ? step.names[0] : undefined;
+}
+
+/** What stands at the names of all steps but the first. */
+function readNamed(steps: readonly PathStep[], start: unknown, budget: PathBudget): unknown {
+  let value = start;
+  for (let at = 1; at < steps.length; at += 1) {
+    if (value === undefined) return undefined;
+    spend(budget, 1);
+    const name = nameOf(steps[at]) ?? '';
+    if (!isObject(value) || !Object.hasOwn(value, name)) return undefined;
+    value = (value as Record<string, unknown>)[name];
+  }
+  return value;
 }
 
 /** The same from a value inside a document, as filters ask it of `@`. */

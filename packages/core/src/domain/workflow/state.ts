@@ -76,8 +76,8 @@ export function readState(run: Run, steps: readonly Step[]): RunState {
  */
 export function applyDecision(state: RunState, decision: Decision): RunState {
   const written = decision.run !== undefined || decision.steps.length > 0 || decision.removed.length > 0;
-  applyRows(state, decision.run, decision.steps, decision.removed);
-  if (written) state.run = { ...state.run, revision: state.run.revision + 1 };
+  if (written) state.run = { ...(decision.run ?? state.run), revision: state.run.revision + 1 };
+  applyRows(state, undefined, decision.steps, decision.removed);
   return state;
 }
 

@@ -59,7 +59,7 @@ function takeReport(draft: Draft, step: Step, event: Of<'reported'>): void {
     startedAt: step.startedAt ?? event.startedAt ?? at,
     pollCount: Math.max(step.pollCount, event.pollCount ?? 0),
   };
-  if (event.withdraw === true && hasJob(step)) draft.withdrawn.add(step.id);
+  if (event.withdraw === true && hasJob(step)) draft.withdraw(step);
   if (isTerminal(event.status)) {
     endStep(draft, step, event.status, { ...fields, endedAt: at, callbackAfterSeconds: 0 });
     if (step.subRunId !== undefined && step.type === 'SUB_WORKFLOW')
@@ -70,7 +70,7 @@ function takeReport(draft: Draft, step: Step, event: Of<'reported'>): void {
 /** A worker comes back after a while: its step waits again. What no worker does just stays as it is. */
 function takeProgress(draft: Draft, step: Step, event: Of<'reported'>, fields: Partial<Step>): void {
   if (outputTrouble(draft, step, fields.output ?? {}) !== undefined) {
-    if (hasJob(step)) draft.withdrawn.add(step.id);
+    if (hasJob(step)) draft.withdraw(step);
     endStep(draft, step, 'FAILED_WITH_TERMINAL_ERROR', fields);
     return;
   }

@@ -61,7 +61,7 @@ export function lapse(
   const task = taskSettings(step.definition);
   const begun = { ...step, startedAt: step.startedAt ?? startedAt, workerId: workerId ?? step.workerId };
   const attempt = attemptDeadline(begun, task);
-  draft.withdrawn.add(step.id);
+  draft.withdraw(step);
   // Somebody had it, whom the row of the step does not tell until he reports.
   const pollCount = step.status === 'IN_PROGRESS' ? step.pollCount : step.pollCount + 1;
   const fields = { startedAt: begun.startedAt, workerId: begun.workerId, pollCount };
@@ -89,7 +89,7 @@ function byPolicy(
   fields: Partial<Step> = {},
 ): void {
   const ended = endStep(draft, step, 'TIMED_OUT', { ...fields, reason });
-  if (hasJob(step)) draft.withdrawn.add(step.id);
+  if (hasJob(step)) draft.withdraw(step);
   if (step.subRunId !== undefined && step.type === 'SUB_WORKFLOW')
     draft.terminates.push({ runId: step.subRunId, reason });
   if ((task.timeoutPolicy ?? 'TIME_OUT_WF') === 'TIME_OUT_WF')
