@@ -17,8 +17,11 @@ export interface WorkflowPlan {
   readonly after?: (producer: Agent) => Promise<Metrics>;
 }
 
-/** As many as over HTTP: until V8 has compiled what decides and writes. */
-const WARM_UP_RUNS = 300;
+/**
+ * As many as are timed: V8 goes on compiling what decides and writes through the first 20,000 steps, on threads that take up to a
+ * fifth of all CPU meanwhile.
+ */
+const WARM_UP_RUNS = 2_000;
 
 /** Lineshaft as it runs workflows: a driver of its own. */
 export function workflowSeat(setup: string): Seat {
