@@ -1,5 +1,7 @@
 /** Statements that are larger than the buffer of a socket: whoever has much else to do waits until they are sent. */
 
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Route, Session } from '../../packages/core/src/store/session.ts';
 import { openSite, type Site, versions } from './site.ts';
@@ -10,11 +12,8 @@ const measure = { name: '', text: 'select length($1::text)' };
 describe.each(versions)('sending statements, on PostgreSQL %i', (version) => {
   let site: Site;
   let session: Session;
-  const open = (): Session =>
-    new Session(
-      new Route({ databaseUrl: site.url, applicationName: 'sending', statementTimeoutMs: 60_000 }),
-      'plain',
-    );
+  const open = (databaseUrl = site.url): Session =>
+    new Session(new Route({ databaseUrl, applicationName: 'sending', statementTimeoutMs: 60_000 }), 'plain');
   beforeAll(async () => {
     site = await openSite(version);
     session = open();
@@ -76,5 +75,34 @@ describe.each(versions)('sending statements, on PostgreSQL %i', (version) => {
     await waits;
     await lost;
     await other.close();
+  });
+
+  test('where the other end takes nothing in, nobody waits for long, nor twice', async () => {
+    const { hostname, port } = new URL(site.url);
+    const target = new URL(site.url);
+    const clients: Socket[] = [];
+    const between = createServer((client) => {
+      clients.push(client);
+      const upstream = connect(Number(port), hostname);
+      for (const socket of [client, upstream]) socket.on('error', () => {});
+      client.pipe(upstream).pipe(client);
+    });
+    between.listen(0, '127.0.0.1');
+    await once(between, 'listening');
+    target.port = String((between.address() as AddressInfo).port);
+    const through = open(target.href);
+    await through.query(measure, ['']);
+    for (const client of clients) client.unpipe().pause();
+    const answered = through.query(measure, [large]);
+    await Promise.resolve();
+    const sent = through.sent();
+    expect(await isSettled(sent)).toBe(false);
+    await sent;
+    expect(await isSettled(through.sent())).toBe(true);
+    for (const client of clients) client.destroy();
+    await expect(answered).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
+    await through.close();
+    between.close();
+    await once(between, 'close');
   });
 });

@@ -92,6 +92,8 @@ const hotPlan =
 const plainPlan = '-c jit=off';
 
 const atOnce = Promise.resolve();
+/** To send a statement of a megabyte takes a tenth of it. */
+const sendingMostMs = 50;
 const rawTypes = { getTypeParser: () => (value: string) => value };
 
 export class Session {
@@ -123,9 +125,9 @@ export class Session {
   }
 
   /**
-   * Resolves when what was asked for has left this process, or the connection is given up. A statement that is larger than the
-   * buffer of the socket goes in pieces, one each time that the event loop comes round: who keeps it busy meanwhile keeps the
-   * database waiting for the rest.
+   * Resolves when what was asked for has left this process, or the connection is given up; where the other end takes nothing in,
+   * after 50 ms. A statement that is larger than the buffer of the socket goes in pieces, one each time that the event loop
+   * comes round: who keeps it busy meanwhile keeps the database waiting for the rest.
    */
   sent(): Promise<void> {
     const { client } = this;
@@ -133,8 +135,16 @@ export class Session {
     const { stream } = (client as unknown as { readonly connection: { readonly stream: Writable } })
       .connection;
     if (!stream.writableNeedDrain) return atOnce;
-    this.sending ??= new Promise((resolve) => {
+    this.sending ??= this.untilSent(stream);
+    return this.sending;
+  }
+
+  /** Once it has taken too long nobody waits for the same piece again. */
+  private untilSent(stream: Writable): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, sendingMostMs);
       const done = (): void => {
+        clearTimeout(timer);
         this.sending = undefined;
         this.onSent = undefined;
         stream.off('drain', done);
@@ -143,7 +153,6 @@ export class Session {
       this.onSent = done;
       stream.once('drain', done);
     });
-    return this.sending;
   }
 
   /**

@@ -176,8 +176,7 @@ export class Runs {
     // What comes in the same turn of the event loop goes together.
     await new Promise<void>((resolve) => setImmediate(resolve));
     for (;;) {
-      // The database would wait for the rest of a statement until this turn is decided.
-      if (this.isTurn()) await this.parts.store.sent();
+      if (this.isTurn() && this.inFlight.size > 0) await this.lastIsSent();
       const batch = this.isTurn() ? this.takeBatch() : undefined;
       if (batch !== undefined) this.begin(batch, this.starting.splice(0, turnMost));
       else if (this.inFlight.size === 0) break;
@@ -185,6 +184,13 @@ export class Runs {
     }
     // In the same breath as the look above: what comes a moment later must begin turns of its own.
     this.turning = undefined;
+  }
+
+  /** The database would wait for the rest of what was decided last until the next turn is decided. */
+  private async lastIsSent(): Promise<void> {
+    // Until then it is on its way, if nothing had to be read.
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    await this.parts.store.sent();
   }
 
   /** Whether there is enough to do for another turn: beside one that is written it must be worth a statement of its own. */
