@@ -212,7 +212,7 @@ export class RunStore {
     return written;
   }
 
-  /** Resolves when the database has all of what it is to write: large statements go in pieces (`Session.sent`). */
+  /** Resolves when what is to be written has left this process: large statements go in pieces (`Session.sent`, 50 ms at most). */
   async sent(): Promise<void> {
     await this.writes.sent();
     await this.writesBeside.sent();
