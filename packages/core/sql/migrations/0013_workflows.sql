@@ -195,7 +195,7 @@ create function lineshaft.apply_runs(
 returns uuid[] language plpgsql
 -- For all that it calls, too.
 set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off
-set enable_mergejoin = off as $$
+set enable_mergejoin = off set enable_memoize = off as $$
 declare
   moved uuid[];
 begin

@@ -11,11 +11,12 @@ import { textArray } from '../queue/enqueue-batch.ts';
 import {
   clean,
   documentArray,
+  integers,
   jsonList,
   NewStepColumns,
-  plainArray,
   RunColumns,
   StepColumns,
+  uuids,
 } from './apply-columns.ts';
 import type { KeptApart, LargeDocument } from './kept-apart.ts';
 import { inputInStep } from './open-steps.ts';
@@ -189,7 +190,7 @@ class Write {
     this.finished = finishedBy(this.endings);
     return [
       ...this.runs.values(),
-      plainArray(this.documentRuns),
+      uuids(this.documentRuns),
       documentArray(this.inputs),
       documentArray(this.outputs),
       documentArray(this.variables),
@@ -290,8 +291,8 @@ class JobRows {
     const { templates, templateOf, ids, payloads } = this;
     return [
       JSON.stringify(templates),
-      templates.length === 1 ? null : `{${templateOf.join(',')}}`,
-      `{${ids.join(',')}}`,
+      templates.length === 1 ? null : integers(templateOf),
+      uuids(ids),
       jsonList(payloads),
     ];
   }
@@ -394,13 +395,13 @@ function finishedBy(endings: readonly EndingJob[]): EndingLease[] {
 }
 
 /** `leases`, `ended` (sorted: jobs are locked in the order of their ids), `fences`, `finished`. */
-function endingValues(endings: readonly EndingJob[], finished: readonly EndingLease[]): string[] {
+function endingValues(endings: readonly EndingJob[], finished: readonly EndingLease[]): unknown[] {
   const sorted = [...endings].sort((a, b) => (a.stepId < b.stepId ? -1 : 1));
   const leases = new Set(endings.map(({ lease }) => lease.id));
   return [
     `{${[...leases].join(',')}}`,
-    `{${sorted.map(({ stepId }) => stepId).join(',')}}`,
-    `{${sorted.map(({ fence }) => fence).join(',')}}`,
+    uuids(sorted.map(({ stepId }) => stepId)),
+    integers(sorted.map(({ fence }) => fence)),
     `{${finished.map(({ id }) => id).join(',')}}`,
   ];
 }
