@@ -5,6 +5,7 @@
 
 import { appendError, type ErrorRecord } from './attempt.ts';
 import type { Backoff } from './job-options.ts';
+import type { PlainCopy } from './plain-json.ts';
 import { retryDelayMs } from './retry.ts';
 import { matchingRule, type RetryRule } from './retry-rules.ts';
 
@@ -21,8 +22,14 @@ export interface EndingFacts {
 /** What a retry function answers: milliseconds until the next attempt, `fail`, or undefined: as the rules say. */
 export type RetryAnswer = number | 'fail' | undefined;
 
+/** What an attempt gave back, as JSON or, in place of that, as it is; neither: nothing. */
+interface Output {
+  readonly outputText: string | undefined;
+  readonly output?: PlainCopy | undefined;
+}
+
 export type AttemptOutcome =
-  | { readonly type: 'succeeded'; readonly outputText: string | undefined }
+  | ({ readonly type: 'succeeded' } & Output)
   | {
       readonly type: 'failed';
       readonly error: ErrorRecord;
@@ -35,7 +42,7 @@ export type AttemptOutcome =
   | { readonly type: 'returned' };
 
 export type Ending =
-  | { readonly type: 'succeeded'; readonly attempt: number; readonly outputText: string | undefined }
+  | ({ readonly type: 'succeeded'; readonly attempt: number } & Output)
   | { readonly type: 'cancelled'; readonly attempt: number; readonly reason: string }
   | {
       readonly type: 'later';
@@ -73,7 +80,7 @@ export function decideEnding(
   const attempt = facts.attemptsBefore + 1;
   switch (outcome.type) {
     case 'succeeded':
-      return { type: 'succeeded', attempt, outputText: outcome.outputText };
+      return { type: 'succeeded', attempt, outputText: outcome.outputText, output: outcome.output };
     case 'cancelled':
       return { type: 'cancelled', attempt, reason: outcome.reason };
     case 'snoozed':

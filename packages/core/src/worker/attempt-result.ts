@@ -21,7 +21,7 @@ const nothing: readonly PreparedJob[] = [];
 
 export function resultOf(judge: Judge, job: HeldJob, outcome: Outcome, ended: Ended): Result {
   const { finishedMs } = ended;
-  if (outcome.type === 'succeeded' && outcome.outputText === undefined && outcome.enqueue.length === 0) {
+  if (outcome.type === 'succeeded' && isEmpty(outcome)) {
     // By far the most frequent; nothing in it can be wrong.
     const ending = decideEnding(job, outcome, 0, finishedMs);
     return { job, ending, finishedMs, enqueue: nothing };
@@ -34,10 +34,9 @@ export function resultOf(judge: Judge, job: HeldJob, outcome: Outcome, ended: En
     enqueue,
   });
   if (outcome.type !== 'succeeded') return ending(outcome);
-  const { outputText } = outcome;
-  if (outputText !== undefined && outputText.length > judge.outputMaxBytes) {
-    return ending(failedForGood(outputTooLarge(outputText.length, judge.outputMaxBytes)));
-  }
+  const length = outputLength(outcome, judge.outputMaxBytes);
+  if (length > judge.outputMaxBytes)
+    return ending(failedForGood(outputTooLarge(length, judge.outputMaxBytes)));
   if (outcome.enqueue.length === 0) return ending(outcome);
   let enqueue: PreparedJob[];
   try {
@@ -46,6 +45,18 @@ export function resultOf(judge: Judge, job: HeldJob, outcome: Outcome, ended: En
     return ending(failedForGood(error));
   }
   return ending(outcome, enqueue);
+}
+
+type Succeeded = Extract<Outcome, { readonly type: 'succeeded' }>;
+
+function isEmpty({ outputText, output, enqueue }: Succeeded): boolean {
+  return outputText === undefined && output === undefined && enqueue.length === 0;
+}
+
+/** Characters of an output as JSON; of one that is surely within `most` as many as it may have. */
+function outputLength({ outputText, output }: Succeeded, most: number): number {
+  if (output === undefined) return outputText?.length ?? 0;
+  return output.lengthMost <= most ? output.lengthMost : JSON.stringify(output.value).length;
 }
 
 /** The outcome for what cannot get better by trying again. */

@@ -3,6 +3,7 @@
 import type { ErrorRecord } from '../domain/attempt.ts';
 import type { Backoff, StoredOptions } from '../domain/job-options.ts';
 import type { RetryRule } from '../domain/retry-rules.ts';
+import type { JsonObject } from '../domain/workflow/definition.ts';
 import type { Row } from '../store/session.ts';
 import type { Attempt } from './executors/port.ts';
 import type { Lane } from './lanes.ts';
@@ -54,7 +55,8 @@ export class HeldJob implements Attempt {
   readonly createdMs: string;
   /** As it was sent; `payloadText` may have been upgraded. */
   readonly sentText: string;
-  payloadText: string;
+  /** Of a step that was decided in this process, as it is: to be copied before it is given to anybody. */
+  payload: JsonObject | undefined;
   startedMs = 0;
   state: 'waiting' | 'running' | 'ended' = 'waiting';
   progressed = false;
@@ -69,6 +71,7 @@ export class HeldJob implements Attempt {
   /** What it has really cost, by names of limits (empty: the default), as its attempt has said. */
   spent: Map<string, number> | undefined;
   private readonly rest: Rest;
+  private ownText: string | undefined;
 
   /** @param row of `claim_lane.sql` or `claim_keyed.sql`, or one like it of what is handed to the worker */
   constructor(row: Row, lease: Lease, lane: Lane, runtime: QueueRuntime) {
@@ -80,9 +83,18 @@ export class HeldJob implements Attempt {
     this.runtime = runtime;
     this.createdMs = row[3] as string;
     this.sentText = row[4] as string;
-    this.payloadText = this.sentText;
     this.keyed = row[6] == null ? undefined : Number(row[6]);
     this.rest = rest == null ? plain : (JSON.parse(rest) as Rest);
+  }
+
+  get payloadText(): string {
+    if (this.payload !== undefined) this.payloadText = JSON.stringify(this.payload);
+    return this.ownText ?? this.sentText;
+  }
+
+  set payloadText(text: string) {
+    this.ownText = text;
+    this.payload = undefined;
   }
 
   /** It is done with here, however it ended: nothing of this worker's is held for it any longer. */

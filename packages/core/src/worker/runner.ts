@@ -382,8 +382,9 @@ export class Runner implements AttemptListener {
       return;
     }
     const input = job.runtime.queue.steps ? this.host.steps.inputOf(job) : job.sentText;
-    if (typeof input === 'string') {
-      job.payloadText = input;
+    if (!(input instanceof Promise)) {
+      if (typeof input === 'string') job.payloadText = input;
+      else job.payload = input;
       this.prepare(job, kind);
       return;
     }

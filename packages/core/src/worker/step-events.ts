@@ -7,6 +7,7 @@ import type { Result } from './completer.ts';
 /** As Conductor keeps of a reason. */
 const reasonMost = 500;
 
+type Succeeded = Extract<Result['ending'], { readonly type: 'succeeded' }>;
 type Reported = Extract<RunEvent, { readonly type: 'reported' }>;
 
 /** Whether the result ends the attempt of a step: then its run decides what follows, and not the rules of jobs. */
@@ -38,8 +39,8 @@ export function stepEvent(result: Result, workerName: string, clockOffsetMs: num
   } as const;
   switch (ending.type) {
     case 'succeeded':
-      if (isDoneHere(job.kind)) return { ...told, ...outcomeOf(ending.outputText) };
-      return { ...told, status: 'COMPLETED', output: outputOf(ending.outputText) };
+      if (isDoneHere(job.kind)) return { ...told, ...outcomeOf(ending) };
+      return { ...told, status: 'COMPLETED', output: outputOf(ending) };
     case 'cancelled':
       return { ...told, status: 'CANCELED', output: {}, reason: ending.reason.slice(0, reasonMost) };
     default: {
@@ -55,15 +56,15 @@ export function stepEvent(result: Result, workerName: string, clockOffsetMs: num
 }
 
 /** Of a step that workers do by themselves (`workflow/built-in-steps.ts`): its handler says how it ended. */
-function outcomeOf(text: string | undefined): Pick<Reported, 'status' | 'output' | 'reason'> {
-  const { status = 'COMPLETED', output, reason } = outputOf(text) as Partial<Reported>;
+function outcomeOf(ending: Succeeded): Pick<Reported, 'status' | 'output' | 'reason'> {
+  const { status = 'COMPLETED', output, reason } = outputOf(ending) as Partial<Reported>;
   return { status, output: output ?? {}, reason: reason?.slice(0, reasonMost) };
 }
 
 /** What a handler returned as the output of its step: an object as it is, anything else as `result`, nothing as nothing. */
-function outputOf(text: string | undefined): Readonly<Record<string, unknown>> {
-  if (text === undefined) return {};
-  const value: unknown = JSON.parse(text);
+function outputOf({ outputText, output }: Succeeded): Readonly<Record<string, unknown>> {
+  if (output === undefined && outputText === undefined) return {};
+  const value: unknown = output === undefined ? JSON.parse(outputText ?? 'null') : output.value;
   if (value === null) return {};
   if (typeof value === 'object' && !Array.isArray(value)) return value as Record<string, unknown>;
   return { result: value };

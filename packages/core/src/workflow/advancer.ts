@@ -7,6 +7,7 @@
 import type { Clock } from '../domain/clock.ts';
 import { isLineshaftError } from '../domain/errors.ts';
 import type { Evaluation, RunEvent } from '../domain/workflow/decision.ts';
+import type { JsonObject } from '../domain/workflow/definition.ts';
 import type { Evaluator } from './evaluator.ts';
 import type { HandOver } from './hand-over.ts';
 import type { OpenSteps } from './open-steps.ts';
@@ -71,11 +72,11 @@ export class Advancer implements Omit<StepRuns, 'startScheduled' | 'indexRuns' |
     for (const { jobId, sentText } of steps) this.parts.openSteps.expect(jobId, sentText);
   }
 
-  inputOf({ jobId: stepId, sentText }: ClaimedStep): string | Promise<string> {
+  inputOf({ jobId: stepId, sentText }: ClaimedStep): string | JsonObject | Promise<string> {
     const input = this.parts.openSteps.inputOf(stepId, sentText);
-    return typeof input === 'string'
-      ? this.handedOver(stepId, input)
-      : input.then((text) => this.handedOver(stepId, text));
+    if (input instanceof Promise) return input.then((text) => this.handedOver(stepId, text));
+    if (typeof input === 'string') return this.handedOver(stepId, input);
+    return this.parts.handOver.hasSecrets ? this.handedOver(stepId, JSON.stringify(input)) : input;
   }
 
   end(steps: readonly EndingStep[], taker: StepTaker): void {

@@ -25,7 +25,7 @@ import { slotChange } from './slot-change.ts';
 import type { EndingLease, EndingStep } from './step-runs.ts';
 import { taskLimit } from './task-limit.ts';
 
-/** The last values of `apply_runs.sql` where nothing is handed on. */
+/** What `apply_runs.sql` is given where nothing is handed on. */
 const nothingHanded: readonly null[] = [null, null, null, null, null, null, null];
 
 /** The queue in which steps wait. */
@@ -63,8 +63,8 @@ export interface RunChange {
   readonly endings: readonly EndingJob[];
   /** Told how many bytes of documents were written. */
   readonly onSize?: (bytes: number) => void;
-  /** Told of each job that is made, with the input of its step as JSON, and its payload. */
-  readonly onJob?: (stepId: string, input: string, payload: string) => void;
+  /** Told of the payload that all jobs have which it makes. */
+  readonly onJobs?: (payload: string) => void;
 }
 
 /** Steps that go to a worker at once: see `Handing`. */
@@ -148,26 +148,21 @@ class Write {
     }
     if (change.kept !== undefined) this.kept.set(change.kept.hash, change.kept);
     const revision = (before?.revision ?? 0) + 1;
-    const texts = new Map<object, string>();
+    const texts = new DocumentTexts();
     this.addSteps(change, decision, revision, texts);
-    if (change.onSize !== undefined) {
-      let bytes = 500 * decision.steps.length;
-      for (const text of texts.values()) bytes += text.length;
-      change.onSize(bytes);
-    }
+    change.onSize?.(500 * decision.steps.length + texts.characters);
     for (const seq of decision.removed) this.removed.push(`{"run":"${id}","seq":${seq}}`);
     for (const { runId, event } of change.tells) {
       this.markRuns.push(runId);
       this.events.push(JSON.stringify(event));
     }
     this.withdrawn.push(...decision.withdrawn);
+    if (decision.jobs.length === 0) return;
+    const payload = inputInStep(revision);
+    change.onJobs?.(payload);
     for (const job of decision.jobs) {
       if (job.again) this.again.push(`{"id":"${job.stepId}","delay":${job.delayMs}}`);
-      else {
-        const payload = inputInStep(revision);
-        this.addJob(job, payload);
-        change.onJob?.(job.stepId, textOf(job.payload, texts), payload);
-      }
+      else this.addJob(job, payload);
     }
   }
 
@@ -210,23 +205,24 @@ class Write {
     ];
   }
 
-  private addSteps(change: RunChange, decision: Written, revision: number, texts: Map<object, string>): void {
+  private addSteps(change: RunChange, decision: Written, revision: number, texts: DocumentTexts): void {
     const { before, after } = change;
     const { id } = after;
     const definitions = stepDefinitions(after.definition);
     for (const step of decision.steps) {
       if (before === undefined || step.seq >= before.nextSeq) {
         const known = definitionOf(definitions, step.ref) === step.definition;
-        const input = this.documentText(step, 'input', id, texts);
-        const output = this.documentText(step, 'output', id, texts);
+        const input = this.documentText(change, step, 'input', texts);
+        const output = this.documentText(change, step, 'output', texts);
         const definition = known ? undefined : JSON.stringify(step.definition);
         const places = this.placesOf(step, id);
         this.fresh.add(id, step, { input, output, definition, places }, revision);
         continue;
       }
       const was = change.stepBefore(step.seq);
-      const input = was?.input === step.input ? undefined : this.documentText(step, 'input', id, texts);
-      const output = was?.output === step.output ? undefined : this.documentText(step, 'output', id, texts);
+      const input = was?.input === step.input ? undefined : this.documentText(change, step, 'input', texts);
+      const output =
+        was?.output === step.output ? undefined : this.documentText(change, step, 'output', texts);
       this.changed.add(id, revision, step, { input, output, places: this.placesOf(step, id) });
     }
   }
@@ -237,17 +233,18 @@ class Write {
 
   /** Of one that is kept apart an empty one. What an EVENT sends is read from its row. */
   private documentText(
+    { after: { id: runId } }: RunChange,
     step: Step,
     field: 'input' | 'output',
-    runId: string,
-    texts: Map<object, string>,
+    texts: DocumentTexts,
   ): string {
     const document = step[field];
     if (this.apart.pathOf(document, runId) !== undefined) return '{}';
-    const text = textOf(document, texts);
-    const kind = field === 'input' ? 'stepInput' : 'stepOutput';
-    if (step.type !== 'EVENT' && this.apart.isLarge(kind, text))
-      this.large.push({ runId, kind, document, text });
+    const isOutput = field === 'output';
+    if (step.type === 'EVENT') return texts.of(document);
+    const kind = isOutput ? 'stepOutput' : 'stepInput';
+    const text = texts.of(document);
+    if (this.apart.isLarge(kind, text)) this.large.push({ runId, kind, document, text });
     return text;
   }
 
@@ -377,14 +374,29 @@ function moreOf({ before, after, kept, refusable }: RunChange, decision: Written
   };
 }
 
-/** A document that is in several places is written out once. */
-function textOf(document: JsonObject, texts: Map<object, string>): string {
-  let text = texts.get(document);
-  if (text === undefined) {
-    text = JSON.stringify(document);
-    texts.set(document, text);
+/** Documents of one change as JSON: one that is in several places is written out once. */
+class DocumentTexts {
+  /** That they have in memory, roughly. */
+  characters = 0;
+  // Made where there is something to put in: there is one of this for each step that ends.
+  private known: Map<object, string> | undefined;
+
+  of(document: JsonObject): string {
+    if (isEmpty(document)) return '{}';
+    let text = this.known?.get(document);
+    if (text === undefined) {
+      text = JSON.stringify(document);
+      this.known ??= new Map();
+      this.known.set(document, text);
+      this.characters += text.length;
+    }
+    return text;
   }
-  return text;
+}
+
+function isEmpty(document: JsonObject): boolean {
+  for (const _name in document) return false;
+  return true;
 }
 
 /** Others of the same worker may be under way beside this write: a lease that both end jobs of goes with neither. */

@@ -6,24 +6,25 @@ import { type SecretValues, secretsMark, withoutSecrets, withSecrets } from '../
 
 export class HandOver {
   private readonly values: SecretValues;
-  private readonly any: boolean;
+  /** Whether there are any. */
+  readonly hasSecrets: boolean;
 
   /** @param values by name, those that workflows may use */
   constructor(values: SecretValues) {
     this.values = values;
-    this.any = Object.keys(values).length > 0;
+    this.hasSecrets = Object.keys(values).length > 0;
   }
 
   /** Whether a text, which has an input in it, may ask for one. */
   concerns(text: string): boolean {
-    return this.any && text.includes(secretsMark);
+    return this.hasSecrets && text.includes(secretsMark);
   }
 
   inputOf({ input, definition }: Pick<Step, 'input' | 'definition'>): JsonObject {
-    return this.any ? withSecrets(input, definition, this.values) : input;
+    return this.hasSecrets ? withSecrets(input, definition, this.values) : input;
   }
 
   redact(text: string): string {
-    return this.any ? withoutSecrets(text, this.values) : text;
+    return this.hasSecrets ? withoutSecrets(text, this.values) : text;
   }
 }

@@ -87,7 +87,7 @@ export class Handing {
     }
     const handed: HandedStep[] = [];
     for (const [stepId, { work, lane, sinceMs, rest }] of this.steps)
-      handed.push({ stepId, lane, payload: work.inputs.get(stepId)?.payload ?? '', rest, sinceMs });
+      handed.push({ stepId, lane, payload: work.payload, rest, sinceMs });
     this.taker.take({ worker: this.worker, lease, createdMs }, handed);
   }
 

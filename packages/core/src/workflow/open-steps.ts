@@ -3,6 +3,7 @@
  * the jobs do not repeat. What it wrote itself is at hand while it has a worker of its own; the rest is read, many at once.
  */
 
+import type { JsonObject } from '../domain/workflow/definition.ts';
 import type { RunStore } from './run-store.ts';
 
 /**
@@ -17,8 +18,13 @@ interface OpenStep {
   readonly runId: string;
   /** Of the job for which the input is. */
   readonly payload: string;
-  /** As JSON. */
-  readonly input: string;
+  /** As JSON; or as it was decided, which nobody may change. */
+  readonly input: string | JsonObject;
+}
+
+interface KeptStep extends OpenStep {
+  /** Of the input, as JSON, roughly. */
+  readonly characters: number;
 }
 
 interface Waiting {
@@ -39,7 +45,7 @@ const aheadCharacters = 1024 * 1024;
 export class OpenSteps {
   private readonly store: Pick<RunStore, 'inputs'>;
   /** The oldest first. */
-  private readonly steps = new Map<string, OpenStep>();
+  private readonly steps = new Map<string, KeptStep>();
   private characters = 0;
   private waiting = new Map<string, Waiting[]>();
   /** Payloads by step, in the order in which they will be asked for. */
@@ -54,7 +60,7 @@ export class OpenSteps {
     this.store = store;
   }
 
-  /** A step whose job was written. @param input as JSON */
+  /** A step whose job was written. */
   add(stepId: string, step: OpenStep): void {
     if (this.wanted) this.keep(stepId, step);
   }
@@ -66,10 +72,10 @@ export class OpenSteps {
   }
 
   /**
-   * The input of a step, as JSON; at once where it is at hand. Rejects with an error of the database, or if it is not there.
+   * The input of a step, as JSON, or where this process has decided it as it is; at once where it is at hand. Rejects with an error of the database, or if it is not there.
    * @param payload of its job
    */
-  inputOf(stepId: string, payload: string): string | Promise<string> {
+  inputOf(stepId: string, payload: string): string | JsonObject | Promise<string> {
     this.wanted = true;
     this.expected.delete(stepId);
     const known = this.steps.get(stepId);
@@ -93,13 +99,15 @@ export class OpenSteps {
     const known = this.steps.get(stepId);
     if (known === undefined) return;
     this.steps.delete(stepId);
-    this.characters -= known.input.length;
+    this.characters -= known.characters;
   }
 
   private keep(stepId: string, step: OpenStep): void {
     this.forget(stepId);
-    this.steps.set(stepId, step);
-    this.characters += step.input.length;
+    const { runId, payload, input } = step;
+    const characters = typeof input === 'string' ? input.length : roughLength(input);
+    this.steps.set(stepId, { runId, payload, input, characters });
+    this.characters += characters;
     if (!this.isFull) return;
     for (const oldest of this.steps.keys()) {
       if (!this.isFull) return;
@@ -160,4 +168,21 @@ export class OpenSteps {
       for (const [, waiting] of asked) for (const { reject } of waiting) reject(error);
     }
   }
+}
+
+/** Characters of a document as JSON, but for what has to be escaped. */
+function roughLength(document: JsonObject): number {
+  let length = 0;
+  const waiting: unknown[] = [document];
+  while (waiting.length > 0) {
+    const value = waiting.pop();
+    if (typeof value === 'string') length += value.length;
+    else if (typeof value === 'object' && value !== null)
+      for (const name in value) {
+        length += Array.isArray(value) ? 1 : name.length + 4;
+        waiting.push((value as Record<string, unknown>)[name]);
+      }
+    else length += 4;
+  }
+  return length;
 }

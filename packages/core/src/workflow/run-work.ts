@@ -49,8 +49,8 @@ export class RunWork {
   readonly verified: boolean;
   /** Of the documents that were written last. */
   bytes = 0;
-  /** Of the jobs that were written last, the inputs of their steps as JSON, and their payloads. */
-  readonly inputs = new Map<string, { readonly input: string; readonly payload: string }>();
+  /** Of the jobs that were written last. */
+  payload = '';
 
   constructor(
     state: RunState,
@@ -98,7 +98,9 @@ export class RunWork {
       onSize: (bytes) => {
         this.bytes = bytes;
       },
-      onJob: (stepId, input, payload) => this.inputs.set(stepId, { input, payload }),
+      onJobs: (payload) => {
+        this.payload = payload;
+      },
     };
   }
 

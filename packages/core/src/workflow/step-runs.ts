@@ -1,6 +1,7 @@
 /** What workers and services know of runs: that steps have ended, and that some runs need somebody. Types only. */
 
 import type { RunEvent } from '../domain/workflow/decision.ts';
+import type { JsonObject } from '../domain/workflow/definition.ts';
 
 /** A step whose job has ended, and the mark that says so. */
 export interface EndedStep {
@@ -92,8 +93,11 @@ export interface StepRuns {
   readonly backlog: number;
   /** A worker has claimed steps, and will ask for their inputs in this order. */
   claimed(steps: readonly ClaimedStep[]): void;
-  /** The input of a step as its worker gets it, as JSON; at once where it is at hand. */
-  inputOf(step: ClaimedStep): string | Promise<string>;
+  /**
+   * The input of a step as its worker gets it, as JSON, or where this process has decided it as it is, which nobody may change;
+   * at once where it is at hand.
+   */
+  inputOf(step: ClaimedStep): string | JsonObject | Promise<string>;
   /** A text that tells what went wrong in a step, without the values of secrets. */
   redact(text: string): string;
   /**

@@ -24,6 +24,7 @@ import { HandOver } from './hand-over.ts';
 import { HandedSteps } from './handed-steps.ts';
 import { LogBook } from './log-book.ts';
 import { MessageBook } from './message-book.ts';
+import { ownDocument } from './own-document.ts';
 import { PayloadBook } from './payload-book.ts';
 import type { PayloadSizes } from './payload-settings.ts';
 import { PollBook } from './poll-book.ts';
@@ -293,8 +294,10 @@ export class WorkflowBooks implements Pick<Workflows, Offered> {
    * key is taken); BLOB_NOT_FOUND and others of payloads that are kept apart
    * @example const runId = await lineshaft.workflows.start({ name: 'order', input: { order: 17 } })
    */
-  start(request: StartRequest): Promise<string> {
-    return this.startAs(request, this.newId());
+  async start(request: StartRequest): Promise<string> {
+    const { input, ...rest } = request;
+    const own = ownDocument(input, 'input');
+    return await this.startAs(own === undefined ? rest : { ...rest, input: own }, this.newId());
   }
 
   /** @returns the id of the run: this one, or of the one that has the idempotency key and is to be returned */
@@ -346,28 +349,37 @@ export class WorkflowBooks implements Pick<Workflows, Offered> {
     return this.control.retry(runId, options);
   }
 
-  rerun(runId: string, request: RerunRequest): Promise<string> {
-    return this.control.rerun(runId, request);
+  async rerun(runId: string, request: RerunRequest): Promise<string> {
+    const { runInput, stepInput } = request;
+    return await this.control.rerun(runId, {
+      ...request,
+      ...(runInput === undefined ? {} : { runInput: ownDocument(runInput, 'runInput') }),
+      ...(stepInput === undefined ? {} : { stepInput: ownDocument(stepInput, 'stepInput') }),
+    });
   }
 
-  skip(
+  async skip(
     runId: string,
     ref: string,
     request?: { input?: Readonly<Record<string, unknown>>; output?: Readonly<Record<string, unknown>> },
   ): Promise<void> {
-    return this.control.skip(runId, ref, request);
+    const { input, output } = request ?? {};
+    await this.control.skip(runId, ref, {
+      ...(input === undefined ? {} : { input: ownDocument(input, 'input') }),
+      ...(output === undefined ? {} : { output: ownDocument(output, 'output') }),
+    });
   }
 
   resetCallbacks(runId: string): Promise<void> {
     return this.control.resetCallbacks(runId);
   }
 
-  signal(
+  async signal(
     runId: string,
     status: RunStatus | StepStatus,
     output: Readonly<Record<string, unknown>>,
   ): Promise<StepOfRun | undefined> {
-    return this.control.signal(runId, status, output);
+    return await this.control.signal(runId, status, ownDocument(output, 'output'));
   }
 
   show(runId: string, options?: { steps?: boolean }): Promise<RunView> {
@@ -411,15 +423,15 @@ export class WorkflowBooks implements Pick<Workflows, Offered> {
   }
 
   async report(report: StepReport): Promise<StepOfRun | undefined> {
-    return await this.reportBook.report(await this.payloads.withOutput(report));
+    return await this.reportBook.report(await this.payloads.withOutput(withOwnOutput(report)));
   }
 
-  reportByRef(
+  async reportByRef(
     runId: string,
     ref: string,
     report: Omit<StepReport, 'stepId'>,
   ): Promise<StepOfRun | undefined> {
-    return this.reportBook.reportByRef(runId, ref, report);
+    return await this.reportBook.reportByRef(runId, ref, withOwnOutput(report));
   }
 
   confirmPoll(stepIds: readonly string[]): void {
@@ -463,4 +475,8 @@ export class WorkflowBooks implements Pick<Workflows, Offered> {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+function withOwnOutput<Report extends Pick<StepReport, 'output'>>(report: Report): Report {
+  return report.output === undefined ? report : { ...report, output: ownDocument(report.output, 'output') };
 }

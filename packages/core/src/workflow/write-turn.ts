@@ -211,9 +211,11 @@ function settleOne(
 ): void {
   const { merged, state } = work;
   merged.written();
-  for (const [stepId, given] of work.inputs) host.openSteps.add(stepId, { runId: work.runId, ...given });
-  for (const job of merged.jobs.values())
+  const { runId, payload } = work;
+  for (const job of merged.jobs.values()) {
+    if (!job.again) host.openSteps.add(job.stepId, { runId, payload, input: job.payload });
     if (beside?.covers(job) !== true && handing?.hasTaken(job.stepId) !== true) heard.jobs.push(job);
+  }
   heard.changed.push(state.run);
   heard.lines ||= slotChange(work.isNew ? undefined : merged.before, state.run, false) !== undefined;
   if (merged.wakeAt !== undefined) heard.wakeAt = Math.min(merged.wakeAt, heard.wakeAt ?? merged.wakeAt);

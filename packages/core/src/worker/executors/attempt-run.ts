@@ -10,6 +10,7 @@
 import { invalidOption, LineshaftError } from '../../domain/errors.ts';
 import { anyNumber } from '../../domain/fields.ts';
 import type { EnqueueOptions, EnqueueRequest } from '../../domain/job-options.ts';
+import { copyPlain } from '../../domain/plain-json.ts';
 import { validateQueueName } from '../../domain/queue.ts';
 import type { Handler, JobContext, JobLog, ScheduledTick } from '../handler.ts';
 import { clipFields, clipLine, enqueueMaxCount, LineBudget, outputMaxLength } from './bounds.ts';
@@ -50,6 +51,8 @@ export class AttemptRun implements JobContext {
   #log: RunLog | undefined;
   #enqueued: string[] | undefined;
   #enqueuedLength = 0;
+  /** Its payload was at hand, and its output is given back as it is. */
+  #isCopied = false;
 
   constructor(attempt: Attempt, listener: AttemptListener, host: RunHost) {
     this.#attempt = attempt;
@@ -67,9 +70,10 @@ export class AttemptRun implements JobContext {
     const attempt = run.#attempt;
     if (attempt.timeoutMs !== undefined) run.#startedAt = Date.now();
     run.#listener.onStart(attempt);
+    run.#isCopied = attempt.payload !== undefined;
     let result: unknown;
     try {
-      result = handler(parsePayload(attempt.payloadText), run);
+      result = handler(payloadOf(attempt), run);
       if (isThenable(result)) {
         const settled = result instanceof Promise ? result : Promise.resolve(result);
         settled.then(
@@ -244,7 +248,12 @@ export class AttemptRun implements JobContext {
     let outcome: Outcome;
     try {
       const enqueue = (this.#enqueued ?? []).map((text) => JSON.parse(text) as EnqueueRequest);
-      outcome = { type: 'succeeded', outputText: encodeOutput(value), enqueue };
+      // Nobody needs the text of what a step gives back to a run that is decided in this process.
+      const output = this.#isCopied ? copyPlain(value) : undefined;
+      outcome =
+        output === undefined || output.lengthMost > outputMaxLength
+          ? { type: 'succeeded', outputText: encodeOutput(value), enqueue }
+          : { type: 'succeeded', outputText: undefined, output, enqueue };
     } catch (thrown) {
       outcome = failedWith(thrown);
     }
@@ -319,6 +328,12 @@ class RunLog implements JobLog {
         : { type: 'log', level, message: text, fields: clipFields(fields) },
     );
   }
+}
+
+/** One of the handler's own. */
+function payloadOf(attempt: Attempt): unknown {
+  const copy = attempt.payload === undefined ? undefined : copyPlain(attempt.payload);
+  return copy === undefined ? parsePayload(attempt.payloadText) : copy.value;
 }
 
 function parsePayload(text: string): unknown {

@@ -6,6 +6,8 @@
 
 import type { ErrorRecord } from '../../domain/attempt.ts';
 import type { EnqueueRequest } from '../../domain/job-options.ts';
+import type { PlainCopy } from '../../domain/plain-json.ts';
+import type { JsonObject } from '../../domain/workflow/definition.ts';
 
 export type ExecutorName = 'async' | 'thread' | 'process' | 'command';
 
@@ -19,6 +21,8 @@ export interface Attempt {
   readonly maxAttempts: number;
   /** The payload as JSON text, upgraded to the kind's version; parsed where the handler runs. */
   readonly payloadText: string;
+  /** The same where it is at hand as a value, which is copied for the handler; undefined: there is the text alone. */
+  readonly payload?: JsonObject | undefined;
   readonly labels: Readonly<Record<string, string>>;
   readonly meta: Readonly<Record<string, unknown>>;
   /** Time limit of this attempt in milliseconds, counted from when the handler starts; undefined: none. */
@@ -32,6 +36,8 @@ export type Outcome =
   | {
       readonly type: 'succeeded';
       readonly outputText: string | undefined;
+      /** In place of a text: the output of an attempt whose payload was at hand. */
+      readonly output?: PlainCopy | undefined;
       readonly enqueue: readonly EnqueueRequest[];
     }
   | {
