@@ -104,6 +104,35 @@ describe('large payloads', () => {
       [runId],
     );
 
+  it('leave nothing that points into a row from which they were taken', async () => {
+    const name = freshName('taken');
+    const kinds = [0, 1, 2].map((n) => `${name}-${n}`);
+    for (const kind of kinds) await flows.putTask({ name: kind, retryCount: 0 });
+    const tasks = [
+      ...kinds.map((kind, n) => ({ name: kind, taskReferenceName: `s${n}`, type: 'SIMPLE' })),
+      {
+        name: 'set',
+        taskReferenceName: 'set',
+        type: 'SET_VARIABLE',
+        inputParameters: { own: '${s2.output.own}' },
+      },
+      {
+        name: 'end',
+        taskReferenceName: 'end',
+        type: 'TERMINATE',
+        inputParameters: { terminationStatus: 'COMPLETED', workflowOutput: '${s2.output}' },
+      },
+    ];
+    await flows.putWorkflow({ name, version: 1, tasks }, { overwrite: false });
+    const runId = await flows.start({ name });
+    const [a, b, own] = ['a'.repeat(1_500), 'b'.repeat(1_500), 'o'.repeat(500)];
+    // The last is small where it says what it has of the others, and large as the output of the run.
+    for (const [n, output] of [{ a }, { b }, { a, b, own }].entries())
+      await flows.report({ stepId: (await poll(kinds[n] ?? '')).id, status: 'COMPLETED', output });
+    const { run, steps } = await site.other().workflows.show(runId);
+    expect([run.output, steps.find(({ ref }) => ref === 'set')?.input]).toEqual([{ a, b, own }, { own }]);
+  });
+
   it('leave a reference in their rows, and go through a run whole, over two processes', async () => {
     const { name, one, two } = await register();
     const runId = await flows.start({ name, input: large('a') });

@@ -2,6 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import type { WorkflowDefinition } from '../../packages/core/src/domain/workflow/definition.ts';
+import { Origins } from '../../packages/core/src/domain/workflow/origins.ts';
 import type { Run, Step } from '../../packages/core/src/domain/workflow/run.ts';
 import { Route } from '../../packages/core/src/store/session.ts';
 import { bindStatements } from '../../packages/core/src/store/statements.ts';
@@ -102,6 +103,7 @@ export function beginning(
   return {
     before: undefined,
     after: run,
+    origins: new Origins(),
     stepBefore: () => undefined,
     decision: {
       steps,
@@ -140,6 +142,7 @@ export function further(
   return {
     before,
     after: { ...before, ...after },
+    origins: new Origins(),
     stepBefore: () => undefined,
     decision: { steps: [], removed: [], jobs: [], withdrawn: [], wakeAt: undefined, ...given },
     decided: [],

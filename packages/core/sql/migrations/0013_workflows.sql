@@ -110,12 +110,14 @@ create table lineshaft.step (
   -- What else is not as it mostly is: see `StepFacts` in workflow/rows.ts.
   facts json,
   definition json,
+  -- Objects; or arrays where they have values of other documents of the run: see the function document.
   input json not null,
   output json not null,
   primary key (run_id, seq)
 ) with (
-  -- A step grows by its output when it ends: half a page is left for that, so that it stays there and no index is written.
-  fillfactor = 50,
+  -- A step is written again when it ends, and has grown by then: room is left for that, so that it stays on its page and no
+  -- index is written.
+  fillfactor = 40,
   -- Documents of usual size are neither compressed nor moved out of the row.
   toast_tuple_target = 4080,
   autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_cost_delay = 1
@@ -169,7 +171,8 @@ insert into lineshaft.queue (project_id, name, steps, max_attempts) values (1, '
 -- Changed steps: the same under `old_`, without what never changes; inputs and outputs null: as they were.
 -- `removed`: {run, seq}. `mark_runs`, `events`: marks for runs. `decided`: marks that are done with. `withdrawn`: steps whose
 -- jobs nobody is to do. `again`: {id, delay}: jobs that wait again, in ms. `templates`, `template_of`, `job_ids`, `payloads`:
--- as enqueue_many. `leases`, `ended`, `fences`, `finished`: as end_steps.
+-- as enqueue_many. `leases`, `ended`, `fences`, `finished`: as end_steps. `parted`: runs of which documents are changed or removed
+-- in which others may have values.
 -- Rows are looked up one by one, by their place once their run is locked: a plan may be made while the tables are all but empty,
 -- and is kept. Arrays are read element by element: one function that gives rows costs less than one for each column.
 -- Returns the runs whose revision is another by now; or, after a nil id, those for which there is no room under the limit of
@@ -190,7 +193,7 @@ create function lineshaft.apply_runs(
   old_outputs json[],
   removed json, mark_runs uuid[], events json, decided bigint[], withdrawn uuid[], again json,
   templates jsonb, template_of integer[], job_ids uuid[], payloads json,
-  leases bigint[], ended uuid[], fences integer[], finished bigint[]
+  leases bigint[], ended uuid[], fences integer[], finished bigint[], parted uuid[]
 )
 returns uuid[] language plpgsql
 -- For all that it calls, too.
@@ -241,6 +244,9 @@ begin
   if 0 = any (run_revisions) then
     perform lineshaft.start_runs(
       run_ids, run_revisions, run_statuses, run_nexts, run_wakes, run_updates, run_ends, run_mores);
+  end if;
+  if cardinality(parted) > 0 then
+    perform lineshaft.part_documents(parted);
   end if;
   if cardinality(document_runs) > 0 then
     perform lineshaft.write_run_documents(
@@ -528,10 +534,55 @@ begin
 end
 $$;
 
+-- As `document`, of one that has values of others.
+create function lineshaft.put_together(of_run uuid, written json)
+returns json language plpgsql stable
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off as $$
+declare
+  places json := written -> 1;
+  members text[] := '{}';
+  place json;
+  source json;
+  member record;
+begin
+  for member in select m.key, m.value from json_each(written -> 0) m loop
+    place := places -> member.key;
+    if place is not null then
+      if (place ->> 0)::integer = 0 then
+        select d.input into source from lineshaft.run_data d where d.run_id = of_run;
+      else
+        select s.output into source from lineshaft.step s where s.run_id = of_run and s.seq = (place ->> 0)::integer;
+      end if;
+      if source is null then
+        raise warning 'a value of run % is not where it should be', of_run;
+      end if;
+      member.value := case when json_typeof(source) = 'array' then source -> 0 else source end -> (place ->> 1);
+    end if;
+    members := members || (to_json(member.key)::text || ':' || coalesce(member.value::text, 'null'));
+  end loop;
+  return '{' || array_to_string(members, ',') || '}';
+end
+$$;
+
+-- A document of a step as it is, whichever way it is written: where values of it stand in the input of the run or in outputs
+-- of earlier steps, `written` is an array of the rest and of the places: see domain/workflow/origins.ts.
+create function lineshaft.document(of_run uuid, written json)
+returns json language sql stable as $$
+  select case when left(written::text, 1) = '[' and json_typeof(written -> 0) = 'object' then lineshaft.put_together(of_run, written) else written end
+$$;
+
+-- Gives the documents of steps their own values back.
+create function lineshaft.part_documents(runs uuid[])
+returns void language sql as $$
+  update lineshaft.step s
+  set input = lineshaft.document(s.run_id, s.input), output = lineshaft.document(s.run_id, s.output)
+  where s.run_id = any (runs) and (left(s.input::text, 1) = '[' or left(s.output::text, 1) = '[')
+$$;
+
 -- The payloads by which limits tell jobs apart: that of a step says only that its input stands in the step.
 create function lineshaft.with_inputs(ids uuid[], payloads json)
 returns json language sql stable as $$
-  select json_agg(coalesce((select s.input from lineshaft.step s where s.id = p.id), p.payload) order by p.n)
+  select json_agg(coalesce((select lineshaft.document(s.run_id, s.input) from lineshaft.step s where s.id = p.id), p.payload) order by p.n)
   from rows from (unnest(ids), json_array_elements(payloads)) with ordinality as p (id, payload, n)
 $$;
 

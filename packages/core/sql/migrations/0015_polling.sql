@@ -142,7 +142,7 @@ begin
       s.id, s.seq, s.ref, s.iteration, s.retry_count, s.type, s.name, s.status,
       (date_part('epoch', s.scheduled_at) * 1000)::bigint, (date_part('epoch', s.started_at) * 1000)::bigint,
       (date_part('epoch', s.updated_at) * 1000)::bigint, (date_part('epoch', s.ended_at) * 1000)::bigint,
-      s.reason, s.facts, s.definition, s.input, s.output
+      s.reason, s.facts, s.definition, lineshaft.document(s.run_id, s.input), lineshaft.document(s.run_id, s.output)
     ) end,
     r.id, r.definition, r.correlation_id, r.priority, extract(epoch from first - present)::double precision * 1000
   from unnest(m_id, m_pair, m_place) as m (id, pair, place)

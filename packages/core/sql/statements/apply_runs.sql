@@ -17,7 +17,8 @@
 -- json, $59 leases bigint[], $60 ended uuid[], $61 fences integer[], $62 finished bigint[], and
 -- $63 kinds text[] (null: nothing is claimed), $64 domains text[], $65 counts integer[], $66 holders text[], $67 claim text, and
 -- $68 worker bigint (null: nothing is handed on), $69 handed_templates jsonb, $70 handed_template_of integer[], $71 handed_ids
--- uuid[], $72 handed_payloads json, $73 handed_lanes integer[], $74 before integer[]
+-- uuid[], $72 handed_payloads json, $73 handed_lanes integer[], $74 before integer[], and
+-- $75 parted uuid[]
 -- Returns moved uuid[] in each row: runs that others have changed meanwhile, or, led by a nil id, those
 -- refused by their limit, then nothing was done; null: all is written; and
 -- the columns of claim_remote, null where it gives nothing; and lease and created of hand_steps. Locks: as both; of counters it waits for none twice. Called by: RunStore.
@@ -33,7 +34,7 @@ from (select lineshaft.apply_runs(
   $37::integer[], $38::integer[], $39::integer[], $40::text[], $41::double precision[], $42::double precision[],
   $43::double precision[], $44::double precision[], $45::text[], $46::json[], $47::json[], $48::json[], $49::json,
   $50::uuid[], $51::json, $52::bigint[], $53::uuid[], $54::json, $55::jsonb, $56::integer[], $57::uuid[], $58::json,
-  $59::bigint[], $60::uuid[], $61::integer[], $62::bigint[]
+  $59::bigint[], $60::uuid[], $61::integer[], $62::bigint[], $75::uuid[]
 ) as moved
   -- Before leases and jobs, as everywhere.
   from (select 1 offset 0) one

@@ -16,7 +16,7 @@ select r.id, r.revision, r.definition,
       s.id, s.seq, s.ref, s.iteration, s.retry_count, s.type, s.name, s.status,
       (date_part('epoch', s.scheduled_at) * 1000)::bigint, (date_part('epoch', s.started_at) * 1000)::bigint,
       (date_part('epoch', s.updated_at) * 1000)::bigint, (date_part('epoch', s.ended_at) * 1000)::bigint,
-      s.reason, s.facts, s.definition, s.input, s.output
+      s.reason, s.facts, s.definition, lineshaft.document(s.run_id, s.input), lineshaft.document(s.run_id, s.output)
     ) order by s.seq)
     from (
       select s.*

@@ -12,7 +12,9 @@ left join lateral (
   select t.text, t.documents
   from (
     select concat_ws(' ', s.name, s.ref, left(s.reason, 1000)) as text,
-      concat_ws(' ', lineshaft.head(s.input), lineshaft.head(s.output)) as documents
+      concat_ws(
+        ' ', lineshaft.head(lineshaft.document(s.run_id, s.input)), lineshaft.head(lineshaft.document(s.run_id, s.output))
+      ) as documents
     offset 0
   ) t
   cross join lateral (select lower(concat_ws(' ', t.text, t.documents) collate "C") as text offset 0) l

@@ -5,6 +5,7 @@
 
 import type { Decision, RunEvent, StepJob } from '../domain/workflow/decision.ts';
 import type { JsonObject, WorkflowDefinition } from '../domain/workflow/definition.ts';
+import type { Origins } from '../domain/workflow/origins.ts';
 import type { Run, Step } from '../domain/workflow/run.ts';
 import { stepKind } from '../domain/workflow/step-kind.ts';
 import { textArray } from '../queue/enqueue-batch.ts';
@@ -47,6 +48,8 @@ export interface RunChange {
   readonly before: Run | undefined;
   /** As it will be. */
   readonly after: Run;
+  /** What the run's rows have, and what is written now adds to. */
+  readonly origins: Origins;
   /** What is known of the step with this number before the change. */
   readonly stepBefore: (seq: number) => Step | undefined;
   /** undefined: nothing is to be written about it, but marks are done with. */
@@ -85,8 +88,8 @@ const responseUsualMs = 3_600_000;
 /** The values of `apply_runs.sql`, and the documents in it that are to be kept apart: once they are, it is asked again. */
 interface ApplyValues {
   readonly values: unknown[];
-  /** The last of them: what is handed on. */
-  readonly handed: readonly unknown[];
+  /** What is handed on; and runs of which documents are taken away that others have values in. */
+  readonly last: readonly unknown[];
   /** Leases that go with it: all that is left of their jobs ends here. */
   readonly finished: readonly EndingLease[];
   readonly large: readonly LargeDocument[];
@@ -100,7 +103,7 @@ export function applyValues(
   const sorted = [...changes].sort((a, b) => (a.after.id < b.after.id ? -1 : 1));
   const write = new Write(apart, handing);
   for (const change of sorted) write.add(change);
-  return { values: write.values(), handed: write.handed(), finished: write.finished, large: write.large };
+  return { values: write.values(), last: write.last(), finished: write.finished, large: write.large };
 }
 
 /** Collects what one statement writes. */
@@ -126,6 +129,7 @@ class Write {
   private readonly handedJobs = new JobRows();
   private readonly handing: HandingOn | undefined;
   private readonly endings: EndingJob[] = [];
+  private readonly parted: string[] = [];
 
   constructor(apart: Pick<KeptApart, 'pathOf' | 'isLarge'>, handing: HandingOn | undefined) {
     this.apart = apart;
@@ -138,7 +142,12 @@ class Write {
     this.decided.push(...change.decided);
     if (decision === undefined) return;
     this.endings.push(...change.endings);
+    if (takesAway(change, decision)) {
+      this.parted.push(id);
+      change.origins.clear();
+    }
     const documents = this.runDocuments(before, after);
+    this.noteInput(change, documents?.input);
     this.runs.add(change, decision.wakeAt, moreOf(change, decision), this.placesOf(after, id));
     if (documents !== undefined) {
       this.documentRuns.push(id);
@@ -172,11 +181,18 @@ class Write {
     else this.handing?.made(job.stepId, this.handedJobs.add(job, payload, lane));
   }
 
-  handed(): readonly unknown[] {
+  last(): readonly unknown[] {
     const { handing, handedJobs } = this;
-    if (handing === undefined) return nothingHanded;
+    const parted = `{${this.parted.join(',')}}`;
+    if (handing === undefined) return [...nothingHanded, parted];
     const { worker, before } = handing;
-    return [worker, ...handedJobs.values(), `{${handedJobs.lanes.join(',')}}`, `{${before.join(',')}}`];
+    return [
+      worker,
+      ...handedJobs.values(),
+      `{${handedJobs.lanes.join(',')}}`,
+      `{${before.join(',')}}`,
+      parted,
+    ];
   }
 
   values(): unknown[] {
@@ -233,7 +249,7 @@ class Write {
 
   /** Of one that is kept apart an empty one. What an EVENT sends is read from its row. */
   private documentText(
-    { after: { id: runId } }: RunChange,
+    { after: { id: runId }, origins }: RunChange,
     step: Step,
     field: 'input' | 'output',
     texts: DocumentTexts,
@@ -243,9 +259,23 @@ class Write {
     const isOutput = field === 'output';
     if (step.type === 'EVENT') return texts.of(document);
     const kind = isOutput ? 'stepOutput' : 'stepInput';
-    const text = texts.of(document);
-    if (this.apart.isLarge(kind, text)) this.large.push({ runId, kind, document, text });
-    return text;
+    const passedOn = origins.textOf(document, isOutput ? step.seq : undefined);
+    if (passedOn !== undefined) texts.count(passedOn, document);
+    const written = passedOn ?? texts.of(document);
+    if (this.apart.isLarge(kind, written)) {
+      const text = texts.of(document);
+      this.large.push({ runId, kind, document, text });
+      return text;
+    }
+    if (isOutput && isOrigin(step)) origins.add(step.seq, document, written);
+    return written;
+  }
+
+  /** The input of a run may be in its row, where its steps find it. */
+  private noteInput({ after, origins }: RunChange, written: string | undefined): void {
+    if (!origins.lacks(after.input) || this.apart.pathOf(after.input, after.id) !== undefined) return;
+    const text = written ?? JSON.stringify(after.input);
+    if (!this.apart.isLarge('runInput', text)) origins.add(0, after.input, text);
   }
 
   /** undefined: none of them has changed, or, of one, it is as it was. */
@@ -374,6 +404,29 @@ function moreOf({ before, after, kept, refusable }: RunChange, decision: Written
   };
 }
 
+/** Whether values of its output may stand for those of other steps: it stays as it is while they are there. */
+function isOrigin(step: Step): boolean {
+  // Loops forget iterations.
+  return step.endedAt !== undefined && step.iteration === 0;
+}
+
+/** Whether a document is changed or removed in which others may have values. */
+function takesAway({ before, after, stepBefore }: RunChange, { steps, removed }: Written): boolean {
+  if (before === undefined) return false;
+  if (before.input !== after.input) return true;
+  for (const seq of removed) {
+    const was = stepBefore(seq);
+    if (was !== undefined && isOrigin(was)) return true;
+  }
+  for (const step of steps) {
+    if (step.seq >= before.nextSeq) continue;
+    const was = stepBefore(step.seq);
+    // One that goes on again may get another output in a later write.
+    if (was !== undefined && isOrigin(was) && (was.output !== step.output || !isOrigin(step))) return true;
+  }
+  return false;
+}
+
 /** Documents of one change as JSON: one that is in several places is written out once. */
 class DocumentTexts {
   /** That they have in memory, roughly. */
@@ -391,6 +444,15 @@ class DocumentTexts {
       this.characters += text.length;
     }
     return text;
+  }
+
+  /** Of one with values that stand elsewhere. Texts among these may be others in memory. */
+  count(written: string, document: JsonObject): void {
+    this.characters += written.length;
+    for (const name in document) {
+      const value = document[name];
+      if (typeof value === 'string') this.characters += value.length;
+    }
   }
 }
 

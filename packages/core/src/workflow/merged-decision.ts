@@ -102,6 +102,7 @@ export class MergedDecision {
     }
     applyRows(this.state, this.before, back, gone);
     this.state.run = this.before;
+    this.state.origins.clear();
   }
 
   private remember(seq: number): void {

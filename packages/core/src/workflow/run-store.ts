@@ -15,6 +15,7 @@ import type { Handing } from './handing.ts';
 import { KeptApart, type KeptApartParts } from './kept-apart.ts';
 import type { StepOfRun, WrittenRun } from './port.ts';
 import { runFromText, stepDefinitions, stepFromText, stepsFromText, writtenStep } from './rows.ts';
+import { wholeDocuments } from './whole-documents.ts';
 
 /** A run as the database has it now, as far as it was not known. */
 export interface LoadedRun {
@@ -139,7 +140,10 @@ export class RunStore {
     const steps = rows.flatMap((row) =>
       row[3] == null ? [] : [writtenStep(row.slice(3), known, (own) => this.ownDefinition(own))],
     );
-    return { run: await this.apart.fillRun(run), steps: await this.apart.fillTexts(steps, run.id) };
+    return {
+      run: await this.apart.fillRun(run),
+      steps: await this.apart.fillTexts(wholeDocuments(run, steps), run.id),
+    };
   }
 
   /** Steps by their ids, in no order; those that do not exist are left out. */
@@ -194,12 +198,14 @@ export class RunStore {
     let applied = applyValues(changes, this.apart, handing);
     if (applied.large.length > 0) {
       await this.apart.keep(applied.large);
+      // Not in its row after all: a document may be that of the run, too, which is kept apart where the step's is not.
+      for (const { origins } of changes) origins.clear();
       applied = applyValues(changes, this.apart, handing);
     }
-    const { values, handed, finished } = applied;
+    const { values, last, finished } = applied;
     const claim = beside?.values ?? noClaim;
     const session = this.writes.isBusy ? this.writesBeside : this.writes;
-    const rows = await session.query(this.statements.applyRuns, [...values, ...claim, ...handed]);
+    const rows = await session.query(this.statements.applyRuns, [...values, ...claim, ...last]);
     const told = rows[0]?.[0] ?? null;
     if (told !== null) {
       const ids = told.slice(1, -1).split(',');

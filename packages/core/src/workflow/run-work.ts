@@ -88,6 +88,7 @@ export class RunWork {
     return {
       before: this.isNew ? undefined : before,
       after: state.run,
+      origins: state.origins,
       stepBefore: (seq) => merged.stepBefore(seq),
       decision: this.isNew || merged.writes ? this.written() : undefined,
       decided: this.marks,

@@ -319,6 +319,7 @@ export class Runs {
     } else {
       applyRows(state, run, steps, []);
       state.run = run;
+      state.origins.clear();
     }
     cache.put(state, bytes);
     return state;

@@ -1,13 +1,14 @@
 /**
  * A run with its steps in memory, indexed so that a decision costs what changed and not what there is. `readState` makes it
  * from rows, `applyDecision` brings it forward in place; both must come to the same. Nobody else changes it: decisions only
- * read. What is indexed can always be told from the rows; nothing is kept here that they do not say.
+ * read. What is indexed can always be told from the rows; but for `origins` nothing is kept here that they do not say.
  */
 
 import { compile, compileBranch, findNode, type Node } from './compile.ts';
 import { type Deadlines, deadlineOf, noDeadlines, setDeadline } from './deadlines.ts';
 import type { Decision } from './decision.ts';
 import type { StepDefinition } from './definition.ts';
+import { Origins } from './origins.ts';
 import type { Run, Step } from './run.ts';
 import { hasFailed, isDone, isTerminal, isUnsuccessful } from './status.ts';
 
@@ -40,6 +41,8 @@ export interface RunState {
   readonly joinsOf: Map<string, Set<number>>;
   /** When time alone changes a step. */
   readonly deadlines: Deadlines;
+  /** Of values that this process has written: told by who writes, and not by the rows. */
+  readonly origins: Origins;
 }
 
 /** The state of a run from its rows. `steps`: all that there are, in any order. */
@@ -60,6 +63,7 @@ export function readState(run: Run, steps: readonly Step[]): RunState {
     joins: new Map(),
     joinsOf: new Map(),
     deadlines: noDeadlines(),
+    origins: new Origins(),
   };
   applyRows(
     state,
