@@ -568,7 +568,10 @@ $$;
 -- of earlier steps, `written` is an array of the rest and of the places: see domain/workflow/origins.ts.
 create function lineshaft.document(of_run uuid, written json)
 returns json language sql stable as $$
-  select case when left(written::text, 1) = '[' and json_typeof(written -> 0) = 'object' then lineshaft.put_together(of_run, written) else written end
+  select case
+    when left(written::text, 1) = '[' and json_typeof(written -> 0) = 'object' then lineshaft.put_together(of_run, written)
+    else written
+  end
 $$;
 
 -- Gives the documents of steps their own values back.
@@ -582,7 +585,9 @@ $$;
 -- The payloads by which limits tell jobs apart: that of a step says only that its input stands in the step.
 create function lineshaft.with_inputs(ids uuid[], payloads json)
 returns json language sql stable as $$
-  select json_agg(coalesce((select lineshaft.document(s.run_id, s.input) from lineshaft.step s where s.id = p.id), p.payload) order by p.n)
+  select json_agg(
+    coalesce((select lineshaft.document(s.run_id, s.input) from lineshaft.step s where s.id = p.id), p.payload) order by p.n
+  )
   from rows from (unnest(ids), json_array_elements(payloads)) with ordinality as p (id, payload, n)
 $$;
 

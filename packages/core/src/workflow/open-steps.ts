@@ -72,7 +72,8 @@ export class OpenSteps {
   }
 
   /**
-   * The input of a step, as JSON, or where this process has decided it as it is; at once where it is at hand. Rejects with an error of the database, or if it is not there.
+   * The input of a step, as JSON, or as it is where this process has decided it; at once where it is at hand. Rejects with an
+   * error of the database, or if it is not there.
    * @param payload of its job
    */
   inputOf(stepId: string, payload: string): string | JsonObject | Promise<string> {
