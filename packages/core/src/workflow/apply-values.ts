@@ -88,7 +88,7 @@ const responseUsualMs = 3_600_000;
 /** The values of `apply_runs.sql`, and the documents in it that are to be kept apart: once they are, it is asked again. */
 interface ApplyValues {
   readonly values: unknown[];
-  /** What is handed on; and runs of which documents are taken away that others have values in. */
+  /** The last of them: what is handed on, and runs of which documents are taken away that others have values in. */
   readonly last: readonly unknown[];
   /** Leases that go with it: all that is left of their jobs ends here. */
   readonly finished: readonly EndingLease[];
