@@ -11,9 +11,13 @@ import type { Border } from '../workflows/borders.ts';
 import { openRunLedger } from '../workflows/ledger.ts';
 import type { Command, Reached } from './settings.ts';
 
-let wanted: Extract<Command, { command: 'border' }> | undefined;
+type BorderCommand = Extract<Command, { command: 'border' }>;
+/** By what is to happen there: who kills at borders and who kills the database ask for theirs beside each other. */
+const wanted = new Map<BorderCommand['act'], Border>();
 process.on('message', (command: Command) => {
-  if (command.command === 'border') wanted = command;
+  if (command.command !== 'border') return;
+  if (command.at === undefined) wanted.delete(command.act);
+  else wanted.set(command.act, command.at);
 });
 // Servers of the product know nothing of the lab: they write down when they do not get to run, and end with it, none the less.
 const { LINESHAFT_LAB_FOLDER: folder, LINESHAFT_LAB_NAME: name } = process.env;
@@ -24,10 +28,14 @@ process.channel?.unref();
 
 /** The process is at this border now. */
 export function reach(border: Border): void {
-  if (wanted?.at !== border) return;
-  if (wanted.act === 'die') process.kill(process.pid, 'SIGKILL');
+  if (wanted.get('die') === border) process.kill(process.pid, 'SIGKILL');
+  if (wanted.get('tell') !== border) return;
+  wanted.delete('tell');
   process.send?.({ reached: border } satisfies Reached);
-  wanted = undefined;
+}
+
+function isWanted(border: string): boolean {
+  return wanted.get('die') === border || wanted.get('tell') === border;
 }
 
 /** Statements by the borders that they are: what claims differ in is no matter. */
@@ -40,12 +48,12 @@ function statementOf(query: unknown): string | undefined {
 const { query } = pg.Client.prototype;
 const send = query as (...parts: unknown[]) => Promise<{ rows: unknown[][] }>;
 pg.Client.prototype.query = function (this: pg.Client, ...parts: unknown[]) {
-  const statement = wanted === undefined ? undefined : statementOf(parts[0]);
+  const statement = wanted.size === 0 ? undefined : statementOf(parts[0]);
   if (statement === undefined) return send.apply(this, parts);
   reach(`before ${statement}` as Border);
   const answer = send.apply(this, parts);
   reach(`at ${statement}` as Border);
-  if (wanted?.at !== `after ${statement}`) return answer;
+  if (!isWanted(`after ${statement}`)) return answer;
   return answer.then((result) => {
     if (!isEmptyClaim(statement, result.rows)) reach(`after ${statement}` as Border);
     return result;

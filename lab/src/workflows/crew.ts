@@ -6,7 +6,7 @@ import { within } from '../monotonic.ts';
 import type { Progress, Reached, RunProcessSettings, ServerAddress } from '../processes/settings.ts';
 import { Child, labProgram, type Program } from '../site/child.ts';
 import { Place } from '../site/crew.ts';
-import type { Role } from './borders.ts';
+import type { Border, Role } from './borders.ts';
 import { patientTask, task } from './shapes.ts';
 
 export interface RunCrewSettings {
@@ -35,7 +35,7 @@ export class RunCrew {
   /** Processes that ended by themselves. */
   readonly crashes: string[] = [];
   /** Told of a process that is at a border at which it was to tell. */
-  onReached: () => void = () => {};
+  onReached: (border: Border) => void = () => {};
   private readonly settings: RunCrewSettings & { readonly servers: readonly ServerAddress[] };
   private readonly progress = new Map<string, number>();
   private readonly ready = new Set<string>();
@@ -144,7 +144,7 @@ export class RunCrew {
       const said = message as Partial<Progress & Reached & { ready: boolean }>;
       if (said.ready === true) this.ready.add(place);
       if (said.acked !== undefined) this.progress.set(child.name, said.acked);
-      if (said.reached !== undefined) this.onReached();
+      if (said.reached !== undefined) this.onReached(said.reached);
     });
     child.ended.then(
       (how) => {

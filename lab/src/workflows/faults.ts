@@ -107,7 +107,10 @@ export class RunFaults {
 
   private async comesTo(at: Border, place: Place): Promise<boolean> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.crew.onReached = resolve;
+    // Somebody may come late to one that was asked for before.
+    this.crew.onReached = (border) => {
+      if (border === at) resolve();
+    };
     place.current.tell({ command: 'border', at, act: 'tell' });
     return await inTime(borderTimeoutMs, promise);
   }
