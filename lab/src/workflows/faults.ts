@@ -99,19 +99,20 @@ export class RunFaults {
       const at = left.shift();
       if (at === undefined) return;
       this.tries.set(at, (this.tries.get(at) ?? 0) + 1);
-      const place = random.pick(this.crew.places[at === 'at complete_steps' ? 'worker' : 'server']);
-      if (await this.comesTo(at, place)) this.hit('database', at);
+      const places = this.crew.places[at === 'at complete_steps' ? 'worker' : 'server'];
+      if (await this.comesTo(at, places)) this.hit('database', at);
       await this.restartDatabase(random.whole(0, 1_500));
     });
   }
 
-  private async comesTo(at: Border, place: Place): Promise<boolean> {
+  /** Whoever of them is there first: one that is killed meanwhile does not come at all. */
+  private async comesTo(at: Border, places: readonly Place[]): Promise<boolean> {
     const { promise, resolve } = Promise.withResolvers<void>();
     // Somebody may come late to one that was asked for before.
     this.crew.onReached = (border) => {
       if (border === at) resolve();
     };
-    place.current.tell({ command: 'border', at, act: 'tell' });
+    for (const { current } of places) current.tell({ command: 'border', at, act: 'tell' });
     return await inTime(borderTimeoutMs, promise);
   }
 
