@@ -1,6 +1,7 @@
 /** Runs and steps as tests make them, and a store of runs on a database of their own. */
 
 import { randomUUID } from 'node:crypto';
+import type { StepJob } from '../../packages/core/src/domain/workflow/decision.ts';
 import type { WorkflowDefinition } from '../../packages/core/src/domain/workflow/definition.ts';
 import { Origins } from '../../packages/core/src/domain/workflow/origins.ts';
 import type { Run, Step } from '../../packages/core/src/domain/workflow/run.ts';
@@ -92,7 +93,7 @@ export function aStep(given: Partial<Step> = {}): Step {
   };
 }
 
-type Written = NonNullable<RunChange['decision']>;
+type Written = NonNullable<RunChange['decision']> & { readonly jobs: readonly StepJob[] };
 
 /** The change that makes a run, with steps and a job for each of them. */
 export function beginning(
@@ -107,7 +108,7 @@ export function beginning(
     stepBefore: () => undefined,
     decision: {
       steps,
-      removed: [],
+      removed: new Set(),
       jobs: steps.map((step) => ({
         stepId: step.id,
         seq: step.seq,
@@ -127,7 +128,9 @@ export function beginning(
     },
     decided: [],
     tells: [],
-    endings: [],
+    requests: [],
+    bytes: 0,
+    payload: '',
     kept: keep(run.definition),
   };
 }
@@ -144,10 +147,12 @@ export function further(
     after: { ...before, ...after },
     origins: new Origins(),
     stepBefore: () => undefined,
-    decision: { steps: [], removed: [], jobs: [], withdrawn: [], wakeAt: undefined, ...given },
+    decision: { steps: [], removed: new Set(), jobs: [], withdrawn: [], wakeAt: undefined, ...given },
     decided: [],
     tells: [],
-    endings: [],
+    requests: [],
+    bytes: 0,
+    payload: '',
     kept: undefined,
     ...rest,
   };

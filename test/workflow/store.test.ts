@@ -111,7 +111,7 @@ describe.each(versions)('the store of runs on PostgreSQL %i', (version) => {
     expect(delta.steps.map(({ seq, output }) => ({ seq, output }))).toEqual([{ seq: 2, output: { n: 2 } }]);
     expect((await load(run.id, 2)).run).toBeUndefined();
 
-    await store.apply([further({ ...run, revision: 2 }, {}, { removed: [3] })]);
+    await store.apply([further({ ...run, revision: 2 }, {}, { removed: new Set([3]) })]);
     const whole = await load(run.id, 2);
     expect(whole.whole).toBe(true);
     expect(whole.steps.map(({ seq }) => seq)).toEqual([1, 2]);

@@ -226,12 +226,12 @@ function newRun(definition: WorkflowDefinition, now: number, options: SimulatedO
 /** The state that was brought forward must be that of the rows. */
 function compare(state: RunState, fresh: RunState): void {
   for (const name of ['steps', 'byId', 'latest', 'named', 'joins', 'joinsOf', 'children'] as const) {
-    same(name, throughMap(state[name]), throughMap(fresh[name]));
+    same(name, entriesOf(state[name]), entriesOf(fresh[name]));
   }
   for (const name of ['open', 'passive', 'undecided', 'unsuccessful', 'failures'] as const) {
     same(name, [...state[name]].sort(), [...fresh[name]].sort());
   }
-  same('deadlines', throughMap(state.deadlines.of), throughMap(fresh.deadlines.of));
+  same('deadlines', entriesOf(state.deadlines.of), entriesOf(fresh.deadlines.of));
 }
 
 function same(name: string, left: unknown, right: unknown): void {
@@ -239,7 +239,7 @@ function same(name: string, left: unknown, right: unknown): void {
   throw new Error(`${name} differs: brought forward ${JSON.stringify(left)}, read ${JSON.stringify(right)}`);
 }
 
-function throughMap(map: ReadonlyMap<unknown, unknown>): unknown {
+function entriesOf(map: Iterable<readonly [unknown, unknown]>): unknown {
   const entries = [...map].map(([key, value]) => [
     String(key),
     value instanceof Set ? [...value].sort() : throughJson(value),

@@ -42,6 +42,42 @@ export interface CompleterListener {
   onStepsEnded(ended: readonly EndedStep[]): void;
 }
 
+/** A step that is to end in the write in which its run goes on. */
+class EndingWithRun implements EndingStep {
+  readonly result: Result;
+  readonly event: EndingStep['event'];
+  /** As it is settled. */
+  how: 'written' | 'left' | 'unsure' = 'left';
+  private readonly onSettled: (ending: EndingWithRun) => void;
+
+  constructor(result: Result, event: EndingStep['event'], onSettled: (ending: EndingWithRun) => void) {
+    this.result = result;
+    this.event = event;
+    this.onSettled = onSettled;
+  }
+
+  get stepId(): string {
+    return this.result.job.jobId;
+  }
+
+  get fence(): number {
+    return this.result.job.fence;
+  }
+
+  get lease(): HeldJob['lease'] {
+    return this.result.job.lease;
+  }
+
+  get sinceMs(): number {
+    return this.result.job.sinceMs;
+  }
+
+  settle(how: 'written' | 'left' | 'unsure'): void {
+    this.how = how;
+    this.onSettled(this);
+  }
+}
+
 /** Ends jobs of steps in the same writes in which their runs go on. */
 export type EndSteps = (steps: readonly EndingStep[]) => void;
 
@@ -179,7 +215,7 @@ export class Completer {
     const { workerName, clockOffsetMs } = this.worker;
     const ended = new Promise<void>((resolve) => {
       let open = results.length;
-      let settled: { result: Result; how: 'written' | 'left' | 'unsure' }[] = [];
+      let settled: EndingWithRun[] = [];
       // Those of one write are settled in one breath, and told together.
       const tell = (): void => {
         const told = settled;
@@ -188,19 +224,15 @@ export class Completer {
         open -= told.length;
         if (open === 0) resolve();
       };
+      const onSettled = (ending: EndingWithRun): void => {
+        if (settled.push(ending) === 1) queueMicrotask(tell);
+      };
       this.onTheirWay += results.length;
       for (const { job } of results) job.runtime.kept += 1;
       this.endSteps(
-        results.map((result) => ({
-          stepId: result.job.jobId,
-          fence: result.job.fence,
-          lease: result.job.lease,
-          event: stepEvent(result, workerName, clockOffsetMs),
-          sinceMs: result.job.sinceMs,
-          settle: (how) => {
-            if (settled.push({ result, how }) === 1) queueMicrotask(tell);
-          },
-        })),
+        results.map(
+          (result) => new EndingWithRun(result, stepEvent(result, workerName, clockOffsetMs), onSettled),
+        ),
       );
     }).then(() => {
       this.aside.delete(ended);
@@ -208,9 +240,7 @@ export class Completer {
     this.aside.add(ended);
   }
 
-  private settleWithRuns(
-    told: readonly { readonly result: Result; readonly how: 'written' | 'left' | 'unsure' }[],
-  ): void {
+  private settleWithRuns(told: readonly EndingWithRun[]): void {
     this.onTheirWay -= told.length;
     const written: Result[] = [];
     for (const { result, how } of told) {

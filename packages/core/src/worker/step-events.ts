@@ -1,6 +1,7 @@
 /** How an attempt of a step ended, in the words of workflows: what its run is told. Pure. */
 
 import type { RunEvent } from '../domain/workflow/decision.ts';
+import type { JsonObject } from '../domain/workflow/definition.ts';
 import { isDoneHere } from '../domain/workflow/steps/worker.ts';
 import type { Result } from './completer.ts';
 
@@ -30,39 +31,35 @@ export function stepEvent(result: Result, workerName: string, clockOffsetMs: num
     // The limit is that of the step's task: its run knows what a time-out means, once it knows when the attempt began.
     return { type: 'polled', stepId: job.jobId, workerId: workerName, at: startedAt };
   }
-  const told = {
+  const reported = (status: Reported['status'], output: JsonObject, reason?: string): Reported => ({
     type: 'reported',
     stepId: job.jobId,
     workerId: workerName,
     startedAt,
     pollCount: 1,
-  } as const;
+    status,
+    output,
+    reason: reason?.slice(0, reasonMost),
+  });
   switch (ending.type) {
-    case 'succeeded':
-      if (isDoneHere(job.kind)) return { ...told, ...outcomeOf(ending) };
-      return { ...told, status: 'COMPLETED', output: outputOf(ending) };
+    case 'succeeded': {
+      const output = outputOf(ending);
+      if (!isDoneHere(job.kind)) return reported('COMPLETED', output);
+      // Its handler says how it ended (`workflow/built-in-steps.ts`).
+      const told = output as Partial<Reported>;
+      return reported(told.status ?? 'COMPLETED', told.output ?? {}, told.reason);
+    }
     case 'cancelled':
-      return { ...told, status: 'CANCELED', output: {}, reason: ending.reason.slice(0, reasonMost) };
+      return reported('CANCELED', {}, ending.reason);
     default: {
       const final = ending.type === 'dead' && ending.reason === 'not-retryable';
-      return {
-        ...told,
-        status: final ? 'FAILED_WITH_TERMINAL_ERROR' : 'FAILED',
-        output: {},
-        reason: error?.message.slice(0, reasonMost),
-      };
+      return reported(final ? 'FAILED_WITH_TERMINAL_ERROR' : 'FAILED', {}, error?.message);
     }
   }
 }
 
-/** Of a step that workers do by themselves (`workflow/built-in-steps.ts`): its handler says how it ended. */
-function outcomeOf(ending: Succeeded): Pick<Reported, 'status' | 'output' | 'reason'> {
-  const { status = 'COMPLETED', output, reason } = outputOf(ending) as Partial<Reported>;
-  return { status, output: output ?? {}, reason: reason?.slice(0, reasonMost) };
-}
-
 /** What a handler returned as the output of its step: an object as it is, anything else as `result`, nothing as nothing. */
-function outputOf({ outputText, output }: Succeeded): Readonly<Record<string, unknown>> {
+function outputOf({ outputText, output }: Succeeded): JsonObject {
   if (output === undefined && outputText === undefined) return {};
   const value: unknown = output === undefined ? JSON.parse(outputText ?? 'null') : output.value;
   if (value === null) return {};

@@ -3,7 +3,7 @@
  * and only where they have changed. Pure.
  */
 
-import type { Decision, RunEvent, StepJob } from '../domain/workflow/decision.ts';
+import type { RunEvent, StepJob } from '../domain/workflow/decision.ts';
 import type { JsonObject, WorkflowDefinition } from '../domain/workflow/definition.ts';
 import type { Origins } from '../domain/workflow/origins.ts';
 import type { Run, Step } from '../domain/workflow/run.ts';
@@ -40,7 +40,16 @@ export interface KeptDefinition {
 }
 
 /** A job of a step that its worker still has, and that has ended. */
-export type EndingJob = Pick<EndingStep, 'stepId' | 'fence' | 'lease' | 'sinceMs'>;
+type EndingJob = Pick<EndingStep, 'stepId' | 'fence' | 'lease'>;
+
+/** What is to be written of a run, as of a `Decision`. */
+interface Written {
+  readonly steps: Iterable<Step>;
+  readonly removed: ReadonlySet<number>;
+  readonly jobs: Iterable<StepJob>;
+  readonly withdrawn: Iterable<string>;
+  readonly wakeAt: number | undefined;
+}
 
 /** A change of one run, ready to be written. */
 export interface RunChange {
@@ -51,9 +60,9 @@ export interface RunChange {
   /** What the run's rows have, and what is written now adds to. */
   readonly origins: Origins;
   /** What is known of the step with this number before the change. */
-  readonly stepBefore: (seq: number) => Step | undefined;
+  stepBefore(seq: number): Step | undefined;
   /** undefined: nothing is to be written about it, but marks are done with. */
-  readonly decision: Pick<Decision, 'steps' | 'removed' | 'jobs' | 'withdrawn' | 'wakeAt'> | undefined;
+  readonly decision: Written | undefined;
   /** Marks that were decided on. */
   readonly decided: readonly number[];
   /** What other runs are to hear. */
@@ -62,12 +71,12 @@ export interface RunChange {
   readonly kept: KeptDefinition | undefined;
   /** Somebody hears of it where the run finds no room under its limit and is not to stand in line. Default false. */
   readonly refusable?: boolean;
-  /** Jobs that end in the same write. */
-  readonly endings: readonly EndingJob[];
-  /** Told how many bytes of documents were written. */
-  readonly onSize?: (bytes: number) => void;
-  /** Told of the payload that all jobs have which it makes. */
-  readonly onJobs?: (payload: string) => void;
+  /** Whoever asked for it; jobs of theirs end in the same write. */
+  readonly requests: readonly { readonly ending: EndingJob | undefined }[];
+  /** Of its documents, as they are written: told by who writes them. */
+  bytes: number;
+  /** That all jobs have which it makes: told by who writes them. */
+  payload: string;
 }
 
 /** Steps that go to a worker at once: see `Handing`. */
@@ -77,8 +86,6 @@ export interface HandingOn {
   laneOf(stepId: string): number | undefined;
   made(stepId: string, rest: string | null): void;
 }
-
-type Written = NonNullable<RunChange['decision']>;
 
 /** Longest time limit that a job may have; longer ones are looked at when the run is. */
 const jobTimeoutMaxMs = 604_800_000;
@@ -141,7 +148,7 @@ class Write {
     const { id } = after;
     this.decided.push(...change.decided);
     if (decision === undefined) return;
-    this.endings.push(...change.endings);
+    for (const { ending } of change.requests) if (ending !== undefined) this.endings.push(ending);
     if (takesAway(change, decision)) {
       this.parted.push(id);
       change.origins.clear();
@@ -158,20 +165,18 @@ class Write {
     if (change.kept !== undefined) this.kept.set(change.kept.hash, change.kept);
     const revision = (before?.revision ?? 0) + 1;
     const texts = new DocumentTexts();
-    this.addSteps(change, decision, revision, texts);
-    change.onSize?.(500 * decision.steps.length + texts.characters);
+    const steps = this.addSteps(change, decision, revision, texts);
+    change.bytes = 500 * steps + texts.characters;
     for (const seq of decision.removed) this.removed.push(`{"run":"${id}","seq":${seq}}`);
     for (const { runId, event } of change.tells) {
       this.markRuns.push(runId);
       this.events.push(JSON.stringify(event));
     }
     this.withdrawn.push(...decision.withdrawn);
-    if (decision.jobs.length === 0) return;
-    const payload = inputInStep(revision);
-    change.onJobs?.(payload);
+    change.payload = inputInStep(revision);
     for (const job of decision.jobs) {
       if (job.again) this.again.push(`{"id":"${job.stepId}","delay":${job.delayMs}}`);
-      else this.addJob(job, payload);
+      else this.addJob(job, change.payload);
     }
   }
 
@@ -221,11 +226,14 @@ class Write {
     ];
   }
 
-  private addSteps(change: RunChange, decision: Written, revision: number, texts: DocumentTexts): void {
+  /** @returns how many */
+  private addSteps(change: RunChange, decision: Written, revision: number, texts: DocumentTexts): number {
     const { before, after } = change;
     const { id } = after;
     const definitions = stepDefinitions(after.definition);
+    let count = 0;
     for (const step of decision.steps) {
+      count += 1;
       if (before === undefined || step.seq >= before.nextSeq) {
         const known = definitionOf(definitions, step.ref) === step.definition;
         const input = this.documentText(change, step, 'input', texts);
@@ -241,6 +249,7 @@ class Write {
         was?.output === step.output ? undefined : this.documentText(change, step, 'output', texts);
       this.changed.add(id, revision, step, { input, output, places: this.placesOf(step, id) });
     }
+    return count;
   }
 
   private placesOf({ input, output }: Pick<Step, 'input' | 'output'>, runId: string): Places {
@@ -382,7 +391,7 @@ function areAlike(a: StepJob, b: StepJob): boolean {
 function moreOf({ before, after, kept, refusable }: RunChange, decision: Written): object | undefined {
   const { definition } = after;
   const slot = slotChange(before, after, refusable ?? false);
-  const removed = decision.removed.length > 0 || undefined;
+  const removed = decision.removed.size > 0 || undefined;
   const defined =
     kept === undefined ? undefined : { definition: kept.hash, version: definition.version ?? 1 };
   if (before !== undefined) {
@@ -411,16 +420,17 @@ function isOrigin(step: Step): boolean {
 }
 
 /** Whether a document is changed or removed in which others may have values. */
-function takesAway({ before, after, stepBefore }: RunChange, { steps, removed }: Written): boolean {
+function takesAway(change: RunChange, { steps, removed }: Written): boolean {
+  const { before, after } = change;
   if (before === undefined) return false;
   if (before.input !== after.input) return true;
   for (const seq of removed) {
-    const was = stepBefore(seq);
+    const was = change.stepBefore(seq);
     if (was !== undefined && isOrigin(was)) return true;
   }
   for (const step of steps) {
     if (step.seq >= before.nextSeq) continue;
-    const was = stepBefore(step.seq);
+    const was = change.stepBefore(step.seq);
     // One that goes on again may get another output in a later write.
     if (was !== undefined && isOrigin(was) && (was.output !== step.output || !isOrigin(step))) return true;
   }

@@ -37,7 +37,7 @@ export class Handing {
   static of(works: readonly RunWork[]): Handing | undefined {
     let handing: Handing | undefined;
     for (const work of works) {
-      if (work.merged.jobs.size === 0) continue;
+      if (!work.merged.hasJobs) continue;
       for (const { ending, taker } of work.requests) {
         if (ending === undefined || taker === undefined) continue;
         handing ??= new Handing(taker);
@@ -94,7 +94,7 @@ export class Handing {
   private ask(work: RunWork, sinceMs: number): void {
     let ended = work.requests.reduce((sum, { ending }) => sum + Number(ending !== undefined), 0);
     let refused = 0;
-    for (const job of work.merged.jobs.values()) {
+    for (const job of work.merged.jobs) {
       if (!isPlain(job)) continue;
       const lane = this.taker.offer(stepKind(job.kind) ?? job.kind, sinceMs, ended > 0);
       if (lane === undefined) {

@@ -3,34 +3,48 @@
  * upon it; what was there before is remembered, and put back when the write does not come about.
  */
 
+import { both, SmallMap } from '../domain/small-collections.ts';
 import type { Decision, Evaluation, RunStart, StepJob } from '../domain/workflow/decision.ts';
 import type { Run, Step } from '../domain/workflow/run.ts';
 import { applyDecision, applyRows, type RunState } from '../domain/workflow/state.ts';
 
 const none: ReadonlySet<never> = new Set<never>();
+const nothing: readonly never[] = [];
 
 export class MergedDecision {
   readonly state: RunState;
   /** The run as it was read. */
   readonly before: Run;
-  readonly steps = new Map<number, Step>();
-  readonly jobs = new Map<string, StepJob>();
-  readonly evaluations: Evaluation[] = [];
-  readonly terminates: Decision['terminates'][number][] = [];
-  readonly messages: Decision['messages'][number][] = [];
+  evaluations: readonly Evaluation[] = nothing;
+  terminates: Decision['terminates'] = nothing;
   /** Not taken up yet. */
-  readonly starts: RunStart[] = [];
+  starts: readonly RunStart[] = nothing;
   wakeAt: number | undefined;
   again = false;
   private runChanged = false;
+  private readonly changed = new SmallMap<number, Step>();
+  private readonly made = new SmallMap<string, StepJob>();
   // Made where there is something to put in: there is one of this for each step that ends.
   private removedSeqs: Set<number> | undefined;
   private withdrawnIds: Set<string> | undefined;
-  private readonly stepsBefore = new Map<number, Step | undefined>();
+  private readonly stepsBefore = new SmallMap<number, Step | undefined>();
 
   constructor(state: RunState) {
     this.state = state;
     this.before = state.run;
+  }
+
+  /** New and changed ones. */
+  get steps(): Iterable<Step> {
+    return this.changed.values();
+  }
+
+  get jobs(): Iterable<StepJob> {
+    return this.made.values();
+  }
+
+  get hasJobs(): boolean {
+    return this.made.size > 0;
   }
 
   get removed(): ReadonlySet<number> {
@@ -45,7 +59,8 @@ export class MergedDecision {
   get writes(): boolean {
     return (
       this.runChanged ||
-      this.steps.size + this.removed.size + this.jobs.size + this.withdrawn.size + this.terminates.length > 0
+      this.changed.size + this.removed.size + this.made.size + this.withdrawn.size + this.terminates.length >
+        0
     );
   }
 
@@ -55,28 +70,34 @@ export class MergedDecision {
     for (const seq of decision.removed) this.remember(seq);
     applyDecision(state, decision);
     if (decision.run !== undefined) this.runChanged = true;
-    for (const step of decision.steps) this.steps.set(step.seq, step);
+    for (const step of decision.steps) this.changed.set(step.seq, step);
     for (const seq of decision.removed) {
-      this.steps.delete(seq);
+      this.changed.delete(seq);
       if (seq >= this.before.nextSeq) continue;
       this.removedSeqs ??= new Set();
       this.removedSeqs.add(seq);
     }
     for (const stepId of decision.withdrawn) {
-      const made = this.jobs.get(stepId);
-      this.jobs.delete(stepId);
+      const made = this.made.get(stepId);
+      this.made.delete(stepId);
       // A job that this very write would have made is not made.
       if (made !== undefined && !made.again) continue;
       this.withdrawnIds ??= new Set();
       this.withdrawnIds.add(stepId);
     }
-    for (const job of decision.jobs) this.jobs.set(job.stepId, job);
-    this.evaluations.push(...decision.evaluations);
-    this.terminates.push(...decision.terminates);
-    this.messages.push(...decision.messages);
-    this.starts.push(...decision.starts);
+    for (const job of decision.jobs) this.made.set(job.stepId, job);
+    this.evaluations = both(this.evaluations, decision.evaluations);
+    this.terminates = both(this.terminates, decision.terminates);
+    this.starts = both(this.starts, decision.starts);
     this.wakeAt = decision.wakeAt;
     this.again = decision.again;
+  }
+
+  /** Runs that it starts, for who takes them up. */
+  takeStarts(): readonly RunStart[] {
+    const { starts } = this;
+    this.starts = nothing;
+    return starts;
   }
 
   /** As it was before the first of these decisions; undefined: it was not there. */

@@ -1,69 +1,44 @@
 /** One run in a turn of `runs.ts`: what is asked of it, what was decided, and the change that is to be written of it. */
 
-import type { DecideContext, Decision, RunEvent } from '../domain/workflow/decision.ts';
-import type { Run } from '../domain/workflow/run.ts';
+import type { RunEvent } from '../domain/workflow/decision.ts';
+import type { Origins } from '../domain/workflow/origins.ts';
+import type { Run, Step } from '../domain/workflow/run.ts';
 import type { RunState } from '../domain/workflow/state.ts';
-import type { EndingJob, KeptDefinition, RunChange } from './apply-values.ts';
+import type { KeptDefinition, RunChange } from './apply-values.ts';
 import { MergedDecision } from './merged-decision.ts';
-import type { StepTaker } from './step-runs.ts';
-
-/** Decides about a run as it is at this moment; throws where what was asked for can't be done. */
-export type DecideWith = (state: RunState, context: DecideContext) => Decision;
-
-/** What somebody wants of a run. */
-export interface Request {
-  readonly runId: string;
-  /** What has happened to it; undefined: `decideWith` is asked. */
-  readonly events: readonly RunEvent[];
-  readonly decideWith: DecideWith | undefined;
-  /** Marks that say the events. */
-  readonly marks: readonly number[];
-  /** The job whose end this tells: it ends in the same write, or is left to its worker. */
-  readonly ending: EndingJob | undefined;
-  /** May be given what follows on that job. */
-  readonly taker: StepTaker | undefined;
-  /** What is in memory may be older than what the database has, and must not be relied on. */
-  verify: boolean;
-  /** How often others were faster. */
-  tries: number;
-  readonly resolve: (run: Run) => void;
-  readonly reject: (error: unknown) => void;
-}
+import type { Request } from './request.ts';
 
 const leftToWorker = new Error('the job is left to its worker');
+const nothing: readonly never[] = [];
 
-export class RunWork {
+export class RunWork implements RunChange {
   readonly state: RunState;
   readonly merged: MergedDecision;
-  readonly requests: Request[];
-  /** Marks that were decided on. */
-  readonly marks: number[] = [];
+  requests: readonly Request[];
   /** It does not exist yet. */
   readonly isNew: boolean;
-  /** Of a run that is new. */
-  readonly kept: KeptDefinition | undefined;
-  /** Runs that this one starts, written with it or not at all. */
-  readonly children: RunWork[] = [];
-  private readonly alone: readonly RunWork[] = [this];
   /** It was compared with the database in this turn. */
   readonly verified: boolean;
-  /** Of the documents that were written last. */
+  kept: KeptDefinition | undefined;
+  decided: readonly number[] = nothing;
   bytes = 0;
-  /** Of the jobs that were written last. */
   payload = '';
+  /** Runs that this one starts, written with it or not at all. */
+  private children: RunWork[] | undefined;
 
   constructor(
     state: RunState,
     given: {
-      readonly requests?: Request[];
+      readonly requests?: readonly Request[];
       readonly isNew?: boolean;
+      /** Of a run that is new. */
       readonly kept?: KeptDefinition;
       readonly verified?: boolean;
     },
   ) {
     this.state = state;
     this.merged = new MergedDecision(state);
-    this.requests = given.requests ?? [];
+    this.requests = given.requests ?? nothing;
     this.isNew = given.isNew ?? false;
     this.kept = given.kept;
     this.verified = given.verified ?? this.isNew;
@@ -73,43 +48,63 @@ export class RunWork {
     return this.state.run.id;
   }
 
-  /** It and the runs that it starts, and theirs. */
-  get family(): readonly RunWork[] {
-    return this.children.length === 0
-      ? this.alone
-      : [this, ...this.children.flatMap((child) => child.family)];
+  get before(): Run | undefined {
+    return this.isNew ? undefined : this.merged.before;
   }
 
-  /** What is to be written of it. @param keepNew makes what is kept of a definition that the run did not have before */
-  change(keepNew: (run: Run) => KeptDefinition): RunChange {
-    const { merged, state } = this;
-    const { before } = merged;
-    const redefined = !this.isNew && state.run.definition !== before.definition;
-    return {
-      before: this.isNew ? undefined : before,
-      after: state.run,
-      origins: state.origins,
-      stepBefore: (seq) => merged.stepBefore(seq),
-      decision: this.isNew || merged.writes ? this.written() : undefined,
-      decided: this.marks,
-      tells: this.tells(),
-      kept: redefined ? keepNew(state.run) : this.kept,
-      endings: this.requests.flatMap(({ ending }) => ending ?? []),
-      refusable: this.requests.length > 0,
-      onSize: (bytes) => {
-        this.bytes = bytes;
-      },
-      onJobs: (payload) => {
-        this.payload = payload;
-      },
-    };
+  get after(): Run {
+    return this.state.run;
+  }
+
+  get origins(): Origins {
+    return this.state.origins;
+  }
+
+  get decision(): RunChange['decision'] {
+    return this.isNew || this.merged.writes ? this.merged : undefined;
+  }
+
+  get refusable(): boolean {
+    return this.requests.length > 0;
+  }
+
+  get tells(): RunChange['tells'] {
+    const { parent } = this.state.run;
+    const { terminates } = this.merged;
+    const heard = parent === undefined ? undefined : this.parentHears;
+    if (terminates.length === 0 && heard === undefined) return nothing;
+    const tells: { runId: string; event: RunEvent }[] = terminates.map(({ runId, reason }) => ({
+      runId,
+      event: { type: 'terminate', reason },
+    }));
+    if (heard !== undefined && parent !== undefined) tells.push({ runId: parent.runId, event: heard });
+    return tells;
+  }
+
+  stepBefore(seq: number): Step | undefined {
+    return this.merged.stepBefore(seq);
+  }
+
+  begins(child: RunWork): void {
+    this.children ??= [];
+    this.children.push(child);
+  }
+
+  /** Runs that it begins, which may begin others. */
+  get begun(): readonly RunWork[] {
+    return this.children ?? nothing;
+  }
+
+  /** Where it goes on with another definition, that is to be kept. */
+  keepDefinition(keep: (run: Run) => KeptDefinition): void {
+    const { run } = this.state;
+    if (!this.isNew && run.definition !== this.merged.before.definition) this.kept = keep(run);
   }
 
   /** Jobs that were to end in this write are left to their workers, who end them by themselves. */
   leaveEndings(): void {
-    for (const { ending, reject } of this.requests) if (ending !== undefined) reject(leftToWorker);
-    const rest = this.requests.filter(({ ending }) => ending === undefined);
-    this.requests.splice(0, this.requests.length, ...rest);
+    for (const request of this.requests) if (request.ending !== undefined) request.reject(leftToWorker);
+    this.requests = this.requests.filter(({ ending }) => ending === undefined);
   }
 
   /** The parent hears of the end of a run, and when one that had ended goes on. */
@@ -124,26 +119,10 @@ export class RunWork {
     const { status, output, reason } = run;
     return { type: 'run-ended', stepId, runId: run.id, status, output, reason };
   }
+}
 
-  private tells(): RunChange['tells'] {
-    const tells: { runId: string; event: RunEvent }[] = this.merged.terminates.map(({ runId, reason }) => ({
-      runId,
-      event: { type: 'terminate', reason },
-    }));
-    const heard = this.parentHears;
-    const parent = this.state.run.parent;
-    if (heard !== undefined && parent !== undefined) tells.push({ runId: parent.runId, event: heard });
-    return tells;
-  }
-
-  private written(): NonNullable<RunChange['decision']> {
-    const { steps, removed, jobs, withdrawn, wakeAt } = this.merged;
-    return {
-      steps: [...steps.values()],
-      removed: [...removed],
-      jobs: [...jobs.values()],
-      withdrawn: [...withdrawn],
-      wakeAt,
-    };
-  }
+/** These, and the runs that they start, and theirs. */
+export function withBegun(works: readonly RunWork[]): readonly RunWork[] {
+  if (works.every(({ begun }) => begun.length === 0)) return works;
+  return works.flatMap((work) => [work, ...withBegun(work.begun)]);
 }

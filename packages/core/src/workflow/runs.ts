@@ -5,7 +5,8 @@
  * `domain/workflow/decide.ts`.
  */
 
-import { isLineshaftError, LineshaftError } from '../domain/errors.ts';
+import { LineshaftError } from '../domain/errors.ts';
+import { both } from '../domain/small-collections.ts';
 import { admit } from '../domain/workflow/admission.ts';
 import { decide } from '../domain/workflow/decide.ts';
 import type { DecideContext, RunEvent } from '../domain/workflow/decision.ts';
@@ -13,15 +14,16 @@ import type { Run, StartRequest } from '../domain/workflow/run.ts';
 import { applyRows, type RunState, readState } from '../domain/workflow/state.ts';
 import { hasEnded } from '../domain/workflow/status.ts';
 import type { Contexts } from './decide-context.ts';
+import { type Asked, type DecideWith, type OpenRequests, Request } from './request.ts';
 import { runNotFound } from './run-book.ts';
 import type { RunCache } from './run-cache.ts';
 import type { RunStarter } from './run-starter.ts';
 import type { LoadedRun, Mark, RunStore } from './run-store.ts';
-import { type DecideWith, type Request, RunWork } from './run-work.ts';
+import { RunWork } from './run-work.ts';
 import type { EndingStep, StepTaker } from './step-runs.ts';
 import { type TurnHost, writeTurn } from './write-turn.ts';
 
-export type { DecideWith } from './run-work.ts';
+export type { DecideWith } from './request.ts';
 
 export interface RunsParts extends TurnHost {
   readonly store: RunStore;
@@ -45,10 +47,8 @@ interface Found {
 }
 
 interface Starting {
-  readonly request: StartRequest;
-  readonly runId: string;
-  readonly resolve: (run: Run) => void;
-  readonly reject: (error: unknown) => void;
+  readonly start: StartRequest;
+  readonly request: Request;
 }
 
 /** Runs in one turn. */
@@ -64,6 +64,8 @@ const begunMost = 20_000;
 /** What is left to decide at once is decided in the same turn so often; the rest comes in the next. */
 const againMost = 4;
 
+const nothing: readonly never[] = [];
+
 export class Runs {
   private readonly parts: RunsParts;
   private pending = new Map<string, Request[]>();
@@ -74,7 +76,7 @@ export class Runs {
   /** Runs of those turns: nothing else is decided about them meanwhile. */
   private readonly busy = new Set<string>();
   private onNews: (() => void) | undefined;
-  private requests = 0;
+  private readonly open: OpenRequests = { count: 0 };
 
   constructor(parts: RunsParts) {
     this.parts = parts;
@@ -82,7 +84,7 @@ export class Runs {
 
   /** Requests that are not written yet. */
   get backlog(): number {
-    return this.requests;
+    return this.open.count;
   }
 
   /**
@@ -110,11 +112,7 @@ export class Runs {
    * @param taker may be given what follows
    */
   end(runId: string, step: EndingStep, taker: StepTaker): void {
-    const { resolve, reject } = this.counted(
-      () => step.settle('written'),
-      (error) => step.settle(isLineshaftError(error, 'DATABASE_UNAVAILABLE') ? 'unsure' : 'left'),
-    );
-    this.enqueue({ ...asked(runId), events: [step.event], ending: step, taker, resolve, reject });
+    this.enqueue(new Request(runId, { ending: step, taker }, this.open));
     this.kick();
   }
 
@@ -124,9 +122,9 @@ export class Runs {
   }
 
   /** Starts a run; resolves when it is durable. @throws LineshaftError WORKFLOW_NOT_FOUND, DEFINITION_INVALID, OPTION_INVALID */
-  start(request: StartRequest, runId: string = this.parts.newId()): Promise<Run> {
+  start(start: StartRequest, runId: string = this.parts.newId()): Promise<Run> {
     return new Promise((resolve, reject) => {
-      this.starting.push({ request, runId, ...this.counted(resolve, reject) });
+      this.starting.push({ start, request: new Request(runId, {}, this.open, { resolve, reject }) });
       this.kick();
     });
   }
@@ -136,29 +134,11 @@ export class Runs {
     while (this.turning !== undefined) await this.turning;
   }
 
-  private request(runId: string, given: Partial<Request>): Promise<Run> {
+  private request(runId: string, asked: Asked): Promise<Run> {
     return new Promise((resolve, reject) => {
-      this.enqueue({ ...asked(runId), ...given, ...this.counted(resolve, reject) });
+      this.enqueue(new Request(runId, asked, this.open, { resolve, reject }));
       this.kick();
     });
-  }
-
-  private counted(
-    resolve: (run: Run) => void,
-    reject: (error: unknown) => void,
-  ): Pick<Request, 'resolve' | 'reject'> {
-    this.requests += 1;
-    let open = true;
-    const settle = (how: () => void): void => {
-      if (!open) return;
-      open = false;
-      this.requests -= 1;
-      how();
-    };
-    return {
-      resolve: (run) => settle(() => resolve(run)),
-      reject: (error) => settle(() => reject(error)),
-    };
   }
 
   private enqueue(request: Request): void {
@@ -214,7 +194,8 @@ export class Runs {
     const turn: Promise<void> = this.turn(batch, starting)
       .catch((error: unknown) => {
         // The database is away, most likely: callers hear of it, and marks wait for whoever looks next.
-        for (const each of [...[...batch.values()].flat(), ...starting]) each.reject(error);
+        for (const requests of batch.values()) for (const request of requests) request.reject(error);
+        for (const { request } of starting) request.reject(error);
         // Some of it may have been decided and not written.
         for (const runId of batch.keys()) this.parts.cache.drop(runId);
       })
@@ -245,7 +226,7 @@ export class Runs {
     const states = [...found.values()].map(({ state }) => state);
     await this.parts.prepare(
       states,
-      starting.map(({ request }) => request),
+      starting.map(({ start }) => start),
     );
     const unheard = await this.parts.unheard(states, context.now);
     for (const [runId, requests] of batch) {
@@ -341,46 +322,48 @@ export class Runs {
     { state, marks }: Found,
     requests: readonly Request[],
     context: DecideContext,
-    unheard: readonly RunEvent[] = [],
+    unheard: readonly RunEvent[] = nothing,
   ): RunWork {
-    const work = new RunWork(state, { verified: marks !== undefined });
-    for (const mark of marks ?? []) work.marks.push(mark.id);
-    let events: RunEvent[] = [...unheard, ...(marks ?? []).map(({ event }) => event)];
+    const work = new RunWork(state, { verified: marks !== undefined, requests });
+    let events = both(unheard, marks?.map(({ event }) => event) ?? nothing);
+    work.decided = marks?.map(({ id }) => id) ?? nothing;
+    // Somebody asks what follows from events, though there may be none.
+    let isAsked = false;
     for (const request of requests) {
-      for (const mark of request.marks) work.marks.push(mark);
+      work.decided = both(work.decided, request.marks);
       if (request.decideWith === undefined) {
-        work.requests.push(request);
-        events.push(...request.events);
+        isAsked = true;
+        events = both(events, request.events);
         continue;
       }
-      this.decideEvents(work, events, context);
-      events = [];
+      if (isAsked || events.length > 0) this.decideEvents(work, events, context);
+      events = nothing;
       try {
         work.merged.take(request.decideWith(state, context));
-        work.requests.push(request);
       } catch (error) {
         request.reject(error);
+        work.requests = work.requests.filter((each) => each !== request);
       }
     }
-    this.decideEvents(work, events, context);
+    if (isAsked || events.length > 0) this.decideEvents(work, events, context);
     for (let n = 0; n < againMost && work.merged.again; n += 1) work.merged.take(decide(state, [], context));
     return work;
   }
 
   private decideEvents(work: RunWork, events: readonly RunEvent[], context: DecideContext): void {
-    if (events.length === 0 && work.requests.every(({ decideWith }) => decideWith !== undefined)) return;
     if (events.some(({ type }) => type === 'admitted')) work.merged.take(admit(work.state, context));
     work.merged.take(decide(work.state, events, context));
   }
 
   private async beginRun(starting: Starting, works: RunWork[], context: DecideContext): Promise<void> {
-    const { request, runId, resolve, reject } = starting;
+    const { start, request } = starting;
     try {
-      const work = await this.parts.starter.begin(request, { runId, parent: undefined, context });
-      work.requests.push({ ...asked(runId), resolve, reject });
+      const { runId } = request;
+      const work = await this.parts.starter.begin(start, { runId, parent: undefined, context });
+      work.requests = [request];
       works.push(work);
     } catch (error) {
-      reject(error);
+      request.reject(error);
     }
   }
 
@@ -391,13 +374,13 @@ export class Runs {
     if (merged.starts.length > 0) await starter.refresh();
     while (merged.starts.length > 0) {
       const heard: RunEvent[] = [];
-      for (const start of merged.starts.splice(0)) {
+      for (const start of merged.takeStarts()) {
         const { stepId, runId } = start;
         try {
           room.left -= 1;
           if (room.left < 0) throw tooMany();
           const child = await starter.child(start, state.run, context);
-          if (typeof child !== 'string') work.children.push(child);
+          if (typeof child !== 'string') work.begins(child);
           const startedId = typeof child === 'string' ? child : runId;
           if (stepId !== undefined) heard.push({ type: 'run-started', stepId, runId: startedId });
         } catch (error) {
@@ -407,7 +390,7 @@ export class Runs {
       }
       if (heard.length > 0) merged.take(decide(state, heard, context));
     }
-    for (const child of work.children) await this.startChildren(child, context, room);
+    for (const child of work.begun) await this.startChildren(child, context, room);
   }
 
   /** Others were faster: what was asked for is asked again, of the run as it is by now. */
@@ -427,20 +410,6 @@ export class Runs {
     if (hasEnded(work.state.run.status)) return;
     this.tell(work.runId, []).catch((error: unknown) => this.parts.onTrouble('advance', error));
   }
-}
-
-/** What is asked of a run, before it is said what. */
-function asked(runId: string): Omit<Request, 'resolve' | 'reject'> {
-  return {
-    runId,
-    events: [],
-    decideWith: undefined,
-    marks: [],
-    ending: undefined,
-    taker: undefined,
-    verify: false,
-    tries: 0,
-  };
 }
 
 /** An event of a step that is not known in memory. */

@@ -1,5 +1,6 @@
 /** Outputs that are in other steps only, of loops and joins that wait, are put together for who looks at a run. Pure. */
 
+import { SmallMap } from '../domain/small-collections.ts';
 import type { JsonObject } from '../domain/workflow/definition.ts';
 import { isGathered, wholeOutput } from '../domain/workflow/gathered-output.ts';
 import type { Run, Step } from '../domain/workflow/run.ts';
@@ -9,7 +10,7 @@ import type { WrittenStep } from './port.ts';
 export function withOutputs(run: Run, steps: readonly Step[]): readonly Step[] {
   if (!steps.some(isGathered)) return steps;
   const latest = new Map(steps.toSorted((a, b) => a.seq - b.seq).map((step) => [step.ref, step]));
-  const state = { run, latest, dynamic: new Map<string, never>() };
+  const state = { run, latest, dynamic: new SmallMap<string, never>() };
   return steps.map((step) => (isGathered(step) ? { ...step, output: wholeOutput(state, step) } : step));
 }
 

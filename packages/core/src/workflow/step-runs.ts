@@ -72,7 +72,7 @@ export interface EndingStep {
    * Called once. `written`: the job is gone, and its run has gone on. `left`: nothing was written about it. `unsure`: the
    * answer of the database was lost.
    */
-  readonly settle: (how: 'written' | 'left' | 'unsure') => void;
+  settle(how: 'written' | 'left' | 'unsure'): void;
 }
 
 /** A job of a step that a worker has claimed. */

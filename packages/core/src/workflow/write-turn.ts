@@ -9,13 +9,14 @@ import { noRoom } from '../domain/workflow/rate-limit.ts';
 import type { Run } from '../domain/workflow/run.ts';
 import type { RunState } from '../domain/workflow/state.ts';
 import { hasEnded } from '../domain/workflow/status.ts';
+import type { KeptDefinition } from './apply-values.ts';
 import type { ClaimBeside, ClaimsBeside, StepsOf } from './claim-beside.ts';
 import { keep } from './definition-book.ts';
 import { Handing } from './handing.ts';
 import type { OpenSteps } from './open-steps.ts';
 import type { RunCache } from './run-cache.ts';
 import type { RunStore, Unwritten } from './run-store.ts';
-import type { RunWork } from './run-work.ts';
+import { type RunWork, withBegun } from './run-work.ts';
 import { slotChange } from './slot-change.ts';
 
 export interface TurnHost extends ClaimsBeside {
@@ -52,7 +53,7 @@ export async function writeTurn(host: TurnHost, works: readonly RunWork[]): Prom
     work.leaveEndings();
     // Nothing follows from what is in memory; that may be old.
     if (!work.verified) again.push(work);
-    else if (work.marks.length > 0) writing.push(work);
+    else if (work.decided.length > 0) writing.push(work);
     else settle(host, [work]);
   }
   for (let from = 0; from < writing.length; from += runsMost)
@@ -69,10 +70,9 @@ async function write(
 ): Promise<void> {
   let rest = works;
   while (rest.length > 0) {
-    const changes = rest.flatMap((work) =>
-      work.family.map((each) => each.change((run) => keep(run.definition))),
-    );
-    const beside = alone ? undefined : host.claimBeside(freed(rest));
+    const changes = withBegun(rest);
+    for (const change of changes) change.keepDefinition(keepThatOf);
+    const beside = alone ? undefined : host.claimBeside(freed(changes));
     const handing = alone ? undefined : Handing.of(rest);
     let unwritten: Unwritten;
     try {
@@ -105,6 +105,10 @@ async function write(
   }
 }
 
+function keepThatOf({ definition }: Run): KeptDefinition {
+  return keep(definition);
+}
+
 /** What was decided is not written; what was asked for is to be decided again. */
 function undo(work: RunWork, again: RunWork[]): void {
   work.merged.undo();
@@ -121,18 +125,15 @@ function refuse(work: RunWork): void {
   });
   const asked = work.requests.filter(({ decideWith }) => work.isNew || decideWith !== undefined);
   for (const request of asked) request.reject(error);
-  const others = work.requests.filter((request) => !asked.includes(request));
-  work.requests.splice(0, work.requests.length, ...others);
+  work.requests = work.requests.filter((request) => !asked.includes(request));
 }
 
 /** Steps that become ready, and those whose ends make room for others of their kind. */
 function* freed(works: readonly RunWork[]): Generator<StepsOf> {
-  for (const root of works) {
-    for (const { merged, state, requests } of root.family) {
-      yield* merged.jobs.values();
-      for (const stepId of merged.withdrawn) yield* stepsOf(state, stepId);
-      for (const { ending } of requests) if (ending !== undefined) yield* stepsOf(state, ending.stepId);
-    }
+  for (const { merged, state, requests } of works) {
+    yield* merged.jobs;
+    for (const stepId of merged.withdrawn) yield* stepsOf(state, stepId);
+    for (const { ending } of requests) if (ending !== undefined) yield* stepsOf(state, ending.stepId);
   }
 }
 
@@ -189,10 +190,9 @@ interface Heard {
 /** The runs are written, or there was nothing to write about them: tells whoever waits for them. */
 function settle(host: TurnHost, works: readonly RunWork[], beside?: ClaimBeside, handing?: Handing): void {
   const heard: Heard = { jobs: [], changed: [], woken: [], wakeAt: undefined, lines: false };
-  for (const root of works) {
-    for (const { ending } of root.requests) if (ending !== undefined) host.openSteps.forget(ending.stepId);
-    for (const work of root.family)
-      if (work.isNew || work.merged.writes) settleOne(host, work, heard, beside, handing);
+  for (const work of withBegun(works)) {
+    for (const { ending } of work.requests) if (ending !== undefined) host.openSteps.forget(ending.stepId);
+    if (work.decision !== undefined) settleOne(host, work, heard, beside, handing);
   }
   if (heard.jobs.length > 0) host.onJobs(heard.jobs);
   if (heard.changed.length > 0) host.onChanged(heard.changed, heard.wakeAt);
@@ -212,7 +212,7 @@ function settleOne(
   const { merged, state } = work;
   merged.written();
   const { runId, payload } = work;
-  for (const job of merged.jobs.values()) {
+  for (const job of merged.jobs) {
     if (!job.again) host.openSteps.add(job.stepId, { runId, payload, input: job.payload });
     if (beside?.covers(job) !== true && handing?.hasTaken(job.stepId) !== true) heard.jobs.push(job);
   }

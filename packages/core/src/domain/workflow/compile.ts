@@ -60,7 +60,7 @@ export function definitionOf(definition: WorkflowDefinition, ref: string): StepD
 }
 
 /** The node of a ref, which may carry the `__N` of iterations. */
-export function findNode(byRef: ReadonlyMap<string, Node>, ref: string): Node | undefined {
+export function findNode(byRef: Pick<ReadonlyMap<string, Node>, 'get'>, ref: string): Node | undefined {
   let name = ref;
   for (;;) {
     const node = byRef.get(name);

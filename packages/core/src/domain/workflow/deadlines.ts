@@ -4,6 +4,7 @@
  * they come up, or are half of it.
  */
 
+import { SmallMap } from '../small-collections.ts';
 import type { TaskDefinition } from './definition.ts';
 import type { Step } from './run.ts';
 import { isTerminal } from './status.ts';
@@ -15,7 +16,7 @@ interface Entry {
 
 export interface Deadlines {
   /** What counts. */
-  readonly of: Map<number, number>;
+  readonly of: SmallMap<number, number>;
   /** Smallest first; an entry whose time is not that of `of` is outdated. */
   heap: Entry[];
 }
@@ -57,7 +58,7 @@ export function pollDeadline(step: Step, definition: TaskDefinition): number | u
 }
 
 export function noDeadlines(): Deadlines {
-  return { of: new Map(), heap: [] };
+  return { of: new SmallMap(), heap: [] };
 }
 
 export function setDeadline(deadlines: Deadlines, seq: number, at: number | undefined): void {

@@ -98,15 +98,17 @@ function enter(draft: Draft): void {
   else proceed(draft, { type: 'node', node: first }, { suffix: '', iteration: 0, parentStepId: undefined });
 }
 
+const nothing: readonly never[] = [];
+
 function decisionOf(draft: Draft): Decision {
   const { state, run } = draft;
   const steps = inSequence(draft.changedSteps());
   return {
     run: run === state.run ? undefined : run,
     steps,
-    removed: [...draft.removed],
+    removed: draft.removed.size === 0 ? nothing : [...draft.removed],
     jobs: [...draft.jobs.values()],
-    withdrawn: [...draft.withdrawn],
+    withdrawn: draft.withdrawn.size === 0 ? nothing : [...draft.withdrawn],
     starts: draft.starts,
     terminates: draft.terminates,
     evaluations: draft.evaluations,

@@ -3,6 +3,7 @@
  * changed; nothing looks at all steps but the end of a run that has some open.
  */
 
+import { SmallMap } from '../small-collections.ts';
 import type { Node } from './compile.ts';
 import { inOrder } from './deadlines.ts';
 import type { DecideContext, Decision, Evaluation, RunStart, StepJob } from './decision.ts';
@@ -28,7 +29,7 @@ const nobody: readonly number[] = [];
 export class Draft {
   readonly state: RunState;
   readonly context: DecideContext;
-  readonly jobs = new Map<string, StepJob>();
+  readonly jobs = new SmallMap<string, StepJob>();
   readonly starts: RunStart[] = [];
   readonly terminates: { runId: string; reason: string }[] = [];
   readonly evaluations: Evaluation[] = [];
@@ -40,16 +41,16 @@ export class Draft {
   #withdrawn: Set<string> | undefined;
   #removed: Set<number> | undefined;
   #joins: DraftJoins | undefined;
-  readonly #steps = new Map<number, Step>();
-  readonly #byId = new Map<string, Step>();
-  readonly #latest = new Map<string, Step>();
-  readonly #named = new Map<string, Step>();
-  readonly #nodes = new Map<string, Node>();
+  readonly #steps = new SmallMap<number, Step>();
+  readonly #byId = new SmallMap<string, Step>();
+  readonly #latest = new SmallMap<string, Step>();
+  readonly #named = new SmallMap<string, Step>();
+  readonly #nodes = new SmallMap<string, Node>();
   /** `seq` of steps that have ended and whose successors are to be decided, in order. */
-  readonly #ended: number[] = [];
+  #ended: number[] = [];
   #nextEnded = 0;
   /** Where the flow has come to, the next last. */
-  readonly #reached: Reached[] = [];
+  #reached: Reached[] = [];
   #opened = 0;
   #passive = 0;
 
@@ -123,21 +124,23 @@ export class Draft {
     for (const [ref, node] of nodes) this.#nodes.set(ref, node);
   }
 
-  /** Takes up a new step, of this node. */
-  add(step: Omit<Step, 'seq'>, node: Node): Step {
+  /** The number of the step that is added next. */
+  get nextSeq(): number {
     const { nextSeq } = this.#run;
-    if (nextSeq > this.context.limits.stepsMax) {
-      throw new RunFailure(`The run has made ${this.context.limits.stepsMax} steps, and may not make more`);
-    }
-    this.setRun({ nextSeq: nextSeq + 1 });
-    const added = { ...step, seq: nextSeq };
+    if (nextSeq <= this.context.limits.stepsMax) return nextSeq;
+    throw new RunFailure(`The run has made ${this.context.limits.stepsMax} steps, and may not make more`);
+  }
+
+  /** Takes up a new step, of this node. @param added with the number that is next */
+  add(added: Step, node: Node): Step {
+    this.setRun({ nextSeq: added.seq + 1 });
     const before = this.latest(added.ref);
     this.#nodes.set(added.ref, node);
     this.#put(added);
     // Another attempt: joins wait again.
     if (before !== undefined) this.tellJoins(added.ref);
     this.#count(undefined, added);
-    if (isTerminal(added.status) && !added.executed) this.#ended.push(added.seq);
+    if (isTerminal(added.status) && !added.executed) this.#end(added.seq);
     if (isJoin(added) && !isTerminal(added.status)) this.joins.watch(added);
     this.changes += 1;
     return added;
@@ -150,7 +153,7 @@ export class Draft {
     const was = isTerminal(step.status);
     const is = isTerminal(changed.status);
     this.#count(step, changed);
-    if (is && !changed.executed && !changed.retried && !was) this.#ended.push(changed.seq);
+    if (is && !changed.executed && !changed.retried && !was) this.#end(changed.seq);
     if (isDone(step) !== isDone(changed)) this.tellJoins(changed.ref);
     if (was && !is && isJoin(changed)) this.joins.watch(changed);
     this.changes += 1;
@@ -179,6 +182,11 @@ export class Draft {
 
   /** The flow comes to these nodes, in this order, before anything else that is waiting. */
   reach(places: readonly Reached[]): void {
+    const [only] = places;
+    if (only !== undefined && places.length === 1 && this.#reached.length === 0) {
+      this.#reached = [only];
+      return;
+    }
     for (let index = places.length - 1; index >= 0; index -= 1) {
       const place = places[index];
       if (place !== undefined) this.#reached.push(place);
@@ -195,7 +203,7 @@ export class Draft {
 
   /** What an earlier decision left, comes before what ended just now. */
   takeUndecided(): void {
-    this.#ended.unshift(...this.state.undecided);
+    if (this.state.undecided.size > 0) this.#ended.unshift(...this.state.undecided);
   }
 
   get moreEnded(): boolean {
@@ -275,6 +283,12 @@ export class Draft {
   unchangedDeadline(): number | undefined {
     for (const { at, seq } of inOrder(this.state.deadlines)) if (!this.isChanged(seq)) return at;
     return undefined;
+  }
+
+  #end(seq: number): void {
+    // Pushed into an empty list it would make room for sixteen more.
+    if (this.#ended.length === 0) this.#ended = [seq];
+    else this.#ended.push(seq);
   }
 
   #count(before: Step | undefined, after: Step | undefined): void {

@@ -38,6 +38,7 @@ export function addStep(draft: Draft, reached: Reached, fields: StepFields): Ste
   const begun = fields.status !== 'SCHEDULED';
   return draft.add(
     {
+      seq: draft.nextSeq,
       id: fields.id,
       ref: `${node.ref}${reached.suffix}`,
       iteration: fields.iteration ?? reached.iteration,

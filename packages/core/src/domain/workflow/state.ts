@@ -4,6 +4,7 @@
  * read. What is indexed can always be told from the rows; but for `origins` nothing is kept here that they do not say.
  */
 
+import { SmallMap, SmallSet } from '../small-collections.ts';
 import { compile, compileBranch, findNode, type Node } from './compile.ts';
 import { type Deadlines, deadlineOf, noDeadlines, setDeadline } from './deadlines.ts';
 import type { Decision } from './decision.ts';
@@ -22,23 +23,23 @@ export interface RunState {
   /** By its reference name as the definition has it: the last instance, of whichever iteration and attempt. */
   readonly named: Map<string, Step>;
   /** By the id of a fork or loop, the `seq` of all steps in its branches or iterations. */
-  readonly children: Map<string, Set<number>>;
+  readonly children: SmallMap<string, Set<number>>;
   /** Nodes of branches that came at run time, by their ref with its `__N`. */
-  readonly dynamic: Map<string, Node>;
+  readonly dynamic: SmallMap<string, Node>;
   /** `seq` of those that have not ended. */
-  readonly open: Set<number>;
+  readonly open: SmallSet<number>;
   /** `seq` of those that have not ended and wait for other steps of the run: joins, and loops in an iteration. */
-  readonly passive: Set<number>;
+  readonly passive: SmallSet<number>;
   /** `seq` of those that have ended, but what follows was not decided yet: the run is paused, or there is more to do. */
-  readonly undecided: Set<number>;
+  readonly undecided: SmallSet<number>;
   /** `seq` of those that ended badly, and no attempt followed. */
-  readonly unsuccessful: Set<number>;
+  readonly unsuccessful: SmallSet<number>;
   /** `seq` of those that have failed, also where another attempt followed. */
-  readonly failures: Set<number>;
+  readonly failures: SmallSet<number>;
   /** JOIN and EXCLUSIVE_JOIN that have not ended: which refs each still waits for, by its `seq`. */
-  readonly joins: Map<number, Set<string>>;
+  readonly joins: SmallMap<number, Set<string>>;
   /** By ref, the `seq` of the joins that name it and have not ended. */
-  readonly joinsOf: Map<string, Set<number>>;
+  readonly joinsOf: SmallMap<string, Set<number>>;
   /** When time alone changes a step. */
   readonly deadlines: Deadlines;
   /** Of values that this process has written: told by who writes, and not by the rows. */
@@ -53,15 +54,15 @@ export function readState(run: Run, steps: readonly Step[]): RunState {
     byId: new Map(),
     latest: new Map(),
     named: new Map(),
-    children: new Map(),
-    dynamic: new Map(),
-    open: new Set(),
-    passive: new Set(),
-    undecided: new Set(),
-    unsuccessful: new Set(),
-    failures: new Set(),
-    joins: new Map(),
-    joinsOf: new Map(),
+    children: new SmallMap(),
+    dynamic: new SmallMap(),
+    open: new SmallSet(),
+    passive: new SmallSet(),
+    undecided: new SmallSet(),
+    unsuccessful: new SmallSet(),
+    failures: new SmallSet(),
+    joins: new SmallMap(),
+    joinsOf: new SmallMap(),
     deadlines: noDeadlines(),
     origins: new Origins(),
   };
@@ -253,19 +254,23 @@ function waitsFor(state: RunState, ref: string): boolean {
   return step === undefined || !isDone(step);
 }
 
-function addTo(map: Map<string, Set<number>>, key: string, value: number): void {
+function addTo(map: SmallMap<string, Set<number>>, key: string, value: number): void {
   const set = map.get(key);
   if (set === undefined) map.set(key, new Set([value]));
   else set.add(value);
 }
 
-function takeFrom(map: Map<string, Set<number>>, key: string, value: number): void {
+function takeFrom(map: SmallMap<string, Set<number>>, key: string, value: number): void {
   const set = map.get(key);
   set?.delete(value);
   if (set?.size === 0) map.delete(key);
 }
 
-function toggle<Value>(set: Set<Value>, value: Value, wanted: boolean): void {
+function toggle<Value>(
+  set: Pick<Set<Value>, 'delete'> & { add(value: Value): unknown },
+  value: Value,
+  wanted: boolean,
+): void {
   if (wanted) set.add(value);
   else set.delete(value);
 }
