@@ -139,8 +139,16 @@ describe.each(versions)('the store of runs on PostgreSQL %i', (version) => {
       { kind: 'resize@20image', requirements: ['domain=gpu'], priority: 7, payload, later: false },
       { kind: 'first', requirements: [], priority: 7, payload, later: true },
     ]);
-    expect((await store.inputs(steps.map(({ id }) => id))).map(([, , input]) => JSON.parse(input))).toEqual(
+    const ids = steps.map(({ id }) => id);
+    expect((await store.inputs(ids)).map(([, , input]) => JSON.parse(input ?? ''))).toEqual(
       expect.arrayContaining([{ n: 1 }, {}, {}]),
+    );
+    // Of a run of three steps: whoever reads runs with three reads it whole, and not its inputs.
+    expect((await store.inputs(ids, 2)).map(([, , input]) => input)).toEqual(
+      expect.arrayContaining(['{"n":1}', '{}', '{}']),
+    );
+    expect(await store.inputs(ids, 3)).toEqual(
+      expect.arrayContaining(ids.map((id) => [id, run.id, undefined])),
     );
   });
 

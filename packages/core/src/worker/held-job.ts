@@ -87,6 +87,12 @@ export class HeldJob implements Attempt {
     this.rest = rest == null ? plain : (JSON.parse(rest) as Rest);
   }
 
+  /** What its handler is given: as JSON, or as it is, which nobody may change. */
+  give(input: string | JsonObject): void {
+    if (typeof input === 'string') this.payloadText = input;
+    else this.payload = input;
+  }
+
   get payloadText(): string {
     if (this.payload !== undefined) this.payloadText = JSON.stringify(this.payload);
     return this.ownText ?? this.sentText;

@@ -383,14 +383,13 @@ export class Runner implements AttemptListener {
     }
     const input = job.runtime.queue.steps ? this.host.steps.inputOf(job) : job.sentText;
     if (!(input instanceof Promise)) {
-      if (typeof input === 'string') job.payloadText = input;
-      else job.payload = input;
+      job.give(input);
       this.prepare(job, kind);
       return;
     }
     input.then(
-      (text) => {
-        job.payloadText = text;
+      (read) => {
+        job.give(read);
         if (job.state === 'running') this.prepare(job, kind);
       },
       () => this.onOutcome(job, { type: 'returned' }),

@@ -72,11 +72,11 @@ export class Advancer implements Omit<StepRuns, 'startScheduled' | 'indexRuns' |
     for (const { jobId, sentText } of steps) this.parts.openSteps.expect(jobId, sentText);
   }
 
-  inputOf({ jobId: stepId, sentText }: ClaimedStep): string | JsonObject | Promise<string> {
+  inputOf({ jobId: stepId, sentText }: ClaimedStep): string | JsonObject | Promise<string | JsonObject> {
     const input = this.parts.openSteps.inputOf(stepId, sentText);
-    if (input instanceof Promise) return input.then((text) => this.handedOver(stepId, text));
-    if (typeof input === 'string') return this.handedOver(stepId, input);
-    return this.parts.handOver.hasSecrets ? this.handedOver(stepId, JSON.stringify(input)) : input;
+    return input instanceof Promise
+      ? input.then((read) => this.handedOver(stepId, read))
+      : this.handedOver(stepId, input);
   }
 
   end(steps: readonly EndingStep[], taker: StepTaker): void {
@@ -90,9 +90,10 @@ export class Advancer implements Omit<StepRuns, 'startScheduled' | 'indexRuns' |
   }
 
   /** Which secrets an input asks for is told by the definition of its step. */
-  private handedOver(stepId: string, input: string): string | Promise<string> {
+  private handedOver(stepId: string, input: string | JsonObject): string | JsonObject | Promise<string> {
     const { store, handOver } = this.parts;
-    if (!handOver.concerns(input)) return input;
+    if (!handOver.hasSecrets) return input;
+    if (!handOver.concerns(typeof input === 'string' ? input : JSON.stringify(input))) return input;
     return store.steps([stepId]).then(([found]) => {
       if (found === undefined) throw stepNotFound(stepId);
       return JSON.stringify(handOver.inputOf(found.step));

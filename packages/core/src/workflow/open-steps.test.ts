@@ -1,16 +1,20 @@
 import { expect, test } from 'vitest';
-import { inputInStep, OpenSteps } from './open-steps.ts';
+import type { RunState } from '../domain/workflow/state.ts';
+import { inputInStep, OpenSteps, type RunAtHand } from './open-steps.ts';
 
-/** Steps of one run, whose inputs are as long as is wanted, and what was read of them. */
+/** Steps of one large run, whose inputs are as long as is wanted, and what was read of them. */
 function steps(length = 10) {
   const reads: string[][] = [];
   let broken = false;
   const open = new OpenSteps({
-    inputs: async (ids) => {
-      if (broken) throw new Error('away');
-      reads.push([...ids]);
-      return ids.filter((id) => id !== 'gone').map((id) => [id, 'run', inputFor(id, length)] as const);
+    store: {
+      inputs: async (ids) => {
+        if (broken) throw new Error('away');
+        reads.push([...ids]);
+        return ids.filter((id) => id !== 'gone').map((id) => [id, 'run', inputFor(id, length)] as const);
+      },
     },
+    atHand: () => expect.fail('its run is too large'),
   });
   return { open, reads, breakIt: () => (broken = true) };
 }
@@ -65,4 +69,54 @@ test('a step that is not there, and a database that is away, are told to those w
   await expect(open.inputOf('gone', first)).rejects.toThrow('step gone is not there');
   breakIt();
   await expect(open.inputOf('a', first)).rejects.toThrow('away');
+});
+
+/** Steps of small runs, one in each, whose runs are of this revision; and what was read of what. */
+function smallRuns(bytes: number, revision = 1) {
+  const reads: { inputs: string[]; runs: string[] } = { inputs: [], runs: [] };
+  const open = new OpenSteps({
+    store: {
+      inputs: async (ids, wholeMost = 0) => {
+        if (wholeMost === 0) reads.inputs.push(...ids);
+        return ids.map((id) => [id, `run of ${id}`, wholeMost > 0 ? undefined : '"alone"'] as const);
+      },
+    },
+    atHand: async (runIds) => {
+      reads.runs.push(...runIds);
+      const known = runIds.filter((runId) => runId !== 'run of busy');
+      return new Map(known.map((runId) => [runId, aRun(runId.slice('run of '.length), bytes, revision)]));
+    },
+  });
+  return { open, reads };
+}
+
+function aRun(stepId: string, bytes: number, revision: number): RunAtHand {
+  const step = { input: { of: stepId } };
+  return { state: { run: { revision }, byId: new Map([[stepId, step]]) } as unknown as RunState, bytes };
+}
+
+test('the input of a step of a small run is that of the run, which is at hand when the step has ended', async () => {
+  const { open, reads } = smallRuns(500);
+  for (const id of ['a', 'b', 'c']) open.expect(id, first);
+  expect(await open.inputOf('a', first)).toEqual({ of: 'a' });
+  expect(open.runOf('a')).toBe('run of a');
+  expect(await open.inputOf('b', first)).toEqual({ of: 'b' });
+  expect(open.inputOf('c', first)).toEqual({ of: 'c' });
+  expect(reads).toEqual({ inputs: [], runs: ['run of a', 'run of c', 'run of b'] });
+});
+
+test('a run that is about to change, or is older in memory than the job, does not say what its step is given', async () => {
+  const { open, reads } = smallRuns(500, 3);
+  expect(await open.inputOf('busy', first)).toBe('"alone"');
+  expect(await open.inputOf('old', inputInStep(4))).toBe('"alone"');
+  expect(await open.inputOf('new', inputInStep(3))).toEqual({ of: 'new' });
+  expect(reads.inputs).toEqual(['busy', 'old']);
+});
+
+test('of runs with large documents few are read ahead', async () => {
+  const { open, reads } = smallRuns(300_000);
+  for (let n = 0; n < 20; n += 1) open.expect(`s${n}`, first);
+  await open.inputOf('s0', first);
+  await open.inputOf('s1', first);
+  expect(reads.runs).toEqual(['s0', 's2', 's3', 's4', 's1'].map((id) => `run of ${id}`));
 });

@@ -4,7 +4,8 @@
  */
 
 import type { JsonObject } from '../domain/workflow/definition.ts';
-import type { RunStore } from './run-store.ts';
+import type { RunState } from '../domain/workflow/state.ts';
+import type { RunStore, StepInput } from './run-store.ts';
 
 /**
  * Payload of the job of a step: the input stands in the step alone, since this revision of its run. A step that is done again
@@ -12,6 +13,23 @@ import type { RunStore } from './run-store.ts';
  */
 export function inputInStep(revision: number): string {
   return `{"input":"in the step","revision":${revision}}`;
+}
+
+/** The first revision of its run that has the input. */
+function revisionOf(payload: string): number {
+  return Number(/"revision":(\d+)/.exec(payload)?.[1] ?? Number.POSITIVE_INFINITY);
+}
+
+/** A run that is in memory. `bytes`: of its documents, as far as they were read for that. */
+export interface RunAtHand {
+  readonly state: RunState;
+  readonly bytes: number;
+}
+
+export interface OpenStepsParts {
+  readonly store: Pick<RunStore, 'inputs'>;
+  /** Runs by their ids, read where they are not in memory; without those that can't be had, or are about to change. */
+  readonly atHand: (runIds: readonly string[]) => Promise<ReadonlyMap<string, RunAtHand>>;
 }
 
 interface OpenStep {
@@ -29,7 +47,7 @@ interface KeptStep extends OpenStep {
 
 interface Waiting {
   readonly payload: string;
-  readonly resolve: (input: string) => void;
+  readonly resolve: (input: string | JsonObject) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -39,25 +57,27 @@ const charactersMost = 64 * 1024 * 1024;
 const readMost = 500;
 /** Steps that are claimed and not asked for yet. */
 const expectedMost = 3_000;
-/** Inputs that are read before they are asked for, by what the last ones had. */
+/** What is read before it is asked for, by what the last ones had. */
 const aheadCharacters = 1024 * 1024;
+/** A run with no more steps is read whole: who does one of them will go on with it, and finds it at hand. */
+const wholeMost = 100;
 
 export class OpenSteps {
-  private readonly store: Pick<RunStore, 'inputs'>;
+  private readonly parts: OpenStepsParts;
   /** The oldest first. */
   private readonly steps = new Map<string, KeptStep>();
   private characters = 0;
   private waiting = new Map<string, Waiting[]>();
   /** Payloads by step, in the order in which they will be asked for. */
   private readonly expected = new Map<string, string>();
-  /** Mean length of the inputs that were read; undefined: none were. */
+  /** Mean length of what was read for a step; undefined: nothing was. */
   private meanLength: number | undefined;
   private reading = false;
   /** A worker of this process has asked for a step: what is written from now on may be for it. */
   private wanted = false;
 
-  constructor(store: Pick<RunStore, 'inputs'>) {
-    this.store = store;
+  constructor(parts: OpenStepsParts) {
+    this.parts = parts;
   }
 
   /** A step whose job was written. */
@@ -76,7 +96,7 @@ export class OpenSteps {
    * error of the database, or if it is not there.
    * @param payload of its job
    */
-  inputOf(stepId: string, payload: string): string | JsonObject | Promise<string> {
+  inputOf(stepId: string, payload: string): string | JsonObject | Promise<string | JsonObject> {
     this.wanted = true;
     this.expected.delete(stepId);
     const known = this.steps.get(stepId);
@@ -152,22 +172,52 @@ export class OpenSteps {
         ...ahead,
         ...asked.map(([id, waiting]) => [id, waiting.at(-1)?.payload ?? ''] as const),
       ]);
-      const found = await this.store.inputs([...payloads.keys()]);
-      for (const [stepId, runId, input] of found) {
-        this.meanLength = (this.meanLength ?? input.length) * 0.9 + input.length * 0.1;
-        this.keep(stepId, { runId, input, payload: payloads.get(stepId) ?? '' });
-      }
-      const inputs = new Map(found.map(([stepId, , input]) => [stepId, input]));
+      const found = await this.inputsOf(payloads);
+      for (const [stepId, step] of found) this.keep(stepId, step);
       for (const [stepId, waiting] of asked) {
-        const input = inputs.get(stepId);
+        const step = found.get(stepId);
         for (const { resolve, reject } of waiting) {
-          if (input === undefined) reject(new Error(`step ${stepId} is not there`));
-          else resolve(input);
+          if (step === undefined) reject(new Error(`step ${stepId} is not there`));
+          else resolve(step.input);
         }
       }
     } catch (error) {
       for (const [, waiting] of asked) for (const { reject } of waiting) reject(error);
     }
+  }
+
+  private async inputsOf(payloads: ReadonlyMap<string, string>): Promise<ReadonlyMap<string, OpenStep>> {
+    const found = new Map<string, OpenStep>();
+    const take = (rows: readonly StepInput[]): void => {
+      for (const [stepId, runId, input] of rows) {
+        if (input === undefined) continue;
+        this.noteLength(input.length);
+        found.set(stepId, { runId, input, payload: payloads.get(stepId) ?? '' });
+      }
+    };
+    const rows = await this.parts.store.inputs([...payloads.keys()], wholeMost);
+    take(rows);
+    const withRuns = rows.filter(([, , input]) => input === undefined);
+    if (withRuns.length === 0) return found;
+    const runs = await this.parts.atHand([...new Set(withRuns.map(([, runId]) => runId))]);
+    const alone: string[] = [];
+    for (const [stepId, runId] of withRuns) {
+      const run = runs.get(runId);
+      const payload = payloads.get(stepId) ?? '';
+      const step = run?.state.byId.get(stepId);
+      if (run === undefined || step === undefined || run.state.run.revision < revisionOf(payload)) {
+        alone.push(stepId);
+        continue;
+      }
+      this.noteLength(run.bytes);
+      found.set(stepId, { runId, input: step.input, payload });
+    }
+    if (alone.length > 0) take(await this.parts.store.inputs(alone));
+    return found;
+  }
+
+  private noteLength(length: number): void {
+    this.meanLength = (this.meanLength ?? length) * 0.9 + length * 0.1;
   }
 }
 

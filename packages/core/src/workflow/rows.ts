@@ -132,7 +132,8 @@ export function runFromText(
 export function stepsFromText(text: string | null, definition: WorkflowDefinition): Step[] {
   if (text === null) return [];
   const definitions = stepDefinitions(definition);
-  return (JSON.parse(text) as StepRow[]).map((row) => stepFromRow(row, definitions));
+  const rows = (JSON.parse(text) as StepRow[]).sort((a, b) => a[1] - b[1]);
+  return rows.map((row) => stepFromRow(row, definitions));
 }
 
 /** @param text the column `step` of `load_steps.sql` */

@@ -15,7 +15,7 @@ import type { Handing } from './handing.ts';
 import { KeptApart, type KeptApartParts } from './kept-apart.ts';
 import type { StepOfRun, WrittenRun } from './port.ts';
 import { runFromText, stepDefinitions, stepFromText, stepsFromText, writtenStep } from './rows.ts';
-import { wholeDocuments } from './whole-documents.ts';
+import { wholeDocuments, wholeValues } from './whole-documents.ts';
 
 /** A run as the database has it now, as far as it was not known. */
 export interface LoadedRun {
@@ -32,6 +32,9 @@ export interface LoadedRun {
   /** Why its documents can't be had: it can't be decided on now. */
   readonly trouble?: unknown;
 }
+
+/** `input`: as JSON; undefined: left out. */
+export type StepInput = readonly [id: string, runId: string, input: string | undefined];
 
 export interface Mark {
   readonly id: number;
@@ -241,13 +244,18 @@ export class RunStore {
     await this.writes.query(this.statements.tidyDueRuns, [`{${runIds.join(',')}}`]);
   }
 
-  /** What steps are given: id, run, input as JSON; in no order, without those that do not exist or can't be had. */
-  async inputs(ids: readonly string[]): Promise<(readonly [id: string, runId: string, input: string])[]> {
-    const rows = await this.reads.query(this.statements.loadInputs, [`{${ids.join(',')}}`]);
+  /**
+   * What steps are given: id, run, input as JSON; in no order, without those that do not exist or can't be had.
+   * @param wholeMost inputs are left out (undefined) of runs that have made no more steps. Default 0: none
+   */
+  async inputs(ids: readonly string[], wholeMost = 0): Promise<StepInput[]> {
+    const rows = await this.reads.query(this.statements.loadInputs, [`{${ids.join(',')}}`, wholeMost]);
     const found = await Promise.all(
-      rows.map(async ([id, runId, input, path]) => {
-        const text = path == null ? (input ?? '{}') : await this.apart.tryText(path, runId ?? '');
-        return text === undefined ? [] : [[id ?? '', runId ?? '', text] as const];
+      rows.map(async ([id, runId, input, path]): Promise<StepInput[]> => {
+        if (id == null || runId == null) return [];
+        if (path == null) return [[id, runId, input ?? undefined]];
+        const text = await this.apart.tryText(path, runId);
+        return text === undefined ? [] : [[id, runId, text]];
       }),
     );
     return found.flat();
@@ -284,14 +292,16 @@ export class RunStore {
     const definition = this.definitions.get(hash ?? '');
     if (id == null || definition === undefined) throw lostDefinition(id ?? '');
     const known = { id, revision: Number(revision), definition };
+    const read = run == null ? undefined : runFromText(run, known);
+    const written = stepsFromText(steps ?? null, definition);
     return {
       id,
       revision: known.revision,
-      run: run == null ? undefined : runFromText(run, known),
-      steps: stepsFromText(steps ?? null, definition),
+      run: read,
+      steps: whole === 't' && read !== undefined ? wholeValues(read, written) : written,
       whole: whole === 't',
       bytes: (run?.length ?? 0) + (steps?.length ?? 0),
-      marks: marks == null ? [] : (JSON.parse(marks) as [number, RunEvent][]).map(markOf),
+      marks: marks == null ? [] : marksFromText(marks),
     };
   }
 
@@ -340,8 +350,9 @@ export class RunStore {
   }
 }
 
-function markOf([id, event]: readonly [number, RunEvent]): Mark {
-  return { id, event };
+function marksFromText(text: string): Mark[] {
+  const marks = (JSON.parse(text) as (readonly [number, RunEvent])[]).map(([id, event]) => ({ id, event }));
+  return marks.sort((a, b) => a.id - b.id);
 }
 
 function lostDefinition(runId: string): LineshaftError {

@@ -14,6 +14,7 @@ import type { Run, StartRequest } from '../domain/workflow/run.ts';
 import { applyRows, type RunState, readState } from '../domain/workflow/state.ts';
 import { hasEnded } from '../domain/workflow/status.ts';
 import type { Contexts } from './decide-context.ts';
+import type { RunAtHand } from './open-steps.ts';
 import { type Asked, type DecideWith, type OpenRequests, Request } from './request.ts';
 import { runNotFound } from './run-book.ts';
 import type { RunCache } from './run-cache.ts';
@@ -127,6 +128,32 @@ export class Runs {
       this.starting.push({ start, request: new Request(runId, {}, this.open, { resolve, reject }) });
       this.kick();
     });
+  }
+
+  /**
+   * Runs of which somebody will soon tell something: read where they are not in memory, many at once, so that it need not be waited
+   * for when it is decided. Without those that can't be had, and those of which something is being written.
+   */
+  async atHand(runIds: readonly string[]): Promise<ReadonlyMap<string, RunAtHand>> {
+    const { cache, store } = this.parts;
+    const found = new Map<string, RunAtHand>();
+    const unknown = new Map<string, number>();
+    for (const runId of runIds) {
+      if (this.busy.has(runId)) continue;
+      const state = cache.get(runId);
+      if (state === undefined) unknown.set(runId, 0);
+      else found.set(runId, { state, bytes: 0 });
+    }
+    if (unknown.size === 0) return found;
+    for (const { id, run, steps, bytes, trouble } of await store.load(unknown)) {
+      // What came into memory meanwhile is as new, or is about to be.
+      if (run === undefined || trouble !== undefined || this.busy.has(id) || cache.get(id) !== undefined)
+        continue;
+      const state = readState(run, steps);
+      if (!hasEnded(run.status)) cache.put(state, bytes);
+      found.set(id, { state, bytes });
+    }
+    return found;
   }
 
   /** Resolves when all that was asked for so far is written or refused. */

@@ -97,7 +97,7 @@ export interface StepRuns {
    * The input of a step as its worker gets it, as JSON, or where this process has decided it as it is, which nobody may change;
    * at once where it is at hand.
    */
-  inputOf(step: ClaimedStep): string | JsonObject | Promise<string>;
+  inputOf(step: ClaimedStep): string | JsonObject | Promise<string | JsonObject>;
   /** A text that tells what went wrong in a step, without the values of secrets. */
   redact(text: string): string;
   /**

@@ -38,8 +38,8 @@ export function addStep(draft: Draft, reached: Reached, fields: StepFields): Ste
   const begun = fields.status !== 'SCHEDULED';
   return draft.add(
     {
-      seq: draft.nextSeq,
       id: fields.id,
+      seq: draft.nextSeq,
       ref: `${node.ref}${reached.suffix}`,
       iteration: fields.iteration ?? reached.iteration,
       retryCount: retryOf === undefined ? 0 : retryOf.retryCount + 1,

@@ -99,6 +99,13 @@ export function isWhole(text: string): boolean {
   return !text.startsWith('[');
 }
 
+/** Whether a document, which was parsed as it is written, has values that stand elsewhere. */
+export function isParted(
+  document: unknown,
+): document is readonly [own: JsonObject, places: Readonly<Record<string, Place>>] {
+  return Array.isArray(document) && typeof document[0] === 'object';
+}
+
 /** What stands in a document itself. @param text as it is written */
 export function ownPart(text: string): JsonObject {
   const written = JSON.parse(text) as JsonObject | readonly [JsonObject, unknown];
