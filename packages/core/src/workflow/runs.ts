@@ -52,8 +52,8 @@ interface Starting {
   readonly request: Request;
 }
 
-/** Runs in one turn. */
-const turnMost = 500;
+/** Runs in one turn. A worker has about twice as many steps in hand: in one turn with all of them nothing is decided while it is written. */
+const turnMost = 250;
 /** While two are written the next is decided. */
 const turnsMost = 3;
 /** Requests that are worth a turn beside another. */
