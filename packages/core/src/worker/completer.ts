@@ -60,6 +60,10 @@ class EndingWithRun implements EndingStep {
     return this.result.job.jobId;
   }
 
+  get runId(): string | undefined {
+    return this.result.job.runId;
+  }
+
   get fence(): number {
     return this.result.job.fence;
   }

@@ -60,7 +60,15 @@ class Bench {
   give(lanes: readonly number[], worker = '7'): void {
     this.steps.take(
       { worker, lease: '70', createdMs: '5' },
-      lanes.map((lane, n) => ({ stepId: `step-${n}`, lane, payload: '{}', rest: null, sinceMs: 3 })),
+      lanes.map((lane, n) => ({
+        stepId: `step-${n}`,
+        runId: 'run',
+        input: {},
+        lane,
+        payload: '{}',
+        rest: null,
+        sinceMs: 3,
+      })),
     );
   }
 }

@@ -85,11 +85,13 @@ export class HandedSteps implements StepTaker {
     // Taken for dead meanwhile: others will be given them.
     if (worker !== host.workerRow()) return;
     const held = new Lease(lease, host.monotonic());
-    const jobs = steps.flatMap(({ stepId, lane: laneId, payload, rest, sinceMs }) => {
+    const jobs = steps.flatMap(({ stepId, runId, input, lane: laneId, payload, rest, sinceMs }) => {
       const lane = host.directory.lane(laneId);
       if (lane === undefined || runtime === undefined) return [];
       const job = new HeldJob([lease, stepId, String(laneId), createdMs, payload, rest], held, lane, runtime);
       job.sinceMs = sinceMs;
+      job.runId = runId;
+      job.payload = input;
       return job;
     });
     host.onClaimed(held, jobs);

@@ -57,6 +57,8 @@ export class HeldJob implements Attempt {
   readonly sentText: string;
   /** Of a step that was decided in this process, as it is: to be copied before it is given to anybody. */
   payload: JsonObject | undefined;
+  /** Of a step that was handed to this worker. */
+  runId: string | undefined;
   startedMs = 0;
   state: 'waiting' | 'running' | 'ended' = 'waiting';
   progressed = false;

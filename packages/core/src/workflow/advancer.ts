@@ -69,11 +69,16 @@ export class Advancer implements Omit<StepRuns, 'startScheduled' | 'indexRuns' |
   }
 
   claimed(steps: readonly ClaimedStep[]): void {
-    for (const { jobId, sentText } of steps) this.parts.openSteps.expect(jobId, sentText);
+    for (const { jobId, sentText, payload } of steps)
+      if (payload === undefined) this.parts.openSteps.expect(jobId, sentText);
   }
 
-  inputOf({ jobId: stepId, sentText }: ClaimedStep): string | JsonObject | Promise<string | JsonObject> {
-    const input = this.parts.openSteps.inputOf(stepId, sentText);
+  inputOf({
+    jobId: stepId,
+    sentText,
+    payload,
+  }: ClaimedStep): string | JsonObject | Promise<string | JsonObject> {
+    const input = payload ?? this.parts.openSteps.inputOf(stepId, sentText);
     return input instanceof Promise
       ? input.then((read) => this.handedOver(stepId, read))
       : this.handedOver(stepId, input);
@@ -82,7 +87,7 @@ export class Advancer implements Omit<StepRuns, 'startScheduled' | 'indexRuns' |
   end(steps: readonly EndingStep[], taker: StepTaker): void {
     const runs = this.parts.runs();
     for (const step of steps) {
-      const runId = this.parts.openSteps.runOf(step.stepId);
+      const runId = step.runId ?? this.parts.openSteps.runOf(step.stepId);
       // Read by a worker that has been given another one's steps meanwhile, or too many since.
       if (runId === undefined || this.closed) step.settle('left');
       else runs.end(runId, step, taker);

@@ -4,12 +4,14 @@
  */
 
 import type { StepJob } from '../domain/workflow/decision.ts';
+import type { JsonObject } from '../domain/workflow/definition.ts';
 import { stepKind } from '../domain/workflow/step-kind.ts';
 import type { RunWork } from './run-work.ts';
 import type { HandedStep, StepTaker } from './step-runs.ts';
 
 interface Offered {
   readonly work: RunWork;
+  readonly input: JsonObject;
   readonly lane: number;
   readonly sinceMs: number;
   rest: string | null;
@@ -86,8 +88,8 @@ export class Handing {
       return;
     }
     const handed: HandedStep[] = [];
-    for (const [stepId, { work, lane, sinceMs, rest }] of this.steps)
-      handed.push({ stepId, lane, payload: work.payload, rest, sinceMs });
+    for (const [stepId, { work, input, lane, sinceMs, rest }] of this.steps)
+      handed.push({ stepId, runId: work.runId, input, lane, payload: work.payload, rest, sinceMs });
     this.taker.take({ worker: this.worker, lease, createdMs }, handed);
   }
 
@@ -103,7 +105,7 @@ export class Handing {
         return;
       }
       ended -= 1;
-      this.steps.set(job.stepId, { work, lane, sinceMs, rest: null });
+      this.steps.set(job.stepId, { work, input: job.payload, lane, sinceMs, rest: null });
     }
   }
 }

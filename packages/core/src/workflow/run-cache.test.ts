@@ -28,6 +28,10 @@ describe('runs at hand', () => {
     cache.put(grown, 60);
     expect(cache.get('b')).toBeUndefined();
     expect(cache.get('a')).toBe(grown);
+    cache.put(stateOf('d'), 10);
+    // The largest was there first, and is the last that is used: all others go, and it stays.
+    cache.put(grown, 500);
+    expect(cache.size).toBe(1);
     cache.drop('a');
     expect(cache.size).toBe(0);
     cache.put(stateOf('c'), 90);

@@ -10,7 +10,7 @@ export interface CacheBounds {
 }
 
 interface Entry {
-  readonly state: RunState;
+  state: RunState;
   bytes: number;
   /** Steps that are counted for it. */
   steps: number;
@@ -20,7 +20,7 @@ export const defaultCacheBounds: CacheBounds = { stepsMax: 200_000, bytesMax: 12
 
 export class RunCache {
   private readonly bounds: CacheBounds;
-  /** Those used last at the end. */
+  /** Those used last at the end, once it is half full. */
   private readonly entries = new Map<string, Entry>();
   private steps = 0;
   private bytes = 0;
@@ -36,26 +36,38 @@ export class RunCache {
   get(runId: string): RunState | undefined {
     const entry = this.entries.get(runId);
     if (entry === undefined) return undefined;
-    this.entries.delete(runId);
-    this.entries.set(runId, entry);
+    this.use(runId, entry);
     return entry.state;
   }
 
   /** Keeps a run, or counts anew one that is kept. @param bytes that its documents have grown by */
   put(state: RunState, bytes: number): void {
     const { id } = state.run;
+    const { size } = state.steps;
     const known = this.entries.get(id);
-    const entry: Entry = { state, bytes: (known?.bytes ?? 0) + bytes, steps: state.steps.size };
-    this.drop(id);
-    this.entries.set(id, entry);
-    this.steps += entry.steps;
-    this.bytes += entry.bytes;
+    if (known === undefined) this.entries.set(id, { state, bytes, steps: size });
+    else {
+      known.state = state;
+      known.bytes += bytes;
+      this.steps -= known.steps;
+      known.steps = size;
+    }
+    this.steps += size;
+    this.bytes += bytes;
+    if (known !== undefined) this.use(id, known);
     if (!this.isFull) return;
     for (const oldest of this.entries.keys()) {
       // One that is larger than all bounds is kept as long as it is the one that is used.
       if (oldest === id || !this.isFull) break;
       this.drop(oldest);
     }
+  }
+
+  /** It goes to the end. Who was used when matters only where some will have to go. */
+  private use(runId: string, entry: Entry): void {
+    if (this.steps * 2 < this.bounds.stepsMax && this.bytes * 2 < this.bounds.bytesMax) return;
+    this.entries.delete(runId);
+    this.entries.set(runId, entry);
   }
 
   private get isFull(): boolean {

@@ -22,6 +22,9 @@ export interface EndingLease {
 /** A step that a worker is handed as it becomes ready. */
 export interface HandedStep {
   readonly stepId: string;
+  readonly runId: string;
+  /** What it is given; nobody may change it. */
+  readonly input: JsonObject;
   readonly lane: number;
   readonly payload: string;
   /** What its job has beside the payload, as claims give it: see `HeldJob`; null: nothing. */
@@ -63,6 +66,8 @@ export interface StepTaker {
 /** A step whose attempt has ended, and whose job its worker still has. */
 export interface EndingStep {
   readonly stepId: string;
+  /** Known of a step that was handed to its worker. */
+  readonly runId: string | undefined;
   readonly fence: number;
   readonly lease: EndingLease;
   readonly event: RunEvent;
@@ -80,6 +85,8 @@ export interface ClaimedStep {
   readonly jobId: string;
   /** Its payload, as it was sent. */
   readonly sentText: string;
+  /** Its input, where it was handed to its worker with it. */
+  readonly payload?: JsonObject | undefined;
 }
 
 /** Whether words of runs were indexed, and how many changes wait for more to come. */

@@ -191,7 +191,8 @@ interface Heard {
 function settle(host: TurnHost, works: readonly RunWork[], beside?: ClaimBeside, handing?: Handing): void {
   const heard: Heard = { jobs: [], changed: [], woken: [], wakeAt: undefined, lines: false };
   for (const work of withBegun(works)) {
-    for (const { ending } of work.requests) if (ending !== undefined) host.openSteps.forget(ending.stepId);
+    for (const { ending } of work.requests)
+      if (ending !== undefined && ending.runId === undefined) host.openSteps.forget(ending.stepId);
     if (work.decision !== undefined) settleOne(host, work, heard, beside, handing);
   }
   if (heard.jobs.length > 0) host.onJobs(heard.jobs);
@@ -213,8 +214,9 @@ function settleOne(
   merged.written();
   const { runId, payload } = work;
   for (const job of merged.jobs) {
+    if (handing?.hasTaken(job.stepId) === true) continue;
     if (!job.again) host.openSteps.add(job.stepId, { runId, payload, input: job.payload });
-    if (beside?.covers(job) !== true && handing?.hasTaken(job.stepId) !== true) heard.jobs.push(job);
+    if (beside?.covers(job) !== true) heard.jobs.push(job);
   }
   heard.changed.push(state.run);
   heard.lines ||= slotChange(work.isNew ? undefined : merged.before, state.run, false) !== undefined;
