@@ -51,6 +51,43 @@ describe.each(versions)('runs with native workers on PostgreSQL %i', (version) =
     ...more,
   });
 
+  it('goes on with a run that others have changed since it was read for its first step', async () => {
+    const name = await register([
+      simple('held', 'a', { inputParameters: { n: '${workflow.input.n}' } }),
+      simple('never', 'b'),
+      simple('word', 'c', { inputParameters: { given: '${b.output.given}', n: '${a.output.n}' } }),
+    ]);
+    const elsewhere = site.other();
+    const started = gate();
+    const hold = gate();
+    await work({
+      held: async (input) => {
+        started.open();
+        await hold.opened;
+        return input;
+      },
+      never: () => expect.fail('it is skipped'),
+      word: (input) => input,
+    });
+    const runId = await elsewhere.workflows.start({ name, input: { n: 3 } });
+    await started.opened;
+    await elsewhere.workflows.skip(runId, 'b', { output: { given: 'meanwhile' } });
+    await elsewhere.workflows.pause(runId);
+    hold.open();
+    await site.lineshaft.workflows.waitForRun(runId, ({ steps }) => steps[0]?.status === 'COMPLETED', {
+      timeoutMs: 15_000,
+    });
+    await elsewhere.workflows.resume(runId);
+    const { run, steps } = await ended(runId);
+    expect(run.status).toBe('COMPLETED');
+    expect(Object.fromEntries(steps.map(({ ref, status }) => [ref, status]))).toEqual({
+      a: 'COMPLETED',
+      b: 'SKIPPED',
+      c: 'COMPLETED',
+    });
+    expect(steps.find(({ ref }) => ref === 'c')?.output).toEqual({ given: 'meanwhile', n: 3 });
+  });
+
   it('does the steps one after the other, and passes on what they give', async () => {
     const name = await register(
       [
