@@ -128,13 +128,14 @@ describe.each(versions)('the services of pruning, on PostgreSQL %i', (version) =
       { kind: 'stay', queue },
     ]);
     const ids = made.map(({ id }) => id);
-    const raised = async (): Promise<Worker> => {
+    const raised = async (): Promise<{ worker: Worker; pruned: Promise<unknown> }> => {
       const worker = await serve(rise({ by: 3, max: 5, batch: 2 }));
-      worker.on('elected', () => {});
+      // It may come at once.
+      const pruned = new Promise((resolve) => worker.once('pruned', resolve));
       await worker.start();
-      return worker;
+      return { worker, pruned };
     };
-    const first = await raised();
+    const { worker: first } = await raised();
     await until('they rose', async () => (await priorities(ids))[0]?.[0] === 3);
     await until(
       'the turn is over',
@@ -150,7 +151,7 @@ describe.each(versions)('the services of pruning, on PostgreSQL %i', (version) =
     expect(await priorities(ids)).toEqual(risen);
     await first.stop();
     // Another leads in the same interval: nothing rises again.
-    const second = await raised();
+    const { worker: second, pruned } = await raised();
     await until('another leads', async () => {
       const [row] = await site.rows<{ leads: boolean }>(
         `select l.until > now() as leads from lineshaft.leader l join lineshaft.worker w on w.id = l.worker
@@ -159,7 +160,7 @@ describe.each(versions)('the services of pruning, on PostgreSQL %i', (version) =
       );
       return row?.leads;
     });
-    await new Promise((resolve) => second.once('pruned', resolve));
+    await pruned;
     expect(await priorities(ids)).toEqual(risen);
     await site.rows("update lineshaft.rise set began_at = now() - interval '2 days'");
     await second.stop();
