@@ -133,7 +133,7 @@ export class Draft {
 
   /** Takes up a new step, of this node. @param added with the number that is next */
   add(added: Step, node: Node): Step {
-    this.setRun({ nextSeq: added.seq + 1 });
+    this.#run = { ...this.#run, nextSeq: added.seq + 1, updatedAt: this.now };
     const before = this.latest(added.ref);
     this.#nodes.set(added.ref, node);
     this.#put(added);
@@ -158,6 +158,17 @@ export class Draft {
     if (was && !is && isJoin(changed)) this.joins.watch(changed);
     this.changes += 1;
     return changed;
+  }
+
+  /** What follows on a step that has ended is decided now. */
+  settled(step: Step): Step {
+    // Mostly it has ended in this decision: then nobody else has it yet, and it need not be made once more.
+    if (this.#steps.get(step.seq) !== step) return this.change(step, { executed: true });
+    const wasDone = isDone(step);
+    (step as { executed: boolean }).executed = true;
+    if (isDone(step) !== wasDone) this.tellJoins(step.ref);
+    this.changes += 1;
+    return step;
   }
 
   remove(step: Step): void {

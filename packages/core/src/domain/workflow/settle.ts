@@ -46,7 +46,7 @@ export function runStatusOf(step: Step | undefined): RunStatus {
 }
 
 function settleGood(draft: Draft, step: Step): void {
-  const done = draft.change(step, { executed: true });
+  const done = draft.settled(step);
   const termination = step.type === 'TERMINATE' ? terminationOf(step) : undefined;
   if (termination !== undefined) endRun(draft, termination.status, termination.reason, done);
   else goOn(draft, done);
