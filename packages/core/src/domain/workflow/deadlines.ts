@@ -1,7 +1,7 @@
 /**
- * When time alone changes a step: its time-outs, the end of a WAIT, a script whose result is missed. Kept in a heap beside the steps, so that neither the
- * next deadline nor those that are due cost a look at all steps. Entries of steps that have moved on stay in the heap until
- * they come up, or are half of it.
+ * When time alone changes a step: its time-outs, the end of a WAIT, a script whose result is missed. Kept in a heap beside
+ * the steps, so that neither the next deadline nor those that are due cost a look at all steps. Entries of steps that have
+ * moved on stay in the heap until they come up, or are half of it.
  */
 
 import { SmallMap } from '../small-collections.ts';
@@ -55,6 +55,11 @@ export function pollDeadline(step: Step, definition: TaskDefinition): number | u
   const seconds = definition.pollTimeoutSeconds ?? 0;
   if (seconds <= 0 || step.status !== 'SCHEDULED' || definition.timeoutPolicy === 'ALERT_ONLY') return;
   return step.scheduledAt + (step.startDelaySeconds + step.callbackAfterSeconds + seconds) * 1_000;
+}
+
+/** Of a step that goes on after its end, since somebody wants it to: all its deadlines count from now. */
+export function countedFrom(now: number): Pick<Step, 'scheduledAt' | 'firstScheduledAt' | 'startedAt'> {
+  return { scheduledAt: now, firstScheduledAt: now, startedAt: now };
 }
 
 export function noDeadlines(): Deadlines {

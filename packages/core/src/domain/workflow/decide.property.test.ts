@@ -129,6 +129,7 @@ function build(shapes: readonly Shape[]): StepDefinition[] {
           type: 'DO_WHILE',
           loopCondition: '$.on',
           loopOver: list(shape.body),
+          ...(shape.keep === 0 ? {} : timed(ref)),
         },
       ];
     }
@@ -140,7 +141,7 @@ function build(shapes: readonly Shape[]): StepDefinition[] {
       const joinOn = shape.joined === 0 ? ends.slice(1) : ends;
       return [
         { ...basic, type: 'FORK_JOIN', forkTasks: branches },
-        { ...join, joinOn },
+        { ...join, joinOn, ...(shape.joined === 1 ? timed(join.name) : {}) },
       ];
     }
     // Whatever needs a neighbour (a fork and its JOIN) can't be a branch that comes at run time.
@@ -157,6 +158,11 @@ function build(shapes: readonly Shape[]): StepDefinition[] {
     ];
   };
   return list(shapes);
+}
+
+/** What waits for others has a time too. */
+function timed(name: string): Pick<StepDefinition, 'taskDefinition'> {
+  return { taskDefinition: { name, timeoutSeconds: 100, totalTimeoutSeconds: 200, timeoutPolicy: 'RETRY' } };
 }
 
 function hasFork(shape: Shape): boolean {
@@ -231,7 +237,7 @@ class Play {
     const waiting = this.waiting();
     const step = waiting[move.which % Math.max(1, waiting.length)];
     if (move.do === 'crash') run.crash();
-    else if (move.do === 'time') run.wait((move.which % 60) * 1_000);
+    else if (move.do === 'time') run.wait(move.which % 10 === 0 ? 3_600_000 : (move.which % 60) * 1_000);
     else if (move.do === 'pause') this.pause();
     else if (move.do === 'repeat') this.repeat(move.which);
     else if (['retry', 'reopen', 'rerun', 'restart'].includes(move.do)) this.goOn(move);

@@ -51,7 +51,7 @@ export function addStep(draft: Draft, reached: Reached, fields: StepFields): Ste
       output: fields.output ?? {},
       domain: fields.domain,
       scheduledAt: now,
-      firstScheduledAt: retryOf?.firstScheduledAt ?? now,
+      firstScheduledAt: retryOf === undefined || reached.isWanted === true ? now : retryOf.firstScheduledAt,
       // Nobody began one that is skipped.
       startedAt: begun && fields.status !== 'SKIPPED' ? now : undefined,
       updatedAt: now,

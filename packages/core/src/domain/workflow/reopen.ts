@@ -3,6 +3,7 @@
  * what waited around it waits again. What the end had cancelled is tried again.
  */
 
+import { countedFrom } from './deadlines.ts';
 import type { Draft } from './draft.ts';
 import { inLine } from './rate-limit.ts';
 import type { Step } from './run.ts';
@@ -15,7 +16,13 @@ export function reopen(draft: Draft, step: Step): void {
   // Its run went on without it: too late.
   if (step.executed && !ended && !isUnsuccessful(step.status)) return;
   if (isTerminal(step.status)) {
-    draft.change(step, { status: 'IN_PROGRESS', executed: false, endedAt: undefined, reason: undefined });
+    draft.change(step, {
+      status: 'IN_PROGRESS',
+      executed: false,
+      endedAt: undefined,
+      reason: undefined,
+      ...countedFrom(draft.now),
+    });
   }
   if (!ended) return;
   draft.setRun({

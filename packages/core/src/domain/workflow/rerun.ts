@@ -1,5 +1,6 @@
 /** A run that has ended is done again from one of its steps: what came after it is gone. Pure. */
 
+import { countedFrom } from './deadlines.ts';
 import { conclude } from './decide.ts';
 import type { DecideContext, Decision } from './decision.ts';
 import type { JsonObject } from './definition.ts';
@@ -120,6 +121,7 @@ function fromStep(
         iteration: step.type === 'DO_WHILE' ? iterationAround(draft, step) : step.iteration,
         parentStepId: step.parentStepId,
         delaySeconds: 0,
+        isWanted: true,
         ...(before === undefined ? {} : { retryOf: before }),
         ...(stepInput === undefined ? {} : { input: stepInput }),
       },
@@ -161,7 +163,7 @@ function waitForRun(draft: Draft, step: Step): void {
     executed: false,
     endedAt: undefined,
     reason: undefined,
-    startedAt: draft.now,
+    ...countedFrom(draft.now),
     output: now.subRunId === undefined ? {} : { subWorkflowId: now.subRunId },
   });
 }

@@ -63,11 +63,11 @@ function mayRetry(draft: Draft, step: Step): boolean {
   return deadline === undefined || draft.now < deadline;
 }
 
-/** Another attempt: a new step, whose input is resolved again. */
+/** Another attempt: a new step, whose input is resolved again. Unless it comes by itself, somebody wants it, at once. */
 export function attemptAgain(
   draft: Draft,
   step: Step,
-  attempt: Pick<Reached, 'reason' | 'delaySeconds'> = { delaySeconds: 0 },
+  attempt: Pick<Reached, 'reason' | 'delaySeconds' | 'isWanted'> = { delaySeconds: 0, isWanted: true },
 ): void {
   const retried = draft.change(step, { retried: true, executed: true });
   draft.reach([

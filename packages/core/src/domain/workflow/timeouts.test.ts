@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
 import { SimulatedRun } from '../../testing/simulated-run.ts';
-import type { TaskDefinition } from './definition.ts';
+import type { StepDefinition, TaskDefinition } from './definition.ts';
+import { rerunAround, rerunFrom } from './rerun.ts';
 import { retryDelaySeconds } from './task-settings.ts';
+import { retry } from './try-again.ts';
 
 const work = (task: Omit<TaskDefinition, 'name'>, more: object = {}) => [
   {
@@ -97,6 +99,74 @@ test('the time of all attempts ends the retries', () => {
   });
   expect(run.run.status).toBe('TIMED_OUT');
 });
+
+const minute = { timeoutSeconds: 60, totalTimeoutSeconds: 60, timeoutPolicy: 'RETRY' } as const;
+
+test('a retry by hand has all of its time, however long ago the first attempt was', () => {
+  const run = new SimulatedRun(work({ ...minute, retryCount: 0 }));
+  run.fail('w');
+  run.now += 3_600_000;
+  run.change(retry);
+  expect(run.wakeAt).toBe(run.now + 60_000);
+  expect(run.step('w')).toMatchObject({ status: 'SCHEDULED', firstScheduledAt: run.now });
+  run.wait(60_000);
+  expect(run.step('w').reason).toContain('Task total timed out after 60 seconds');
+});
+
+test('an attempt that comes by itself shares the time of a rerun that came before it, and not that of the first', () => {
+  const run = new SimulatedRun(work({ ...minute, retryDelaySeconds: 0 }));
+  run.fail('w');
+  run.fail('w');
+  run.now += 3_600_000;
+  const last = run.step('w');
+  run.change((state, context) => rerunFrom(state, last, {}, context));
+  expect(run.step('w')).toMatchObject({ id: last.id, retryCount: 1, firstScheduledAt: run.now });
+  expect(run.wakeAt).toBe(run.now + 60_000);
+});
+
+/** A run with a sub-workflow of a minute in a branch, that has ended an hour ago with that. */
+function endedAnHourAgo(): SimulatedRun {
+  const timed = (ref: string, type: string, more: Partial<StepDefinition> = {}): StepDefinition => ({
+    name: ref,
+    taskReferenceName: ref,
+    type,
+    taskDefinition: { name: ref, ...minute, retryCount: 0 },
+    ...more,
+  });
+  const child = timed('s', 'SUB_WORKFLOW', { subWorkflowParam: { name: 'inner', version: 1 } });
+  const run = new SimulatedRun([
+    timed('f', 'FORK_JOIN', { forkTasks: [[child]] }),
+    timed('j', 'JOIN', { joinOn: ['s'] }),
+  ]);
+  const { id: stepId, subRunId: runId = '' } = run.step('s');
+  run.tell({ type: 'run-ended', stepId, runId, status: 'FAILED', output: {}, reason: 'no' });
+  expect(run.run.status).toBe('FAILED');
+  run.now += 3_600_000;
+  return run;
+}
+
+test.each<[string, (run: SimulatedRun) => void]>([
+  ['is reopened', (run) => run.tell({ type: 'run-reopened', ...ofChild(run) })],
+  ['is rerun', (run) => run.change((state, context) => rerunAround(state, run.step('s'), {}, context))],
+  ['is tried again', (run) => run.change(retry)],
+])('a sub-workflow that %s has all of its time, as the join around it', (_, goOn) => {
+  const run = endedAnHourAgo();
+  goOn(run);
+  const { revision } = run.run;
+  run.tell();
+  expect(run.run.revision).toBe(revision);
+  expect(run.story.slice(-2)).not.toContainEqual(expect.stringContaining('TIMED_OUT'));
+  expect(['s', 'j'].map((ref) => run.step(ref).status)).toEqual(['IN_PROGRESS', 'IN_PROGRESS']);
+  expect(run.wakeAt).toBe(run.now + 60_000);
+  run.wait(59_999);
+  run.tell({ type: 'run-ended', ...ofChild(run), status: 'COMPLETED', output: {}, reason: undefined });
+  expect(run.run.status).toBe('COMPLETED');
+});
+
+function ofChild(run: SimulatedRun): { stepId: string; runId: string } {
+  const { id: stepId, subRunId: runId = '' } = run.step('s');
+  return { stepId, runId };
+}
 
 test('ALERT_ONLY changes nothing', () => {
   const run = new SimulatedRun(

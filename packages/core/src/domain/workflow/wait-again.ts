@@ -1,5 +1,6 @@
 /** Joins and loops that had ended with their run wait again when the run goes on. */
 
+import { countedFrom } from './deadlines.ts';
 import type { Draft } from './draft.ts';
 import type { Step } from './run.ts';
 import { isJoin } from './state.ts';
@@ -29,6 +30,7 @@ export function waitAgain(draft: Draft, step: Step, iteration = step.iteration):
     endedAt: undefined,
     reason: undefined,
     dueAt: undefined,
+    ...countedFrom(draft.now),
     ...(step.type === 'DO_WHILE' ? { iteration } : {}),
     output,
   });

@@ -15,6 +15,8 @@ export interface Reached {
   readonly parentStepId: string | undefined;
   /** The attempt before, which has failed. */
   readonly retryOf?: Step;
+  /** Somebody wants it done again: the time of all attempts counts from now, and not from the first one. Default false. */
+  readonly isWanted?: boolean;
   /** Of a retry. Default: the `startDelay` of the definition. */
   readonly delaySeconds?: number;
   /** Of a retry that comes by itself: why the attempt before failed, as long as this one has nothing to say itself. */
