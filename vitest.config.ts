@@ -9,6 +9,8 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: '100%',
     testTimeout: 30_000,
+    // A second, the default, is soon over on a machine with more to do.
+    expect: { poll: { timeout: 15_000 } },
     hookTimeout: 60_000,
     teardownTimeout: 30_000,
   },

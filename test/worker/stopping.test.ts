@@ -77,7 +77,7 @@ describe('starting and stopping a worker', () => {
     await until('it leads', async () => (await leader()) === 'one');
     await site.work('none', { workerId: 'two', leaseMs: 60_000, handlers: {} });
     await first.stop();
-    await until('the other leads', async () => (await leader()) === 'two', 2_000);
+    await until('the other leads', async () => (await leader()) === 'two');
   });
 
   test('an interrupted attempt is given back uncounted, and another worker runs it at once', async () => {

@@ -11,8 +11,8 @@ create index run_correlation on lineshaft.run (correlation_id text_pattern_ops, 
 -- Ends, newest first, and those that have not ended last.
 create index run_ended on lineshaft.run (ended_at desc nulls last);
 
--- Steps by type and time of scheduling, which never change: the updates of steps stay on their page. Steps of workers
--- are named as their type.
+-- Steps by type and time of scheduling. That time changes where a step goes on after its end alone: other updates of steps stay
+-- on their page. Steps of workers are named as their type.
 create index step_by_type on lineshaft.step (type text_pattern_ops, scheduled_at);
 create index step_by_name on lineshaft.step (name text_pattern_ops, scheduled_at) where name <> type;
 

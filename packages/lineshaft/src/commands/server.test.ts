@@ -42,6 +42,11 @@ function errorOf({ stderr }: { stderr: string }): { code: string; message: strin
     .error;
 }
 
+/** The server hears of keys by notification: a moment after. */
+async function answers(url: string, wanted: number): Promise<void> {
+  await expect.poll(async () => (await fetch(`${url}/metrics`)).status).toBe(wanted);
+}
+
 describe('lineshaft server', () => {
   test('says what is missing where the schema is, and does not start', async () => {
     const result = await run('server', '--port', '0');
@@ -63,7 +68,7 @@ describe('lineshaft server', () => {
     const made = await run('token', 'create', '--name', 'ci', '--expires', '1d');
     const key = JSON.parse(made.stdout) as { keyId: string; keySecret: string };
     expect(made.code).toBe(0);
-    expect((await fetch(`${url}/metrics`)).status).toBe(401);
+    await answers(url, 401);
     const authorization = `Bearer ${key.keySecret}`;
     const document = await fetch(`${url}/api-docs?q=secret`, { headers: { authorization } });
     expect(await document.json()).toHaveProperty('openapi');
@@ -78,7 +83,7 @@ describe('lineshaft server', () => {
     ]);
     expect(JSON.stringify(listed)).not.toContain(key.keySecret);
     expect((await run('token', 'revoke', key.keyId)).code).toBe(0);
-    expect((await fetch(`${url}/metrics`)).status).toBe(200);
+    await answers(url, 200);
 
     command.signal('SIGTERM');
     expect(await command.ended).toMatchObject({ code: 0 });
