@@ -12,13 +12,21 @@ export interface Node {
   /** What comes when it has ended well. */
   next: Next;
   /** The first node of each case (undefined: the case is empty), of SWITCH and DECISION. */
-  readonly cases: Map<string, Node | undefined>;
+  readonly cases: ReadonlyMap<string, Node | undefined>;
   defaultCase: Node | undefined;
   /** The first node of each branch, of FORK_JOIN. */
-  readonly branches: Node[];
+  readonly branches: readonly Node[];
   /** What is done in each iteration, of DO_WHILE: its nodes in their order. */
-  readonly body: Node[];
+  readonly body: readonly Node[];
   /** All nodes inside a DO_WHILE, those of loops within it excepted. */
+  readonly inside: readonly Node[];
+}
+
+/** A node while it is made. */
+interface Unfinished extends Node {
+  readonly cases: Map<string, Node | undefined>;
+  readonly branches: Node[];
+  readonly body: Node[];
   readonly inside: Node[];
 }
 
@@ -34,8 +42,15 @@ export interface Compiled {
   readonly byRef: ReadonlyMap<string, Node>;
 }
 
+/** A branch that came at run time: one step, with what it has inside. */
+export interface Branch {
+  readonly root: Node;
+  /** All its nodes by their refs; none where it is one step without anything inside, which tells all itself. */
+  readonly byRef: ReadonlyMap<string, Node>;
+}
+
 const workflows = new WeakMap<WorkflowDefinition, Compiled>();
-const branches = new WeakMap<StepDefinition, Compiled>();
+const branches = new WeakMap<StepDefinition, Branch>();
 
 export function compile(definition: WorkflowDefinition): Compiled {
   const known = workflows.get(definition);
@@ -45,13 +60,16 @@ export function compile(definition: WorkflowDefinition): Compiled {
   return compiled;
 }
 
-/** A branch that came at run time: one step, with what it has inside. */
-export function compileBranch(definition: StepDefinition): Compiled {
+export function compileBranch(definition: StepDefinition): Branch {
+  // Of those there may be ten thousand: nothing is made for each that is kept.
+  if (!withSteps.has(definition.type ?? 'SIMPLE')) return { root: plainNode(definition), byRef: noNodes };
   const known = branches.get(definition);
   if (known !== undefined) return known;
-  const compiled = compileList([definition], { type: 'branch-end' });
-  branches.set(definition, compiled);
-  return compiled;
+  const { first, byRef } = compileList([definition], branchEnd);
+  if (first === undefined) throw new Error('a list of one step has a first');
+  const branch = { root: first, byRef };
+  branches.set(definition, branch);
+  return branch;
 }
 
 /** The definition of the step with this ref, also with `__N`; undefined: it came at run time. */
@@ -75,7 +93,7 @@ export function findNode(byRef: Pick<ReadonlyMap<string, Node>, 'get'>, ref: str
 interface Pending {
   readonly steps: readonly StepDefinition[];
   readonly after: Next;
-  readonly loop: Node | undefined;
+  readonly loop: Unfinished | undefined;
   readonly place: (nodes: readonly Node[]) => void;
 }
 
@@ -107,7 +125,10 @@ function compileList(steps: readonly StepDefinition[], after: Next): Compiled {
   return { first, byRef };
 }
 
-function listsInside(node: Node, loop: Node | undefined): Pending[] {
+/** The types of steps that have others inside. */
+const withSteps: ReadonlySet<string> = new Set(['SWITCH', 'DECISION', 'FORK_JOIN', 'DO_WHILE']);
+
+function listsInside(node: Unfinished, loop: Unfinished | undefined): Pending[] {
   const { definition } = node;
   switch (definition.type) {
     case 'SWITCH':
@@ -133,7 +154,7 @@ function listsInside(node: Node, loop: Node | undefined): Pending[] {
     case 'FORK_JOIN':
       return (definition.forkTasks ?? []).map((steps, index) => ({
         steps,
-        after: { type: 'branch-end' },
+        after: branchEnd,
         loop,
         place: ([first]) => {
           if (first !== undefined) node.branches[index] = first;
@@ -153,7 +174,25 @@ function listsInside(node: Node, loop: Node | undefined): Pending[] {
   }
 }
 
-function emptyNode(definition: StepDefinition): Node {
+const branchEnd: Next = { type: 'branch-end' };
+const noNodes: ReadonlyMap<string, never> = new Map<string, never>();
+const none: readonly never[] = [];
+
+/** A branch of one step, without anything inside. */
+function plainNode(definition: StepDefinition): Node {
+  return {
+    definition,
+    ref: definition.taskReferenceName,
+    next: branchEnd,
+    cases: noNodes,
+    defaultCase: undefined,
+    branches: none,
+    body: none,
+    inside: none,
+  };
+}
+
+function emptyNode(definition: StepDefinition): Unfinished {
   return {
     definition,
     ref: definition.taskReferenceName,

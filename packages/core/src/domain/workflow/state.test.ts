@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { inOrder } from './deadlines.ts';
 import type { Decision } from './decision.ts';
 import type { Run, Step } from './run.ts';
-import { applyDecision, applyRows, readState, stepsOf } from './state.ts';
+import { applyDecision, applyRows, nodeOf, readState, stepsOf } from './state.ts';
 
 test('steps are indexed by what decisions ask for', () => {
   const state = readState(run, [
@@ -32,6 +32,19 @@ test('a join waits for the refs of its iteration until each is done', () => {
   expect([...(state.joins.get(1) ?? [])]).toEqual(['b__2']);
   applyRows(state, undefined, [{ ...join, status: 'COMPLETED' }], []);
   expect(state.joins.size + state.joinsOf.size).toBe(0);
+});
+
+test('of branches that came at run time those alone are kept that have steps inside', () => {
+  const plain = step(1, 'plain__2', { type: 'SIMPLE' });
+  const inside = { name: 'inside', taskReferenceName: 'inside' };
+  const loop = { name: 'loop', taskReferenceName: 'loop', type: 'DO_WHILE', loopOver: [inside] };
+  const state = readState(run, [plain, step(2, 'loop__2', { type: 'DO_WHILE', definition: loop })]);
+  expect([...state.dynamic].map(([ref]) => ref)).toEqual(['loop__2', 'inside__2']);
+  expect(nodeOf(state, plain)).toMatchObject({ definition: plain.definition, next: { type: 'branch-end' } });
+  const iterated = step(3, 'inside__2__1', { type: 'SIMPLE', definition: inside });
+  applyRows(state, undefined, [iterated], []);
+  expect(nodeOf(state, iterated)).toBe(state.dynamic.get('inside__2'));
+  expect(state.dynamic.size).toBe(2);
 });
 
 test('when the last attempt is gone, the one before it is the latest again', () => {

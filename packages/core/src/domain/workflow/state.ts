@@ -5,7 +5,7 @@
  */
 
 import { SmallMap, SmallSet } from '../small-collections.ts';
-import { compile, compileBranch, findNode, type Node } from './compile.ts';
+import { type Branch, compile, compileBranch, findNode, type Node } from './compile.ts';
 import { type Deadlines, deadlineOf, noDeadlines, setDeadline } from './deadlines.ts';
 import type { Decision } from './decision.ts';
 import type { StepDefinition } from './definition.ts';
@@ -24,7 +24,7 @@ export interface RunState {
   readonly named: Map<string, Step>;
   /** By the id of a fork or loop, the `seq` of all steps in its branches or iterations. */
   readonly children: SmallMap<string, Set<number>>;
-  /** Nodes of branches that came at run time, by their ref with its `__N`. */
+  /** Nodes of branches that came at run time and have steps inside, by their ref with its `__N`. */
   readonly dynamic: SmallMap<string, Node>;
   /** `seq` of those that have not ended. */
   readonly open: SmallSet<number>;
@@ -137,17 +137,14 @@ export function nodeOf(state: Pick<RunState, 'run' | 'dynamic'>, step: Step): No
     state.dynamic.size > 0
       ? (findNode(state.dynamic, step.ref) ?? staticNode(state, step))
       : staticNode(state, step);
-  return known ?? dynamicNodes(step.definition, suffixOf(step)).root;
+  return known ?? dynamicBranch(step.definition, suffixOf(step)).root;
 }
 
-/** The nodes of a branch that came at run time, by their refs with `suffix`. */
-export function dynamicNodes(
-  definition: StepDefinition,
-  suffix: string,
-): { root: Node; byRef: Map<string, Node> } {
-  const { first, byRef } = compileBranch(definition);
-  if (first === undefined) throw new Error('a list of one step has a first');
-  return { root: first, byRef: new Map([...byRef].map(([ref, node]) => [`${ref}${suffix}`, node])) };
+/** A branch that came at run time, its nodes by their refs with `suffix`. */
+export function dynamicBranch(definition: StepDefinition, suffix: string): Branch {
+  const { root, byRef } = compileBranch(definition);
+  if (byRef.size === 0 || suffix === '') return { root, byRef };
+  return { root, byRef: new Map([...byRef].map(([ref, node]) => [`${ref}${suffix}`, node])) };
 }
 
 function staticNode(state: Pick<RunState, 'run'>, step: Step): Node | undefined {
@@ -174,8 +171,10 @@ function put(state: RunState, step: Step): void {
 /** Where a new step lies. */
 function place(state: RunState, step: Step): void {
   if (step.parentStepId !== undefined) addTo(state.children, step.parentStepId, step.seq);
-  if (staticNode(state, step) !== undefined || findNode(state.dynamic, step.ref) !== undefined) return;
-  for (const [ref, node] of dynamicNodes(step.definition, suffixOf(step)).byRef) state.dynamic.set(ref, node);
+  if (staticNode(state, step) !== undefined) return;
+  if (state.dynamic.size > 0 && findNode(state.dynamic, step.ref) !== undefined) return;
+  for (const [ref, node] of dynamicBranch(step.definition, suffixOf(step)).byRef)
+    state.dynamic.set(ref, node);
 }
 
 function setLatest(map: Map<string, Step>, key: string, step: Step): void {

@@ -4,7 +4,7 @@ import { compile } from '../compile.ts';
 import type { StepDefinition } from '../definition.ts';
 import { type Draft, RunFailure } from '../draft.ts';
 import { addStep, inputOf } from '../make-step.ts';
-import { dynamicNodes } from '../state.ts';
+import { dynamicBranch } from '../state.ts';
 import { dynamicBranches, forkInput } from './dynamic-branches.ts';
 import { branchPlace, joinAfter, joinPlace } from './fork.ts';
 import type { Reached, StepType } from './step-type.ts';
@@ -41,7 +41,7 @@ export const dynamicFork: StepType = {
 /** A branch that is to begin. */
 export function branchReached(draft: Draft, within: Omit<Reached, 'node'>, branch: StepDefinition): Reached {
   const definition = withTask(draft, branch);
-  const { root, byRef } = dynamicNodes(definition, within.suffix);
+  const { root, byRef } = dynamicBranch(definition, within.suffix);
   draft.addNodes(byRef);
   return { ...within, node: root };
 }
