@@ -48,6 +48,17 @@ describe.each(versions)('steps that are handed on, on PostgreSQL %i', (version) 
     expect(await ended(await start(name))).toBe('COMPLETED');
   }
 
+  /** What was told to this process before has come to its worker: messages keep their order. */
+  async function isToldOfAll(): Promise<void> {
+    const { apiKeys } = site.lineshaft;
+    const told = gate();
+    const watch = apiKeys.watch(() => told.open());
+    const { keyId } = await apiKeys.create({ name: 'a message' });
+    await told.opened;
+    watch.end();
+    await apiKeys.revoke(keyId);
+  }
+
   it('are not claimed', async () => {
     const name = await register(6);
     const ran: number[] = [];
@@ -132,6 +143,7 @@ describe.each(versions)('steps that are handed on, on PostgreSQL %i', (version) 
       );
       return rows[0]?.n === 1;
     });
+    await isToldOfAll();
     hold.open();
     expect(await Promise.all([ended(runId), ended(first)])).toEqual(['COMPLETED', 'COMPLETED']);
     expect(order).toEqual(['plain-0', 'urgent', 'plain-1', 'plain-2']);

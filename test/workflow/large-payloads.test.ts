@@ -9,7 +9,7 @@ import { FolderBlobs } from '../../packages/core/src/blob/folder.ts';
 import type { BlobStore } from '../../packages/core/src/blob/port.ts';
 import { LineshaftError } from '../../packages/core/src/domain/errors.ts';
 import { type Lineshaft, pruner } from '../../packages/core/src/index.ts';
-import { freshName, openSite, type Site, until } from '../worker/site.ts';
+import { freshName, gate, openSite, type Site, until } from '../worker/site.ts';
 
 /** Sizes in KiB: from 2 on apart, from 20 on refused. */
 const workflowPayloads = {
@@ -103,6 +103,35 @@ describe('large payloads', () => {
       select octet_length(j.payload::text)::int from lineshaft.job j join lineshaft.step s on s.id = j.id where s.run_id = $1`,
       [runId],
     );
+
+  it('are not fetched for a step that is given none of them', async () => {
+    const kind = freshName('small');
+    const tasks = [
+      { name: kind, taskReferenceName: 'a', type: 'SIMPLE', inputParameters: { n: '${workflow.input.n}' } },
+    ];
+    await flows.putTask({ name: kind, retryCount: 0 });
+    await flows.putWorkflow({ name: kind, version: 1, tasks }, { overwrite: false });
+    // By others: this process has nothing of them in memory.
+    const elsewhere = site.other().workflows;
+    const ids: string[] = [];
+    for (let n = 0; n < 3; n += 1)
+      ids.push(await elsewhere.start({ name: kind, input: { n, ...large('x') } }));
+    broken = true;
+    const began = new Set<number>();
+    const hold = gate();
+    const handler = async (input: unknown): Promise<object> => {
+      began.add((input as { n: number }).n);
+      await hold.opened;
+      return {};
+    };
+    const worker = await site.work('workflow', { handlers: { [kind]: handler } });
+    await until('all have begun', () => began.size === ids.length);
+    broken = false;
+    hold.open();
+    for (const id of ids)
+      await flows.waitForRun(id, ({ run }) => run.status === 'COMPLETED', { timeoutMs: 15_000 });
+    await worker.stop();
+  });
 
   it('leave nothing that points into a row from which they were taken', async () => {
     const name = freshName('taken');

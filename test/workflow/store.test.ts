@@ -1,7 +1,9 @@
 /** Runs in the database: what is written is read again, one change wins, jobs and marks come with it. */
 
+import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Run } from '../../packages/core/src/domain/workflow/run.ts';
+import type { JsonObject } from '../../packages/core/src/domain/workflow/definition.ts';
+import type { Run, Step } from '../../packages/core/src/domain/workflow/run.ts';
 import type { LoadedRun, RunStore } from '../../packages/core/src/workflow/run-store.ts';
 import { openSite, type Site, versions } from '../worker/site.ts';
 import { aRun, aStep, beginning, further, storeAt } from './run-fixtures.ts';
@@ -144,12 +146,42 @@ describe.each(versions)('the store of runs on PostgreSQL %i', (version) => {
       expect.arrayContaining([{ n: 1 }, {}, {}]),
     );
     // Of a run of three steps: whoever reads runs with three reads it whole, and not its inputs.
-    expect((await store.inputs(ids, 2)).map(([, , input]) => input)).toEqual(
+    expect((await store.inputs(ids, { steps: 2, bytes: 16_384 })).map(([, , input]) => input)).toEqual(
       expect.arrayContaining(['{"n":1}', '{}', '{}']),
     );
-    expect(await store.inputs(ids, 3)).toEqual(
+    expect(await store.inputs(ids, { steps: 3, bytes: 16_384 })).toEqual(
       expect.arrayContaining(ids.map((id) => [id, run.id, undefined])),
     );
+  });
+
+  it('leaves out no inputs of runs whose documents take much room, or are kept apart', async () => {
+    const letters = (length: number): string => randomBytes(length / 2).toString('hex');
+    const ended = (output: JsonObject) =>
+      aStep({ seq: 2, ref: 'b', status: 'COMPLETED', executed: true, endedAt: Date.now(), output });
+    const given = async (run: Run, ...others: Step[]) => {
+      const step = aStep({ input: { n: 1 } });
+      await made({ ...run, nextSeq: 4 }, [step, ...others]);
+      const [[, , input] = []] = await store.inputs([step.id], { steps: 100, bytes: 16_384 });
+      return input;
+    };
+    expect(await given(aRun(), ended({ text: letters(5_000) }))).toBeUndefined();
+    expect(await given(aRun(), ended({ text: letters(40_000) }))).toBe('{"n":1}');
+    expect(await given(aRun({ input: { text: letters(40_000) } }))).toBe('{"n":1}');
+    const apart = aRun();
+    const one = aStep({ input: { n: 1 } });
+    await made({ ...apart, nextSeq: 3 }, [one, ended({})]);
+    await site.rows(
+      `update lineshaft.step set facts = '{"externalOutputPath":"x"}' where run_id = $1 and seq = 2`,
+      [apart.id],
+    );
+    expect(await store.inputs([one.id], { steps: 100, bytes: 16_384 })).toEqual([
+      [one.id, apart.id, '{"n":1}'],
+    ]);
+    await site.rows('update lineshaft.step set facts = null where run_id = $1', [apart.id]);
+    await site.rows(`update lineshaft.run set facts = '{"externalInputPath":"x"}' where id = $1`, [apart.id]);
+    expect(await store.inputs([one.id], { steps: 100, bytes: 16_384 })).toEqual([
+      [one.id, apart.id, '{"n":1}'],
+    ]);
   });
 
   it('takes jobs from where they wait, and lets them wait again', async () => {

@@ -55,7 +55,7 @@ export class HeldJob implements Attempt {
   readonly createdMs: string;
   /** As it was sent; `payloadText` may have been upgraded. */
   readonly sentText: string;
-  /** Of a step that was decided in this process, as it is: to be copied before it is given to anybody. */
+  /** Of a step whose run this process has, as it is: to be copied before it is given to anybody. */
   payload: JsonObject | undefined;
   /** Of a step that was handed to this worker. */
   runId: string | undefined;

@@ -79,7 +79,7 @@ export function assembleRuns(parts: RunMachineryParts): RunMachinery {
   });
   const waiters = new RunWaiters(parts);
   const cache = new RunCache();
-  const openSteps = new OpenSteps({ store, atHand: (runIds) => runs.atHand(runIds) });
+  const openSteps = new OpenSteps({ store, inputsAtHand: (wanted) => runs.inputsAtHand(wanted) });
   const onTrouble = troubles(parts.log, clock);
   const advancer: Advancer = new Advancer({
     runs: () => runs,

@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
-import type { RunState } from '../domain/workflow/state.ts';
-import { inputInStep, OpenSteps, type RunAtHand } from './open-steps.ts';
+import { type InputAtHand, inputInStep, OpenSteps } from './open-steps.ts';
 
 /** Steps of one large run, whose inputs are as long as is wanted, and what was read of them. */
 function steps(length = 10) {
@@ -14,7 +13,7 @@ function steps(length = 10) {
         return ids.filter((id) => id !== 'gone').map((id) => [id, 'run', inputFor(id, length)] as const);
       },
     },
-    atHand: () => expect.fail('its run is too large'),
+    inputsAtHand: () => expect.fail('its run is too large'),
   });
   return { open, reads, breakIt: () => (broken = true) };
 }
@@ -72,27 +71,25 @@ test('a step that is not there, and a database that is away, are told to those w
 });
 
 /** Steps of small runs, one in each, whose runs are of this revision; and what was read of what. */
-function smallRuns(bytes: number, revision = 1) {
+function smallRuns(bytes: number, revision = 1, isBroken = () => false) {
   const reads: { inputs: string[]; runs: string[] } = { inputs: [], runs: [] };
   const open = new OpenSteps({
     store: {
-      inputs: async (ids, wholeMost = 0) => {
-        if (wholeMost === 0) reads.inputs.push(...ids);
-        return ids.map((id) => [id, `run of ${id}`, wholeMost > 0 ? undefined : '"alone"'] as const);
+      inputs: async (ids, small) => {
+        if (small === undefined) reads.inputs.push(...ids);
+        return ids.map((id) => [id, `run of ${id}`, small === undefined ? '"alone"' : undefined] as const);
       },
     },
-    atHand: async (runIds) => {
-      reads.runs.push(...runIds);
-      const known = runIds.filter((runId) => runId !== 'run of busy');
-      return new Map(known.map((runId) => [runId, aRun(runId.slice('run of '.length), bytes, revision)]));
+    inputsAtHand: async (wanted) => {
+      reads.runs.push(...wanted.map(({ runId }) => runId));
+      if (isBroken()) throw new Error('unreadable');
+      const known = wanted.filter((step) => step.stepId !== 'busy' && step.revision <= revision);
+      return new Map(
+        known.map(({ stepId }): [string, InputAtHand] => [stepId, { input: { of: stepId }, bytes }]),
+      );
     },
   });
   return { open, reads };
-}
-
-function aRun(stepId: string, bytes: number, revision: number): RunAtHand {
-  const step = { input: { of: stepId } };
-  return { state: { run: { revision }, byId: new Map([[stepId, step]]) } as unknown as RunState, bytes };
 }
 
 test('the input of a step of a small run is that of the run, which is at hand when the step has ended', async () => {
@@ -111,6 +108,16 @@ test('a run that is about to change, or is older in memory than the job, does no
   expect(await open.inputOf('old', inputInStep(4))).toBe('"alone"');
   expect(await open.inputOf('new', inputInStep(3))).toEqual({ of: 'new' });
   expect(reads.inputs).toEqual(['busy', 'old']);
+});
+
+test('where a run can not be read, steps are read alone', async () => {
+  const { open, reads } = smallRuns(500, 1, () => true);
+  for (const id of ['a', 'b']) open.expect(id, first);
+  expect(await Promise.all([open.inputOf('a', first), open.inputOf('b', first)])).toEqual([
+    '"alone"',
+    '"alone"',
+  ]);
+  expect(reads.inputs).toEqual(['a', 'b']);
 });
 
 test('of runs with large documents few are read ahead', async () => {

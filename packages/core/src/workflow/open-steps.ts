@@ -4,8 +4,7 @@
  */
 
 import type { JsonObject } from '../domain/workflow/definition.ts';
-import type { RunState } from '../domain/workflow/state.ts';
-import type { RunStore, StepInput } from './run-store.ts';
+import type { RunSize, RunStore, StepInput } from './run-store.ts';
 
 /**
  * Payload of the job of a step: the input stands in the step alone, since this revision of its run. A step that is done again
@@ -20,16 +19,23 @@ function revisionOf(payload: string): number {
   return Number(/"revision":(\d+)/.exec(payload)?.[1] ?? Number.POSITIVE_INFINITY);
 }
 
-/** A run that is in memory. `bytes`: of its documents, as far as they were read for that. */
-export interface RunAtHand {
-  readonly state: RunState;
+/** A step whose run is to be in memory. `revision`: the first one of its run that has the input. */
+export interface WantedStep {
+  readonly stepId: string;
+  readonly runId: string;
+  readonly revision: number;
+}
+
+/** `bytes`: of the documents of its run, as far as they were read for that. */
+export interface InputAtHand {
+  readonly input: JsonObject;
   readonly bytes: number;
 }
 
 export interface OpenStepsParts {
   readonly store: Pick<RunStore, 'inputs'>;
-  /** Runs by their ids, read where they are not in memory; without those that can't be had, or are about to change. */
-  readonly atHand: (runIds: readonly string[]) => Promise<ReadonlyMap<string, RunAtHand>>;
+  /** Inputs by steps, whose runs are read where they are not in memory; without those that can't be had so. */
+  readonly inputsAtHand: (wanted: readonly WantedStep[]) => Promise<ReadonlyMap<string, InputAtHand>>;
 }
 
 interface OpenStep {
@@ -59,8 +65,8 @@ const readMost = 500;
 const expectedMost = 3_000;
 /** What is read before it is asked for, by what the last ones had. */
 const aheadCharacters = 1024 * 1024;
-/** A run with no more steps is read whole: who does one of them will go on with it, and finds it at hand. */
-const wholeMost = 100;
+/** Such a run is read whole: who does one of its steps will go on with it, and finds it at hand. */
+const small: RunSize = { steps: 100, bytes: 16_384 };
 
 export class OpenSteps {
   private readonly parts: OpenStepsParts;
@@ -92,7 +98,7 @@ export class OpenSteps {
   }
 
   /**
-   * The input of a step, as JSON, or as it is where this process has decided it; at once where it is at hand. Rejects with an
+   * The input of a step, as JSON, or as it is where this process has its run; at once where it is at hand. Rejects with an
    * error of the database, or if it is not there.
    * @param payload of its job
    */
@@ -195,25 +201,35 @@ export class OpenSteps {
         found.set(stepId, { runId, input, payload: payloads.get(stepId) ?? '' });
       }
     };
-    const rows = await this.parts.store.inputs([...payloads.keys()], wholeMost);
+    const rows = await this.parts.store.inputs([...payloads.keys()], small);
     take(rows);
-    const withRuns = rows.filter(([, , input]) => input === undefined);
-    if (withRuns.length === 0) return found;
-    const runs = await this.parts.atHand([...new Set(withRuns.map(([, runId]) => runId))]);
+    const wanted: WantedStep[] = [];
+    for (const [stepId, runId, input] of rows)
+      if (input === undefined)
+        wanted.push({ stepId, runId, revision: revisionOf(payloads.get(stepId) ?? '') });
+    if (wanted.length === 0) return found;
+    const inputs = await this.atHand(wanted);
     const alone: string[] = [];
-    for (const [stepId, runId] of withRuns) {
-      const run = runs.get(runId);
-      const payload = payloads.get(stepId) ?? '';
-      const step = run?.state.byId.get(stepId);
-      if (run === undefined || step === undefined || run.state.run.revision < revisionOf(payload)) {
+    for (const { stepId, runId } of wanted) {
+      const known = inputs.get(stepId);
+      if (known === undefined) {
         alone.push(stepId);
         continue;
       }
-      this.noteLength(run.bytes);
-      found.set(stepId, { runId, input: step.input, payload });
+      this.noteLength(known.bytes);
+      found.set(stepId, { runId, input: known.input, payload: payloads.get(stepId) ?? '' });
     }
     if (alone.length > 0) take(await this.parts.store.inputs(alone));
     return found;
+  }
+
+  /** What can't be read with its run is read alone: one run that nobody can read holds up no steps of others. */
+  private async atHand(wanted: readonly WantedStep[]): Promise<ReadonlyMap<string, InputAtHand>> {
+    try {
+      return await this.parts.inputsAtHand(wanted);
+    } catch {
+      return new Map();
+    }
   }
 
   private noteLength(length: number): void {

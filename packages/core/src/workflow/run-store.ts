@@ -33,6 +33,14 @@ export interface LoadedRun {
   readonly trouble?: unknown;
 }
 
+/** How many steps a run has made, and how much room their documents and those of the run take in the database. */
+export interface RunSize {
+  readonly steps: number;
+  readonly bytes: number;
+}
+
+const nothingIsSmall: RunSize = { steps: 0, bytes: 0 };
+
 /** `input`: as JSON; undefined: left out. */
 export type StepInput = readonly [id: string, runId: string, input: string | undefined];
 
@@ -246,10 +254,14 @@ export class RunStore {
 
   /**
    * What steps are given: id, run, input as JSON; in no order, without those that do not exist or can't be had.
-   * @param wholeMost inputs are left out (undefined) of runs that have made no more steps. Default 0: none
+   * @param small inputs are left out (undefined) of runs that are no larger. Default: none are
    */
-  async inputs(ids: readonly string[], wholeMost = 0): Promise<StepInput[]> {
-    const rows = await this.reads.query(this.statements.loadInputs, [`{${ids.join(',')}}`, wholeMost]);
+  async inputs(ids: readonly string[], small: RunSize = nothingIsSmall): Promise<StepInput[]> {
+    const rows = await this.reads.query(this.statements.loadInputs, [
+      `{${ids.join(',')}}`,
+      small.steps,
+      small.bytes,
+    ]);
     const found = await Promise.all(
       rows.map(async ([id, runId, input, path]): Promise<StepInput[]> => {
         if (id == null || runId == null) return [];

@@ -6,7 +6,6 @@
  */
 
 import { LineshaftError } from '../domain/errors.ts';
-import { both } from '../domain/small-collections.ts';
 import { admit } from '../domain/workflow/admission.ts';
 import { decide } from '../domain/workflow/decide.ts';
 import type { DecideContext, RunEvent } from '../domain/workflow/decision.ts';
@@ -14,7 +13,7 @@ import type { Run, StartRequest } from '../domain/workflow/run.ts';
 import { applyRows, type RunState, readState } from '../domain/workflow/state.ts';
 import { hasEnded } from '../domain/workflow/status.ts';
 import type { Contexts } from './decide-context.ts';
-import type { RunAtHand } from './open-steps.ts';
+import type { InputAtHand, WantedStep } from './open-steps.ts';
 import { type Asked, type DecideWith, type OpenRequests, Request } from './request.ts';
 import { runNotFound } from './run-book.ts';
 import type { RunCache } from './run-cache.ts';
@@ -64,6 +63,16 @@ const triesMost = 50;
 const begunMost = 20_000;
 /** What is left to decide at once is decided in the same turn so often; the rest comes in the next. */
 const againMost = 4;
+
+/** Runs that are read ahead by one statement, and how much of their documents is read before the rest has to wait, as JSON. */
+const aheadBatch = 100;
+const aheadBytes = 16 * 1024 * 1024;
+
+/** `bytes`: of its documents, as they were read. */
+interface ReadRun {
+  readonly state: RunState;
+  readonly bytes: number;
+}
 
 const nothing: readonly never[] = [];
 
@@ -131,29 +140,43 @@ export class Runs {
   }
 
   /**
-   * Runs of which somebody will soon tell something: read where they are not in memory, many at once, so that it need not be waited
-   * for when it is decided. Without those that can't be had, and those of which something is being written.
+   * What steps are given of whose runs somebody will soon tell something: the runs are read where they are not in memory, many at
+   * once, so that it need not be waited for when it is decided. Without those of which something is being written, that are older
+   * in memory than is wanted, or that can't be had. @throws LineshaftError DATABASE_UNAVAILABLE
    */
-  async atHand(runIds: readonly string[]): Promise<ReadonlyMap<string, RunAtHand>> {
-    const { cache, store } = this.parts;
-    const found = new Map<string, RunAtHand>();
-    const unknown = new Map<string, number>();
-    for (const runId of runIds) {
+  async inputsAtHand(wanted: readonly WantedStep[]): Promise<ReadonlyMap<string, InputAtHand>> {
+    const read = await this.readAhead(new Set(wanted.map(({ runId }) => runId)));
+    const found = new Map<string, InputAtHand>();
+    // Nothing is waited for from here on: what is decided meanwhile would change the runs, and may not come to be written.
+    for (const { stepId, runId, revision } of wanted) {
       if (this.busy.has(runId)) continue;
-      const state = cache.get(runId);
-      if (state === undefined) unknown.set(runId, 0);
-      else found.set(runId, { state, bytes: 0 });
-    }
-    if (unknown.size === 0) return found;
-    for (const { id, run, steps, bytes, trouble } of await store.load(unknown)) {
-      // What came into memory meanwhile is as new, or is about to be.
-      if (run === undefined || trouble !== undefined || this.busy.has(id) || cache.get(id) !== undefined)
-        continue;
-      const state = readState(run, steps);
-      if (!hasEnded(run.status)) cache.put(state, bytes);
-      found.set(id, { state, bytes });
+      const state = this.parts.cache.get(runId) ?? read.get(runId)?.state;
+      const step = state?.byId.get(stepId);
+      if (state === undefined || step === undefined || state.run.revision < revision) continue;
+      found.set(stepId, { input: step.input, bytes: read.get(runId)?.bytes ?? 0 });
     }
     return found;
+  }
+
+  /** Those of the runs that are not in memory, as far as there is room. */
+  private async readAhead(runIds: ReadonlySet<string>): Promise<ReadonlyMap<string, ReadRun>> {
+    const { cache, store } = this.parts;
+    const unknown = [...runIds].filter((id) => !this.busy.has(id) && cache.get(id) === undefined);
+    const read = new Map<string, ReadRun>();
+    let bytesLeft = aheadBytes;
+    for (let from = 0; from < unknown.length && bytesLeft > 0; from += aheadBatch) {
+      const part = unknown.slice(from, from + aheadBatch);
+      for (const { id, run, steps, bytes, trouble } of await store.load(new Map(part.map((id) => [id, 0])))) {
+        bytesLeft -= bytes;
+        if (run === undefined || trouble !== undefined) continue;
+        const state = readState(run, steps);
+        read.set(id, { state, bytes });
+        // What came into memory meanwhile is as new, or is about to be.
+        if (!hasEnded(run.status) && !this.busy.has(id) && cache.get(id) === undefined)
+          cache.put(state, bytes);
+      }
+    }
+    return read;
   }
 
   /** Resolves when all that was asked for so far is written or refused. */
@@ -352,19 +375,21 @@ export class Runs {
     unheard: readonly RunEvent[] = nothing,
   ): RunWork {
     const work = new RunWork(state, { verified: marks !== undefined, requests });
-    let events = both(unheard, marks?.map(({ event }) => event) ?? nothing);
-    work.decided = marks?.map(({ id }) => id) ?? nothing;
+    // Lists that nobody else has where something is added: there may be thousands of requests.
+    let events: RunEvent[] = [...unheard, ...(marks?.map(({ event }) => event) ?? nothing)];
+    const decided = marks?.map(({ id }) => id) ?? [];
+    work.decided = decided;
     // Somebody asks what follows from events, though there may be none.
     let isAsked = false;
     for (const request of requests) {
-      work.decided = both(work.decided, request.marks);
+      decided.push(...request.marks);
       if (request.decideWith === undefined) {
         isAsked = true;
-        events = both(events, request.events);
+        events.push(...request.events);
         continue;
       }
       if (isAsked || events.length > 0) this.decideEvents(work, events, context);
-      events = nothing;
+      events = [];
       try {
         work.merged.take(request.decideWith(state, context));
       } catch (error) {

@@ -101,7 +101,7 @@ export interface StepRuns {
   /** A worker has claimed steps, and will ask for their inputs in this order. */
   claimed(steps: readonly ClaimedStep[]): void;
   /**
-   * The input of a step as its worker gets it, as JSON, or where this process has decided it as it is, which nobody may change;
+   * The input of a step as its worker gets it, as JSON, or where this process has its run as it is, which nobody may change;
    * at once where it is at hand.
    */
   inputOf(step: ClaimedStep): string | JsonObject | Promise<string | JsonObject>;
