@@ -34,7 +34,7 @@ interface ModelWorker {
   readonly session: Session;
   readonly completer: Completer;
   readonly held: Set<HeldJob>;
-  readonly late: Set<string>;
+  readonly late: Set<HeldJob>;
   row: string;
 }
 
@@ -140,9 +140,9 @@ export class ModelledQueue {
     }
     await worker.completer.settled();
     for (const [held, late] of expected) {
-      equal(`whether the result of ${held.jobId} is late`, worker.late.has(held.jobId), late);
+      equal(`whether the result of ${held.jobId} is late`, worker.late.has(held), late);
       worker.held.delete(held);
-      worker.late.delete(held.jobId);
+      worker.late.delete(held);
     }
   }
 
@@ -286,11 +286,11 @@ export class ModelledQueue {
 }
 
 function makeWorker(session: Session): ModelWorker {
-  const late = new Set<string>();
+  const late = new Set<HeldJob>();
   const onSettled = (results: readonly Result[], isLate: boolean): void => {
     for (const { job } of results) {
       job.lease.unsettled -= 1;
-      if (isLate) late.add(job.jobId);
+      if (isLate) late.add(job);
     }
   };
   const fail = (error: unknown): never => {
