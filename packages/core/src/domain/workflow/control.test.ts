@@ -263,6 +263,25 @@ test('rerun inside a fork opens its join, and other branches begin anew where th
   expect(run.run.status).toBe('COMPLETED');
 });
 
+test('rerun of a later branch tries again what the end of the run had cancelled in another one', () => {
+  const flow = [
+    { name: 'f', taskReferenceName: 'f', type: 'FORK_JOIN', forkTasks: [[simple('a')], [simple('b')]] },
+    { name: 'j', taskReferenceName: 'j', type: 'JOIN', joinOn: ['a', 'b'] },
+  ];
+  const run = new SimulatedRun(flow);
+  run.fail('b', 'no', 'FAILED_WITH_TERMINAL_ERROR');
+  expect([run.run.status, run.step('a').status]).toEqual(['FAILED', 'CANCELED']);
+  const { id } = run.step('b');
+  run.change((state, context) => rerunFrom(state, run.step('b'), {}, context));
+  expect(run.run.status).toBe('RUNNING');
+  expect(run.step('a')).toMatchObject({ status: 'SCHEDULED', retryCount: 1 });
+  expect(run.step('b')).toMatchObject({ id, status: 'SCHEDULED', retryCount: 0 });
+  run.end('b');
+  expect(run.step('j').status).toBe('IN_PROGRESS');
+  run.end('a');
+  expect(run.run.status).toBe('COMPLETED');
+});
+
 test('rerun inside a loop goes back to its iteration', () => {
   const run = new SimulatedRun([loop('l', simple('a'), simple('b')), simple('z')]);
   for (const more of [true, true, false]) {

@@ -9,6 +9,7 @@ import { Draft } from './draft.ts';
 import { begin, follow } from './flow.ts';
 import { inLine } from './rate-limit.ts';
 import { nameOf, refusal } from './refusal.ts';
+import { reopenOthers } from './reopen.ts';
 import type { Run, RunLimit, RunResumption, Step } from './run.ts';
 import { awaitedRefs, isJoin, nodeOf, type RunState, suffixOf } from './state.ts';
 import { hasEnded, isDone, isTerminal } from './status.ts';
@@ -146,6 +147,7 @@ function stepsUpTo(state: RunState, last: number): Step[] {
 }
 
 function followKept(draft: Draft, step: Step, kept: readonly Step[]): void {
+  reopenOthers(draft);
   reopenAround(draft, step);
   for (const each of kept) {
     const now = draft.step(each.seq);
