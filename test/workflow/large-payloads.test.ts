@@ -29,6 +29,7 @@ describe('large payloads', () => {
   let site: Site;
   let flows: Lineshaft['workflows'];
   let broken = false;
+  let gets = 0;
   /** A folder that may be away. */
   let blobs: BlobStore;
 
@@ -44,6 +45,7 @@ describe('large payloads', () => {
         await kept.put(path, bytes);
       },
       get: async (path, most) => {
+        gets += 1;
         there();
         return await kept.get(path, most);
       },
@@ -117,6 +119,7 @@ describe('large payloads', () => {
     for (let n = 0; n < 3; n += 1)
       ids.push(await elsewhere.start({ name: kind, input: { n, ...large('x') } }));
     broken = true;
+    gets = 0;
     const began = new Set<number>();
     const hold = gate();
     const handler = async (input: unknown): Promise<object> => {
@@ -126,6 +129,7 @@ describe('large payloads', () => {
     };
     const worker = await site.work('workflow', { handlers: { [kind]: handler } });
     await until('all have begun', () => began.size === ids.length);
+    expect(gets).toBe(0);
     broken = false;
     hold.open();
     for (const id of ids)
